@@ -1,0 +1,211 @@
+"""The contract that every driver of virtual machines follows.
+
+A driver realises what the agent asks on one host and finds it again by the resource's uid on the
+hypervisor: it remembers nothing that matters only in memory, so a restarted agent, or a second
+call of anything, is harmless.
+
+Ordering: the agent makes at most one call per machine at a time; calls for different machines run
+side by side. Every call has a deadline of the driver's own and raises TimedOut past it.
+
+Who may run: ``ensure`` starts a machine only when told ``run=True``. A machine that arrives by
+migration arrives paused, and only ``resume`` sets it going; the agent calls it only for the owner.
+
+Not promised: that ``observe`` is an instant's picture of all machines; each entry is true of its
+machine at some moment during the call.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from controller.model.compute import ComputeSpec
+from controller.model.node import Capacity, NumaCell
+
+
+class MachineState(StrEnum):
+    """What the hypervisor says of a machine."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    STOPPED = "Stopped"
+    UNKNOWN = "Unknown"
+
+
+class PauseReason(StrEnum):
+    """Why a machine is paused; decides the recovery of a broken migration."""
+
+    NONE = ""
+    USER = "user"
+    """Paused by us, or arrived complete and not yet resumed."""
+    INCOMING = "incoming"
+    """Still being received: its memory is not complete."""
+    MIGRATION = "migration"
+    """Sent away; the target has the newer state."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Desired:
+    """A machine as the agent wants it."""
+
+    uid: str
+    name: str
+    """Unique on the host, fit for a domain name: ``default-kanto-web-0``."""
+    revision: int
+    spec: ComputeSpec
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine as found on the host."""
+
+    uid: str
+    name: str
+    revision: int
+    state: MachineState
+    pause_reason: PauseReason = PauseReason.NONE
+    migrating: bool = False
+    """A migration job of it is under way on this host, in or out."""
+    persistent: bool = True
+    reboots: int = 0
+    """Reboots already carried out (``ComputeSpec.reboots``)."""
+    taps: tuple[str, ...] = ()
+    """Host interfaces of its NICs, in the order of ``spec.interfaces``."""
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What the host has, read from it."""
+
+    capacity: Capacity
+    numa: tuple[NumaCell, ...] = ()
+    accelerator: str = ""
+    """``kvm``, ``tcg`` or ``memory``."""
+
+
+class Event(StrEnum):
+    """Why the agent should look again."""
+
+    STARTED = "Started"
+    RESUMED = "Resumed"
+    SUSPENDED = "Suspended"
+    STOPPED = "Stopped"
+    LOST = "Lost"
+    """The connection to the hypervisor was lost or came back: look at everything."""
+
+
+@dataclass(frozen=True)
+class MachineEvent:
+    """An event; ``uid`` is empty for LOST."""
+
+    event: Event
+    uid: str = ""
+
+
+class Console(ABC):
+    """An open serial console; close it when done."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """Return what came next; empty at the end."""
+
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Type ``data``."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the console."""
+
+
+@dataclass(frozen=True)
+class MigrationTarget:
+    """Where to send a machine: node name, and the address of its hypervisor."""
+
+    node: str
+    address: str
+
+
+EventListener = Callable[[MachineEvent], None]
+
+
+@dataclass
+class Listeners:
+    """Listeners of a driver's events; called on the event loop's thread."""
+
+    listeners: list[EventListener] = field(default_factory=list)
+
+    def tell(self, event: MachineEvent) -> None:
+        for listener in list(self.listeners):
+            listener(event)
+
+
+class Driver(ABC):
+    """Virtual machines of one host."""
+
+    name: str
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect. Raises Unavailable when the hypervisor is away."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the hypervisor; machines stay as they are."""
+
+    @abstractmethod
+    async def facts(self) -> HostFacts:
+        """Read what the host has."""
+
+    @abstractmethod
+    async def observe(self) -> list[Machine]:
+        """All machines that carry our metadata, whatever their state, and no others."""
+
+    @abstractmethod
+    async def ensure(self, desired: Desired, *, run: bool) -> None:
+        """Make the machine be there as ``desired``, running or not.
+
+        Fetches and checks images, makes disks, defines the machine, starts or stops it, carries
+        out reboots still due, redefines it when the revision differs (stopping it first; the root
+        disk is made anew only where the image changed). A machine that is there as desired is left
+        alone. Existing disks are never overwritten while the image is the same.
+        Raises ImageInvalid, PermanentError for what cannot ever work; Unavailable, TimedOut.
+        """
+
+    @abstractmethod
+    async def stop(self, uid: str, *, timeout: float) -> None:
+        """Ask for an ACPI shutdown; cut the power after ``timeout`` seconds (0: at once)."""
+
+    @abstractmethod
+    async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
+        """Stop as :meth:`stop`, undefine, delete disks. What is not there is removed already."""
+
+    @abstractmethod
+    async def prepare_incoming(self, desired: Desired) -> None:
+        """Make everything ready for the machine to arrive: images, empty disks, ConfigDrive.
+
+        Never defines or starts it. Disks left over from a failed try are made anew.
+        """
+
+    @abstractmethod
+    async def migrate(self, uid: str, target: MigrationTarget) -> None:
+        """Send the machine, memory and disks, to ``target``, where it arrives PAUSED.
+
+        Returns when the target has it completely and this host has it no longer running. On an
+        error the caller looks at both hosts (``observe``) and decides.
+        """
+
+    @abstractmethod
+    async def resume(self, uid: str) -> None:
+        """Set a paused machine going. Only for the owner of the machine."""
+
+    @abstractmethod
+    async def console(self, uid: str) -> Console:
+        """Open the serial console; raises NotFound, Conflict when somebody else has it."""
+
+    @abstractmethod
+    def events(self) -> Listeners:
+        """Where to listen for changes that nobody asked for."""

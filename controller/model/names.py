@@ -1,0 +1,26 @@
+"""Names, labels and sizes: the constrained strings and numbers that every kind uses.
+
+A name is unique in its parent only; together with its parents (and the project, for kinds that
+belong to one) it identifies a resource.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=63)]
+"""A DNS label (RFC 1123): lower-case letters, digits and ``-``, 63 characters at most."""
+
+LabelKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$")]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$")]
+Labels = dict[LabelKey, LabelValue]
+
+Mac = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")]
+"""A MAC address in lower case with colons."""
+
+Checksum = Annotated[str, StringConstraints(pattern=r"^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$")]
+"""``sha256:<64 hex digits>`` or ``sha512:<128 hex digits>``."""

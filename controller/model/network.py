@@ -1,0 +1,123 @@
+"""NetworkV4 and its ports (design D7, G7): pools of service addresses, one owner per address."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from pydantic import model_validator
+
+from controller.model.envelope import Resource, Spec
+from controller.model.fields import Change, field
+from controller.model.names import Mac, Name
+from controller.model.registry import Column, Kind, register
+
+
+class NetworkV4Spec(Spec):
+    """A subnet and the part of it that is given out. The pool can grow; subnet and gateway stay."""
+
+    subnet: IPv4Network = field("Subnet of the addresses.", example="172.16.10.0/24", change=Change.REFUSED)
+    gateway: IPv4Address = field(
+        "Gateway of the Computes, the same on every node (B5).", example="172.16.10.1", change=Change.REFUSED
+    )
+    start_address: IPv4Address = field("First address given out.", example="172.16.10.10")
+    end_address: IPv4Address = field("Last address given out.", example="172.16.10.250")
+
+    @model_validator(mode="after")
+    def _pool_is_inside(self) -> NetworkV4Spec:
+        for name in ("gateway", "start_address", "end_address"):
+            if getattr(self, name) not in self.subnet:
+                raise ValueError(f"{name} {getattr(self, name)} is not in subnet {self.subnet}")
+        if self.end_address < self.start_address:
+            raise ValueError("end_address is below start_address")
+        if self.start_address <= self.gateway <= self.end_address:
+            raise ValueError(f"gateway {self.gateway} is inside the pool")
+        return self
+
+
+class NetworkV4(Resource[NetworkV4Spec]):
+    """A network of service addresses; nodes announce each used address by itself (B5)."""
+
+    parents = ("cluster",)
+    kind: Literal["NetworkV4"] = "NetworkV4"
+    cluster: Name = field("Cluster of the network.", example="tokyo1", reference="Cluster")
+    spec: NetworkV4Spec = field(
+        "What was asked.",
+        example={
+            "subnet": "172.16.10.0/24",
+            "gateway": "172.16.10.1",
+            "start_address": "172.16.10.10",
+            "end_address": "172.16.10.250",
+        },
+    )
+
+
+NETWORK_V4 = register(
+    Kind(
+        NetworkV4,
+        segment="networks",
+        parent="Cluster",
+        plural="NetworkV4s",
+        columns=(
+            Column("SUBNET", "spec.subnet"),
+            Column("GATEWAY", "spec.gateway"),
+            Column("FROM", "spec.start_address"),
+            Column("TO", "spec.end_address"),
+        ),
+        aliases=("network", "networkv4"),
+        example={
+            "kind": "NetworkV4",
+            "name": "service",
+            "cluster": "tokyo1",
+            "spec": {
+                "subnet": "172.16.10.0/24",
+                "gateway": "172.16.10.1",
+                "start_address": "172.16.10.10",
+                "end_address": "172.16.10.250",
+            },
+        },
+    )
+)
+
+
+class NetworkV4PortSpec(Spec):
+    """An address with its owner."""
+
+    address: IPv4Address = field("Address, unique in its network.", example="172.16.10.10")
+    mac: Mac = field("MAC address, unique everywhere.", example="52:54:ac:10:0a:0a")
+    owner_kind: str = field("Kind of the owner.", example="Compute")
+    owner: str = field("Key of the owner.", example="default/kanto/web-0")
+
+
+class NetworkV4Port(Resource[NetworkV4PortSpec]):
+    """An address that is taken; made and freed by the root controller (read only)."""
+
+    parents = ("cluster", "network")
+    kind: Literal["NetworkV4Port"] = "NetworkV4Port"
+    cluster: Name = field("Cluster of the network.", example="tokyo1")
+    network: Name = field("Network of the address.", example="service")
+    spec: NetworkV4PortSpec = field("What is taken.", example={"address": "172.16.10.10"})
+
+
+NETWORK_V4_PORT = register(
+    Kind(
+        NetworkV4Port,
+        segment="ports",
+        parent="NetworkV4",
+        user_made=False,
+        columns=(Column("ADDRESS", "spec.address"), Column("MAC", "spec.mac"), Column("OWNER", "spec.owner")),
+        aliases=("port",),
+        example={
+            "kind": "NetworkV4Port",
+            "name": "172-16-10-10",
+            "cluster": "tokyo1",
+            "network": "service",
+            "spec": {
+                "address": "172.16.10.10",
+                "mac": "52:54:ac:10:0a:0a",
+                "owner_kind": "Compute",
+                "owner": "default/kanto/web-0",
+            },
+        },
+    )
+)

@@ -1,0 +1,108 @@
+"""Node (design D4, G6): a hypervisor of a cluster, one-to-one with a physical resource.
+
+Two words, two writers: ``spec.schedulable`` is what operators ask (cordon); ``state`` (Up, Down,
+Unknown) is what was last seen of its agent.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from controller.model.envelope import Part, Resource, Spec
+from controller.model.fields import field
+from controller.model.names import Name
+from controller.model.registry import Column, Kind, register
+
+
+class Capacity(Part):
+    """What a node has, or what is taken of it. Read from the host by the agent."""
+
+    vcpus: int = field("Hardware threads.", example=16, default=0, ge=0)
+    memory_mib: int = field("Memory.", example=65536, default=0, unit="MiB", ge=0)
+    disk_gib: int = field("Disk for images and root disks.", example=900, default=0, unit="GiB", ge=0)
+
+
+class NumaCell(Part):
+    """One NUMA node of the host."""
+
+    cell: int = field("Number of the cell.", example=0, ge=0)
+    cpus: tuple[int, ...] = field("Hardware threads of the cell.", example=[0, 1, 2, 3], default=())
+    memory_mib: int = field("Memory of the cell.", example=32768, default=0, unit="MiB", ge=0)
+
+
+class NodeSpec(Spec):
+    """What operators say of a node."""
+
+    physical_resource: Name | None = field(
+        "Physical resource that it is, in the cluster's datacenter; rack and failure domains come from it.",
+        example="floor-1-1-1-rack-1-1-server1",
+        default=None,
+        reference="PhysicalResource",
+    )
+    region_availability_zone: Name | None = field(
+        "Availability zone of the region.", example="kanto-a", default=None, reference="RegionAvailabilityZone"
+    )
+    network_availability_zone: Name | None = field(
+        "Network zone of the cluster.", example="network-1", default=None, reference="NetworkAvailabilityZone"
+    )
+    node_availability_zone: Name | None = field(
+        "Node zone of the cluster.", example="row-1", default=None, reference="NodeAvailabilityZone"
+    )
+    power_domain: str | None = field(
+        "Power domain, when it is not to be computed from the power links.", example="A+B", default=None, max_length=256
+    )
+    network_domain: str | None = field(
+        "Network domain, when it is not to be computed from the network links.",
+        example="leaf01+leaf02",
+        default=None,
+        max_length=256,
+    )
+    providers: tuple[Name, ...] = field(
+        "Providers that the node offers.", example=["libvirt"], default=(), reference="Provider"
+    )
+    schedulable: bool = field("False: cordoned, nothing new comes here.", example=True, default=True)
+    drain: bool = field("True: everything is to leave (set by DrainNode).", example=False, default=False)
+    enable_auto_cordon: bool = field("Cordon by itself when unhealthy.", example=False, default=False)
+    auto_cordon_interval: int = field(
+        "How long unhealthy before the cordon.", example=300, default=300, unit="s", ge=1, le=86400
+    )
+    enable_auto_drain: bool = field("Drain by itself after an automatic cordon.", example=False, default=False)
+    auto_drain_interval: int = field(
+        "How long after the cordon before the drain.", example=600, default=600, unit="s", ge=1, le=86400
+    )
+    enable_alert: bool = field("Fire alerts for the node.", example=True, default=True)
+
+
+class Node(Resource[NodeSpec]):
+    """A hypervisor."""
+
+    parents = ("cluster",)
+    kind: Literal["Node"] = "Node"
+    cluster: Name = field("Cluster of the node.", example="tokyo1", reference="Cluster")
+    spec: NodeSpec = field("What was asked.", example={}, default_factory=NodeSpec)
+
+
+NODE = register(
+    Kind(
+        Node,
+        segment="nodes",
+        parent="Cluster",
+        columns=(
+            Column("RACK", "observed.zones.rack"),
+            Column("POWER", "observed.zones.power", wide=True),
+            Column("STATE", "state"),
+            Column("SCHEDULABLE", "spec.schedulable"),
+            Column("VCPUS", "observed.capacity.vcpus"),
+            Column("MEMORY", "observed.capacity.memory_mib"),
+            Column("COMPUTES", "observed.computes"),
+            Column("REASON", "state_reason", wide=True),
+        ),
+        design_methods={"Get": "GetNode", "List": "ListNode", "Delete": "DeleteNode"},
+        example={
+            "kind": "Node",
+            "name": "floor-1-1-1-rack-1-1-server1",
+            "cluster": "tokyo1",
+            "spec": {"physical_resource": "floor-1-1-1-rack-1-1-server1", "providers": ["libvirt"]},
+        },
+    )
+)

@@ -1,0 +1,115 @@
+"""Where the Computes of one service may run (design J3-J5, J8, J11).
+
+Rules are ``{axis, mode, hard, value}``. An axis is one of the zones (datacenter, power, rack,
+network, node) or any node label. Hard rules exclude nodes; soft rules only order them. The nine
+list fields of the design are accepted as they are, in the source's spellings too, and compile to
+filters and rules.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import model_validator
+
+from controller.model.envelope import Part
+from controller.model.fields import field
+from controller.model.names import LabelKey, Labels, Name
+
+AXES = ("datacenter", "power", "rack", "network", "node")
+"""Axes that every node has; any other axis is a node label."""
+
+
+class RuleMode(StrEnum):
+    """Gather in one domain of the axis, or spread over its domains."""
+
+    AFFINITY = "Affinity"
+    ANTI_AFFINITY = "AntiAffinity"
+
+
+class ScheduleRule(Part):
+    """One rule, over the Computes of one RegionService."""
+
+    axis: LabelKey = field("Zone (datacenter, power, rack, network, node) or a node label.", example="rack")
+    mode: RuleMode = field("Gather or spread.", example="AntiAffinity")
+    hard: bool = field(
+        "True: a node that breaks the rule is never taken. False: it is only taken last.", example=True, default=False
+    )
+    value: str | None = field(
+        "With Affinity: the one domain to gather in.", example="floor-1-1-1-rack-1-1", default=None, max_length=256
+    )
+
+    @model_validator(mode="after")
+    def _value_goes_with_affinity(self) -> ScheduleRule:
+        if self.value is not None and self.mode is RuleMode.ANTI_AFFINITY:
+            raise ValueError("value goes with mode Affinity only")
+        return self
+
+
+_ALIASES = {
+    "Replicas": "replicas",
+    "ClusterFilters": "cluster_filters",
+    "ClusterLabelFilters": "cluster_label_filters",
+    "NodeFilters": "node_filters",
+    "NodeLabelFilters": "node_label_filters",
+    "NodeLabelSoftAntiAffinities": "node_label_soft_anti_affinities",
+    "NodeLabelSoftUntiAffinities": "node_label_soft_anti_affinities",
+    "NodeLabelSoftAffinities": "node_label_soft_affinities",
+    "NodeLabelHardAntiAffinities": "node_label_hard_anti_affinities",
+    "NodeLabelHardUntiAffinities": "node_label_hard_anti_affinities",
+    "NodeLabelHardAffinities": "node_label_hard_affinities",
+}
+
+
+class SchedulePolicy(Part):
+    """Filters and rules for choosing a cluster and its nodes."""
+
+    cluster_filters: tuple[Name, ...] = field("Clusters that may be chosen.", example=["tokyo1"], default=())
+    cluster_label_filters: Labels = field("Labels that the cluster must have.", example={"tier": "gold"}, default={})
+    node_filters: tuple[Name, ...] = field(
+        "Nodes that may be chosen.", example=["floor-1-1-1-rack-1-1-server1"], default=()
+    )
+    node_label_filters: Labels = field("Labels that the node must have.", example={"disk": "ssd"}, default={})
+    node_label_soft_anti_affinities: tuple[LabelKey, ...] = field(
+        "Labels over whose values to spread as far as possible.", example=["room"], default=()
+    )
+    node_label_soft_affinities: tuple[LabelKey, ...] = field(
+        "Labels in one of whose values to gather as far as possible.", example=["room"], default=()
+    )
+    node_label_hard_anti_affinities: tuple[LabelKey, ...] = field(
+        "Labels over whose values to spread always.", example=["room"], default=()
+    )
+    node_label_hard_affinities: tuple[LabelKey, ...] = field(
+        "Labels in one of whose values to gather always.", example=["room"], default=()
+    )
+    rules: tuple[ScheduleRule, ...] = field(
+        "Rules over zones and labels. One over the power axis must be chosen (J3).",
+        example=[{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity", "hard": True}],
+        default=(),
+        max_length=32,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_design_spellings(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {_ALIASES.get(key, key): value for key, value in data.items()}
+
+    def all_rules(self) -> tuple[ScheduleRule, ...]:
+        """Rules given as such, and those that the four label lists stand for."""
+        lists = (
+            (self.node_label_hard_anti_affinities, RuleMode.ANTI_AFFINITY, True),
+            (self.node_label_hard_affinities, RuleMode.AFFINITY, True),
+            (self.node_label_soft_anti_affinities, RuleMode.ANTI_AFFINITY, False),
+            (self.node_label_soft_affinities, RuleMode.AFFINITY, False),
+        )
+        compiled = tuple(
+            ScheduleRule(axis=label, mode=mode, hard=hard) for labels, mode, hard in lists for label in labels
+        )
+        return self.rules + compiled
+
+    def chooses_power(self) -> bool:
+        """True when a rule says spread or gather over the power axis (J3)."""
+        return any(rule.axis == "power" for rule in self.rules)

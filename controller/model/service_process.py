@@ -1,0 +1,74 @@
+"""ServiceProcess (design A9, F4, H2): a running process of the control plane, as it last said itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from controller.model.envelope import Resource, Spec
+from controller.model.fields import field
+from controller.model.names import Name
+from controller.model.registry import Column, Kind, register
+
+
+class ProcessKind(StrEnum):
+    """Processes of the design."""
+
+    RESOURCE_API = "resource-api"
+    RESOURCE_CONTROLLER = "resource-controller"
+    CLUSTER_API = "cluster-api"
+    CLUSTER_CONTROLLER = "cluster-controller"
+    CLUSTER_AGENT = "cluster-agent"
+
+
+class ProcessRole(StrEnum):
+    """Who works (H2): the master does; slaves stand by. APIs and agents have no such role."""
+
+    MASTER = "Master"
+    SLAVE = "Slave"
+    NONE = "None"
+
+
+class ServiceProcessSpec(Spec):
+    """What a process says of itself."""
+
+    process_kind: ProcessKind = field("Which process of the design.", example="resource-controller")
+    cluster: Name | None = field("Cluster that it works for; none: the root.", example="tokyo1", default=None)
+    endpoint: str = field("Where it answers gRPC Status.", example="127.0.0.1:7441", default="")
+    role: ProcessRole = field("Master or slave.", example="Master", default=ProcessRole.NONE)
+    term: int = field("Term of its mastership.", example=3, default=0, ge=0)
+    version: str = field("Version of the program.", example="0.1.0", default="")
+    heartbeat: datetime | None = field("When it last said so.", example="2026-01-01T00:00:00Z", default=None)
+
+
+class ServiceProcess(Resource[ServiceProcessSpec]):
+    """A process of the control plane (read only)."""
+
+    kind: Literal["ServiceProcess"] = "ServiceProcess"
+    spec: ServiceProcessSpec = field("What it said.", example={"process_kind": "resource-api"})
+
+
+SERVICE_PROCESS = register(
+    Kind(
+        ServiceProcess,
+        segment="service-processes",
+        user_made=False,
+        plural="ServiceProcesses",
+        columns=(
+            Column("KIND", "spec.process_kind"),
+            Column("CLUSTER", "spec.cluster"),
+            Column("ROLE", "spec.role"),
+            Column("TERM", "spec.term"),
+            Column("STATE", "state"),
+            Column("ENDPOINT", "spec.endpoint", wide=True),
+            Column("HEARTBEAT", "spec.heartbeat"),
+        ),
+        aliases=("process", "processes"),
+        example={
+            "kind": "ServiceProcess",
+            "name": "resource-controller-1",
+            "spec": {"process_kind": "resource-controller", "endpoint": "127.0.0.1:7441"},
+        },
+    )
+)
