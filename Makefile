@@ -1,0 +1,57 @@
+# Everything a user or a developer runs. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := .venv/bin
+PYTEST ?= $(BIN)/python -m pytest
+# More options for pytest: make test ARGS="-k lab"
+ARGS ?=
+
+.PHONY: help setup up down test test-all lint format bench rows docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## virtual environment and Debian packages; quick when they are there
+	@scripts/setup.sh
+
+up: setup ## start the control plane and a lab of four nodes, with example VMs
+	@$(BIN)/resourcectl up
+
+down: ## stop it all and leave nothing behind
+	@if [ -x $(BIN)/resourcectl ]; then $(BIN)/resourcectl down; fi
+
+test: setup lint ## all checks and tests
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: setup lint ## the tests that take long as well
+	@$(PYTEST) $(ARGS)
+
+lint: setup ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup ## figures, in one table
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+rows: setup ## each row of the design with the tests that show it
+	@$(BIN)/python scripts/rows.py $(ARGS)
+
+docs: setup ## pages of docs/ that are made from the models
+	@$(BIN)/python scripts/docs.py $(ARGS)
+
+lock: setup ## choose the versions of all Python packages anew
+	@$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --extra=dev --generate-hashes --no-emit-index-url \
+	  --no-emit-trusted-host --strip-extras --output-file=requirements-dev.txt pyproject.toml
+
+clean: ## remove what was built in the checkout (not the virtual environment)
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
