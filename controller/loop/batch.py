@@ -1,0 +1,94 @@
+"""The loop that works in bulk: all keys that are due go into one call, one call at a time.
+
+For controllers whose work is a few statements for any number of keys. ``gather`` seconds pass
+between the first due key and the call, so that a burst of wakes becomes one batch.
+
+One bad key must not hold up the others: when a batch of several keys fails for good (or
+unforeseen), it is halved, until the guilty key stands alone. So ``work`` must be idempotent, as
+all reconcile work is. A TemporaryError is a matter of the peer, not of a key: all keys back off.
+A StaleTerm is told for all keys at once: the process is no longer master.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+
+from controller.clock import Clock
+from controller.errors import StaleTerm, TemporaryError
+from controller.loop.backoff import Backoff
+from controller.loop.base import BaseLoop, ListKeys
+from controller.loop.outcome import Outcome, log_outcome
+
+BatchResult = Mapping[str, Exception | float]
+"""What is special about some keys: an error of that key, or the seconds after which to look again."""
+
+BatchWork = Callable[[frozenset[str]], Awaitable[BatchResult | None]]
+"""Makes all the keys as they should be. Keys that are not in the result are done."""
+
+
+class BatchLoop(BaseLoop):
+    """Reconciles all due keys together, at most ``max_batch`` in one call."""
+
+    def __init__(
+        self,
+        name: str,
+        work: BatchWork,
+        *,
+        clock: Clock,
+        keys: ListKeys | None = None,
+        gather: float = 0.02,
+        max_batch: int = 5000,
+        resync: float = 60.0,
+        backoff: Backoff | None = None,
+        report: Callable[[Outcome], None] = log_outcome,
+        source: random.Random | None = None,
+    ) -> None:
+        super().__init__(name, clock=clock, keys=keys, resync=resync, backoff=backoff, report=report, source=source)
+        self._work = work
+        self._gather = gather
+        self._max_batch = max_batch
+
+    def _start_due(self) -> None:
+        due = self._queue.next_at()
+        if not self._tasks and due is not None and due <= self._clock.monotonic():
+            self._start(self._drain())
+
+    async def _drain(self) -> None:
+        if self._gather:
+            await self._clock.sleep(self._gather)
+        if self._stopping:
+            return  # nothing was begun yet
+        keys = self._queue.take(self._max_batch)
+        left = set(keys)
+        try:
+            await self._attempt(keys, left)
+        finally:
+            for key in left:  # cancelled
+                self._queue.release(key)
+
+    async def _attempt(self, keys: list[str], left: set[str]) -> None:
+        """Work on keys and give each back; ``left`` holds those not given back yet."""
+        shared = False
+        try:
+            result = await self._work(frozenset(keys)) or {}
+        except (TemporaryError, StaleTerm) as error:
+            result = dict.fromkeys(keys, error)
+            shared = True
+        except Exception as error:
+            if len(keys) > 1:
+                middle = len(keys) // 2
+                await self._attempt(keys[:middle], left)
+                await self._attempt(keys[middle:], left)
+                return
+            result = {keys[0]: error}
+        for index, key in enumerate(keys):
+            special = result.get(key)
+            left.discard(key)
+            if isinstance(special, Exception):
+                outcome = self._queue.finish(key, special)
+            else:
+                outcome = self._queue.finish(key, None, special)
+            # An outage is told once, not once for each of thousands of keys.
+            self._report(replace(outcome, repeated=True) if shared and index else outcome)
