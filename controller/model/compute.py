@@ -112,6 +112,12 @@ class ComputeSpec(Spec):
     )
     power: Power = field("Whether it is asked to run.", example="Running", default=Power.RUNNING)
     reboots: int = field("Grows by one with each reboot asked for.", example=0, default=0, ge=0)
+    migrations: int = field("Grows by one with each migration asked for.", example=0, default=0, ge=0)
+    migrate_to: Name | None = field(
+        "Node that the last migration asked for; none: the scheduler chooses.",
+        example="floor-1-1-1-rack-1-2-server1",
+        default=None,
+    )
     shutdown_timeout: int = field(
         "How long an ACPI shutdown may take before power is cut.", example=60, default=60, unit="s", ge=0, le=86400
     )
