@@ -9,7 +9,7 @@ copy is gone. So there is no instant with two running copies.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import field
@@ -36,7 +36,22 @@ class AssignmentSpec(Spec):
     resource_uid: str = field("Identity of the resource.", example="0198c0ffee")
     node: Name = field("Node of the assignment (the design's AgentID).", example="floor-1-1-1-rack-1-1-server1")
     role: AssignmentRole = field("What the node may do with it.", example="Owner", default=AssignmentRole.OWNER)
+    attempt: int = field(
+        "Number of the assignment among those of its resource, grows with each migration tried.",
+        example=1,
+        default=1,
+        ge=1,
+    )
     migrate_to: Name | None = field("Node that it is to move to.", example=None, default=None)
+    migrate_attempt: int = field("Attempt of the assignment that it is to move to.", example=0, default=0, ge=0)
+    migrate_address: str = field("Address of that node's hypervisor.", example="10.9.2.2", default="", max_length=256)
+    migrate_ready: bool = field("True: that node has prepared, send now.", example=False, default=False)
+    revision: int = field("Revision that the node is to run.", example=1, default=1, ge=0)
+    desired: dict[str, Any] = field(
+        "Spec of the resource as released to the node: capacity for it is taken. Not shown outside the cluster.",
+        example={},
+        default_factory=dict,
+    )
 
 
 class Assignment(Resource[AssignmentSpec]):
