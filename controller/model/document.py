@@ -6,19 +6,16 @@ with the path of its field; the first bad document does not hide those after it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from controller.errors import InvalidInput, NotFound, Problem
 from controller.model import registry
+from controller.model import text as text_reader
 from controller.model.envelope import SERVER_SET
 from controller.model.registry import AnyResource
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(text: str) -> list[Mapping[str, Any]]:
@@ -26,24 +23,16 @@ def read(text: str) -> list[Mapping[str, Any]]:
 
     Raises InvalidInput with the line for text that is neither.
     """
-    stripped = text.lstrip()
-    if stripped[:1] in "[{" and stripped:
-        try:
-            return _flatten([json.loads(stripped)])
-        except json.JSONDecodeError as error:
-            json_error = error
-        try:
-            return _flatten(yaml.load_all(text, Loader=_Loader))
-        except yaml.YAMLError:
-            problem = Problem("", f"line {json_error.lineno}: {json_error.msg}")
-            raise InvalidInput([problem]) from json_error
+    if text.lstrip()[:1] not in ("[", "{"):
+        return flatten(text_reader.load_yaml(text))
     try:
-        return _flatten(yaml.load_all(text, Loader=_Loader))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        what = getattr(error, "problem", None) or str(error)
-        raise InvalidInput([Problem("", f"{where}{what}")]) from error
+        return flatten([text_reader.load_json(text)])
+    except InvalidInput as json_error:
+        # Flow style YAML looks like JSON; when it is neither, JSON's complaint is the clearer one.
+        try:
+            return flatten(text_reader.load_yaml(text))
+        except InvalidInput:
+            raise json_error from None
 
 
 def parse(raw: Mapping[str, Any], path: str = "") -> AnyResource:
@@ -90,7 +79,11 @@ def render(resource: AnyResource, *, server_set: bool = True) -> dict[str, Any]:
     return resource.model_dump(mode="json", exclude=exclude)
 
 
-def _flatten(items: Iterable[Any]) -> list[Mapping[str, Any]]:
+def flatten(items: Iterable[Any]) -> list[Mapping[str, Any]]:
+    """Raw documents of some values: an object is one, a list holds many, nothing is none.
+
+    Raises InvalidInput for a document that is no mapping.
+    """
     documents: list[Mapping[str, Any]] = []
     for item in items:
         members = item if isinstance(item, list) else [item]
