@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_example_names_routers_as_the_design_does() -> None:
         "root-1-floor-spine-router01",
         "root-1-gateway-router01",
     ]
-    for below, above in zip(path, path[1:], strict=False):
+    for below, above in itertools.pairwise(path):
         assert above in _peers(physical[below])
 
 
