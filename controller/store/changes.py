@@ -1,0 +1,245 @@
+"""The change log: every version given out, with the resource as it was then.
+
+Ordering: versions rise in the order of commits (``database``), without gaps among the committed,
+so that a reader who has seen version n and asks for what is after n misses nothing.
+
+A change carries the resource's last form, also when it was deleted. Compaction drops the oldest;
+who asks for those gets VersionsGone and lists again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+
+from sqlalchemy import delete, func, insert, select, update
+
+from controller.clock import Clock
+from controller.errors import TemporaryError, VersionsGone
+from controller.model import registry
+from controller.model.registry import AnyResource
+from controller.store.database import Database, Transaction
+from controller.store.tables import change, counter, from_microseconds, to_microseconds
+
+
+class Verb(StrEnum):
+    """What happened."""
+
+    CREATED = "Created"
+    UPDATED = "Updated"
+    DELETED = "Deleted"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of one resource."""
+
+    version: int
+    verb: str
+    kind: str
+    path: str
+    resource: AnyResource
+    """Its form after the change; of a deleted one, the last."""
+    at: datetime
+
+
+def head(tx: Transaction) -> int:
+    """The last version given out; 0 in an empty database."""
+    return _counter(tx, "resource_version")
+
+
+def since(tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str] | None = None) -> list[Change]:
+    """The changes after ``version``, oldest first; raises VersionsGone when some are compacted away.
+
+    A version above the head is gone too: it is of a database that was since restored.
+    """
+    if version < _counter(tx, "compacted"):
+        raise VersionsGone(f"changes after version {version} are no longer kept; list again")
+    if version > head(tx):
+        raise VersionsGone(f"version {version} is not of this database; list again")
+    statement = select(change).where(change.c.version > version).order_by(change.c.version).limit(limit)
+    if kinds is not None:
+        statement = statement.where(change.c.kind.in_(kinds))
+    return [
+        Change(
+            row.version,
+            row.verb,
+            row.kind,
+            row.path,
+            registry.get(row.kind).model.model_validate_json(row.document),
+            from_microseconds(row.at),
+        )
+        for row in tx.connection.execute(statement)
+    ]
+
+
+def compact(tx: Transaction, keep: int) -> None:
+    """Drop all but the last ``keep`` versions."""
+    upto = head(tx) - keep
+    if upto <= _counter(tx, "compacted"):
+        return
+    tx.connection.execute(delete(change).where(change.c.version <= upto))
+    tx.connection.execute(update(counter).where(counter.c.name == "compacted").values(value=upto))
+
+
+def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]]) -> None:
+    """Write the log for ``(version, kind, path, document)``; for ``resources`` only."""
+    at = to_microseconds(tx.now)
+    values = [
+        {"version": version, "verb": verb.value, "kind": kind, "path": path, "document": document, "at": at}
+        for version, kind, path, document in rows
+    ]
+    if values:
+        tx.connection.execute(insert(change), values)
+
+
+def count(tx: Transaction) -> int:
+    """How many changes are kept."""
+    return tx.connection.execute(select(func.count()).select_from(change)).scalar_one()
+
+
+def _counter(tx: Transaction, name: str) -> int:
+    value: int = tx.connection.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one()
+    return value
+
+
+_BATCH = 1000
+
+
+class _Subscriber:
+    """A bounded queue; when it overflows it is emptied and the reader is told to start again."""
+
+    def __init__(self, kinds: frozenset[str] | None, bound: int) -> None:
+        self.kinds = kinds
+        self.ready = asyncio.Event()
+        self.waiting: list[Change] = []
+        self.overflowed = False
+        self._bound = bound
+
+    def put(self, batch: Sequence[Change]) -> None:
+        wanted = [item for item in batch if self.kinds is None or item.kind in self.kinds]
+        if not wanted or self.overflowed:
+            return
+        if len(self.waiting) + len(wanted) > self._bound:
+            self.waiting = []
+            self.overflowed = True
+        else:
+            self.waiting.extend(wanted)
+        self.ready.set()
+
+    async def take(self) -> list[Change]:
+        await self.ready.wait()
+        self.ready.clear()
+        if self.overflowed:
+            raise VersionsGone("the reader fell too far behind; list again")
+        taken, self.waiting = self.waiting, []
+        return taken
+
+
+class Feed:
+    """One reader of the log per process, which hands each change to all subscribers.
+
+    Ordering: each subscriber gets the changes it asked for in order of version, each once. It is
+    woken by commits of this process and looks every ``poll`` seconds for those of others. A
+    subscriber with more than ``bound`` changes waiting gets VersionsGone.
+    """
+
+    def __init__(self, db: Database, clock: Clock, poll: float = 0.1, bound: int = 50_000) -> None:
+        self._db = db
+        self._clock = clock
+        self._poll = poll
+        self._bound = bound
+        self._position: int | None = None
+        self._subscribers: set[_Subscriber] = set()
+        self._started = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def position(self) -> int:
+        """The version up to which subscribers have been given everything; 0 before ``run``."""
+        return self._position or 0
+
+    def wake(self) -> None:
+        """Look at once; may be called from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._woken.set)
+
+    async def run(self) -> None:
+        """Read the log until cancelled; while the database is away, keep trying."""
+        self._loop = asyncio.get_running_loop()
+        self._db.add_listener(self.wake)
+        try:
+            while True:
+                try:
+                    more = await self._step()
+                except TemporaryError:
+                    more = False
+                if not more:
+                    await self._rest()
+        finally:
+            self._db.remove_listener(self.wake)
+
+    async def subscribe(self, since: int, kinds: Sequence[str] | None = None) -> AsyncIterator[list[Change]]:
+        """Yield the changes after version ``since`` in batches, for ever; raises VersionsGone.
+
+        Nothing comes before ``run`` has begun.
+        """
+        subscriber = _Subscriber(None if kinds is None else frozenset(kinds), self._bound)
+        await self._started.wait()  # from here on every change reaches the queue, or is in the log already
+        self._subscribers.add(subscriber)
+        try:
+            while True:
+                batch = await self._db.aread(partial(_since, version=since, limit=_BATCH, kinds=kinds))
+                if batch:
+                    since = batch[-1].version
+                    yield batch
+                if len(batch) < _BATCH:
+                    break
+            while True:
+                batch = [item for item in await subscriber.take() if item.version > since]
+                if batch:
+                    since = batch[-1].version
+                    yield batch
+        finally:
+            self._subscribers.discard(subscriber)
+
+    async def _step(self) -> bool:
+        """Hand out what is new; True when there may be more."""
+        position = self._position
+        if position is None:
+            self._position = await self._db.aread(head)
+            self._started.set()
+            return True
+        try:
+            batch = await self._db.aread(lambda tx: since(tx, position, _BATCH) if head(tx) != position else [])
+        except VersionsGone:
+            for subscriber in self._subscribers:
+                subscriber.overflowed = True
+                subscriber.ready.set()
+            self._position = None
+            self._started.clear()
+            return True
+        if batch:
+            self._position = batch[-1].version
+            for subscriber in self._subscribers:
+                subscriber.put(batch)
+        return len(batch) == _BATCH
+
+    async def _rest(self) -> None:
+        """Wait for a wake-up, or the poll's interval."""
+        waits = [asyncio.ensure_future(self._woken.wait()), asyncio.ensure_future(self._clock.sleep(self._poll))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._woken.clear()
+
+
+_since = since

@@ -1,0 +1,96 @@
+"""Engines: how connections to SQLite and PostgreSQL are opened.
+
+Two engines for one database, one for reading and one for writing, so that a long read never takes
+the writer's connection. SQLite runs in WAL mode: readers see the last commit while one writer
+works; writers of several processes wait for each other at ``BEGIN IMMEDIATE``. ``synchronous`` is
+FULL, since a commit that was answered must outlive a power cut.
+
+PostgreSQL sessions end themselves when idle inside a transaction: a process that was stopped in
+the middle of a write must not hold the writers' lock for ever.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from controller.errors import InvalidInput, Problem
+
+BUSY_MILLISECONDS = 30_000
+_IDLE_MILLISECONDS = 10_000
+_RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
+
+
+def make(text: str) -> tuple[Engine, Engine]:
+    """The reading and the writing engine of a URL; raises InvalidInput for other databases."""
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise InvalidInput([Problem("database", f"not a database URL: {text!r}")]) from error
+    backend = url.get_backend_name()
+    if backend == "sqlite" and url.database and url.database != ":memory:":
+        return _sqlite(url, writing=False), _sqlite(url, writing=True)
+    if backend == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+        return _postgresql(url, writing=False), _postgresql(url, writing=True)
+    raise InvalidInput(
+        [Problem("database", f"use sqlite:///<path of a file> or postgresql://..., not {url.render_as_string()}")]
+    )
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """True when the database gave up this transaction for the sake of another one."""
+    return getattr(error.orig, "sqlstate", None) in _RETRIED_STATES
+
+
+def _sqlite(url: URL, *, writing: bool) -> Engine:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    options: dict[str, Any] = {"pool_size": 1, "max_overflow": 3} if writing else {"pool_size": 4, "max_overflow": 12}
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
+
+    @event.listens_for(engine, "connect")
+    def _open(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        if writing:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+        else:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, *, writing: bool) -> Engine:
+    from psycopg.types.string import TextLoader
+
+    settings = (
+        f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} "
+        f"-c lock_timeout={BUSY_MILLISECONDS} -c timezone=UTC"
+    )
+    engine = create_engine(
+        url,
+        pool_size=2 if writing else 4,
+        max_overflow=4 if writing else 12,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",
+        connect_args={"options": settings, "connect_timeout": 10, "application_name": "resource-service"},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _open(connection: Any, _record: Any) -> None:
+        connection.adapters.register_loader("jsonb", TextLoader)
+        connection.read_only = not writing
+
+    return engine

@@ -1,0 +1,331 @@
+"""Resources of every kind in one table, read and written in bulk.
+
+A resource is found by its key (kind and path); its uid is never used twice. Each write takes one
+new version per resource, stores the new form and logs the change, in the caller's transaction.
+Last write wins inside a transaction: callers read and write in the same one, and writers go one
+after the other (``database``), so nothing is lost between.
+
+With ``log=False`` a write takes no version and is not logged: for records that nobody watches.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import insert as sql_insert
+from sqlalchemy import update as sql_update
+
+from controller.errors import Conflict, NotFound
+from controller.model import registry
+from controller.model.registry import AnyResource, Key, key_of
+from controller.store import changes, references, selectors
+from controller.store.changes import Verb
+from controller.store.database import Transaction
+from controller.store.selectors import LabelFilter
+from controller.store.sql import among
+from controller.store.tables import claim, from_microseconds, resource, revision, to_microseconds
+
+_NONE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list, ordered by path; ``next_after`` is the ``after`` of the next part."""
+
+    items: list[AnyResource]
+    next_after: str | None
+    resource_version: int
+    """Version of the snapshot: a watch from here misses nothing."""
+
+
+def get(tx: Transaction, key: Key) -> AnyResource:
+    """The resource of that key; raises NotFound."""
+    found = find(tx, key)
+    if found is None:
+        raise NotFound(f"{key} does not exist")
+    return found
+
+
+def find(tx: Transaction, key: Key) -> AnyResource | None:
+    """The resource of that key, or None."""
+    statement = select(resource.c.document).where(resource.c.kind == key.kind, resource.c.path == key.path)
+    document = tx.connection.execute(statement).scalar_one_or_none()
+    return None if document is None else load(key.kind, document)
+
+
+def get_many(tx: Transaction, keys: Iterable[Key]) -> dict[Key, AnyResource]:
+    """Those of the keys that exist."""
+    found: dict[Key, AnyResource] = {}
+    for kind, by_path in _by_kind(keys).items():
+        statement = select(resource.c.path, resource.c.document).where(
+            resource.c.kind == kind, among(tx, resource.c.path, list(by_path))
+        )
+        for row in tx.connection.execute(statement):
+            found[by_path[row.path]] = load(kind, row.document)
+    return found
+
+
+def get_by_uid(tx: Transaction, uid: str) -> AnyResource:
+    """The resource of that identity; raises NotFound."""
+    row = tx.connection.execute(select(resource.c.kind, resource.c.document).where(resource.c.uid == uid)).first()
+    if row is None:
+        raise NotFound(f"no resource has the uid {uid!r}")
+    return load(row.kind, row.document)
+
+
+def exist(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
+    """Those of the keys that exist, without reading the resources."""
+    return set(_stored(tx, keys))
+
+
+def list_page(
+    tx: Transaction,
+    kind: str,
+    *,
+    parents: Sequence[str] = (),
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+    limit: int | None = None,
+    after: str | None = None,
+) -> Page:
+    """At most ``limit`` resources of a kind whose path comes after ``after``.
+
+    ``parents`` are the parents' names, outermost first, and may be fewer than the kind has.
+    Raises NotFound for an unknown kind, InvalidInput for an unknown field.
+    """
+    statement = (
+        select(resource.c.path, resource.c.document)
+        .where(*_conditions(tx, kind, parents, project, labels, fields))
+        .order_by(resource.c.path)
+    )
+    if after is not None:
+        statement = statement.where(resource.c.path > after)
+    if limit is not None:
+        statement = statement.limit(limit + 1)
+    rows = tx.connection.execute(statement).all()
+    more = limit is not None and len(rows) > limit
+    rows = rows[:limit] if more else rows
+    items = [load(kind, row.document) for row in rows]
+    return Page(items, rows[-1].path if more and rows else None, changes.head(tx))
+
+
+def list_all(
+    tx: Transaction,
+    kind: str,
+    *,
+    parents: Sequence[str] = (),
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+) -> list[AnyResource]:
+    """All that match, ordered by path."""
+    return list_page(tx, kind, parents=parents, project=project, labels=labels, fields=fields).items
+
+
+def count(
+    tx: Transaction,
+    kind: str,
+    *,
+    parents: Sequence[str] = (),
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+) -> int:
+    """How many match."""
+    wanted = _conditions(tx, kind, parents, project, labels, fields)
+    return tx.connection.execute(select(func.count()).select_from(resource).where(*wanted)).scalar_one()
+
+
+def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+    """Store new resources; returns them with uid, version and times. Raises Conflict when one exists."""
+    if not resources:
+        return []
+    keys = _distinct(resources)
+    if taken := _stored(tx, keys):
+        names = sorted(str(key) for key in taken)
+        raise Conflict(f"{names[0]} exists already", users=names[:20], user_count=len(names))
+    version = tx.take_versions(len(resources)) if log else 0
+    stored = []
+    for offset, given in enumerate(resources):
+        stored.append(
+            given.model_copy(
+                update={
+                    "uid": given.uid or new_uid(tx),
+                    "resource_version": version + offset if log else given.resource_version,
+                    "created_at": given.created_at or tx.now,
+                    "updated_at": tx.now,
+                }
+            )
+        )
+    rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
+    tx.connection.execute(sql_insert(resource), rows)
+    if log:
+        changes.record(tx, Verb.CREATED, _log_rows(rows))
+    references.store(tx, stored)
+    return stored
+
+
+def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+    """Replace stored resources by key; returns them with new version and time.
+
+    Identity and time of creation stay as stored. Raises NotFound when one does not exist, Conflict
+    when it was deleted and made anew since it was read.
+    """
+    if not resources:
+        return []
+    keys = _distinct(resources)
+    known = _stored(tx, keys)
+    for key, given in zip(keys, resources, strict=True):
+        if key not in known:
+            raise NotFound(f"{key} does not exist")
+        if given.uid and given.uid != known[key].uid:
+            raise Conflict(f"{key} was deleted and made anew")
+    version = tx.take_versions(len(resources)) if log else 0
+    stored = []
+    for offset, (key, given) in enumerate(zip(keys, resources, strict=True)):
+        stored.append(
+            given.model_copy(
+                update={
+                    "uid": known[key].uid,
+                    "resource_version": version + offset if log else known[key].resource_version,
+                    "created_at": from_microseconds(known[key].created_at),
+                    "updated_at": tx.now,
+                }
+            )
+        )
+    rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
+    tx.connection.execute(_UPDATE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+    if log:
+        changes.record(tx, Verb.UPDATED, _log_rows(rows))
+    references.store(tx, stored)
+    return stored
+
+
+def upsert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+    """Insert those that do not exist and update the others; the answer is in the given order."""
+    known = exist(tx, (key_of(given) for given in resources))
+    new = insert(tx, [given for given in resources if key_of(given) not in known], log=log)
+    old = update(tx, [given for given in resources if key_of(given) in known], log=log)
+    by_key = {key_of(stored): stored for stored in (*new, *old)}
+    return [by_key[key_of(given)] for given in resources]
+
+
+def delete(tx: Transaction, keys: Iterable[Key], *, log: bool = True) -> None:
+    """Drop resources with their revisions, references and claims; those that are gone are passed over."""
+    for kind, by_path in _by_kind(keys).items():
+        here = (resource.c.kind == kind, among(tx, resource.c.path, list(by_path)))
+        columns = (resource.c.path, resource.c.uid, resource.c.document)
+        rows = tx.connection.execute(select(*columns).where(*here).order_by(resource.c.path)).all()
+        if not rows:
+            continue
+        tx.connection.execute(sql_delete(resource).where(*here))
+        uids = [row.uid for row in rows]
+        tx.connection.execute(sql_delete(revision).where(among(tx, revision.c.uid, uids)))
+        tx.connection.execute(sql_delete(claim).where(among(tx, claim.c.owner, uids)))
+        references.forget(tx, kind, [row.path for row in rows])
+        if log:
+            _log_deleted(tx, kind, rows)
+
+
+def load(kind: str, document: str) -> AnyResource:
+    """A stored document as a model object."""
+    return registry.get(kind).model.model_validate_json(document)
+
+
+def new_uid(tx: Transaction) -> str:
+    """An identity never used before: 12 hex digits of time in milliseconds, 20 of chance."""
+    return f"{int(tx.now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
+_UPDATE = (
+    sql_update(resource)
+    .where(resource.c.kind == bindparam("new_kind"), resource.c.path == bindparam("new_path"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("parent", "project", "uid", "status", "state", "resource_version", "created_at", "document")
+        }
+    )
+)
+
+
+def _row(key: Key, stored: AnyResource) -> dict[str, Any]:
+    assert stored.created_at is not None
+    return {
+        "kind": key.kind,
+        "path": key.path,
+        "parent": "/".join(key.names[:-1]),
+        "project": stored.project,
+        "uid": stored.uid,
+        "status": stored.status,
+        "state": stored.state,
+        "resource_version": stored.resource_version,
+        "created_at": to_microseconds(stored.created_at),
+        "document": stored.model_dump_json(),
+    }
+
+
+def _log_rows(rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, str, str, str]]:
+    return [(row["resource_version"], row["kind"], row["path"], row["document"]) for row in rows]
+
+
+def _log_deleted(tx: Transaction, kind: str, rows: Sequence[Any]) -> None:
+    version = tx.take_versions(len(rows))
+    logged = []
+    for offset, row in enumerate(rows):
+        last = load(kind, row.document).model_copy(update={"resource_version": version + offset, "updated_at": tx.now})
+        logged.append((version + offset, kind, row.path, last.model_dump_json()))
+    changes.record(tx, Verb.DELETED, logged)
+
+
+def _distinct(resources: Sequence[AnyResource]) -> list[Key]:
+    keys = [key_of(given) for given in resources]
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Conflict(f"{twice} is given twice")
+    return keys
+
+
+def _by_kind(keys: Iterable[Key]) -> dict[str, dict[str, Key]]:
+    grouped: dict[str, dict[str, Key]] = defaultdict(dict)
+    for key in keys:
+        grouped[key.kind][key.path] = key
+    return grouped
+
+
+def _stored(tx: Transaction, keys: Iterable[Key]) -> dict[Key, Any]:
+    found: dict[Key, Any] = {}
+    for kind, by_path in _by_kind(keys).items():
+        statement = select(resource.c.path, resource.c.uid, resource.c.resource_version, resource.c.created_at).where(
+            resource.c.kind == kind, among(tx, resource.c.path, list(by_path))
+        )
+        for row in tx.connection.execute(statement):
+            found[by_path[row.path]] = row
+    return found
+
+
+def _conditions(
+    tx: Transaction,
+    kind: str,
+    parents: Sequence[str],
+    project: str | None,
+    labels: Sequence[LabelFilter],
+    fields: Mapping[str, str],
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [resource.c.kind == kind]
+    if parents:
+        parent = "/".join(parents)
+        if len(parents) < len(registry.get(kind).parents):
+            wanted.append(or_(resource.c.parent == parent, resource.c.parent.startswith(f"{parent}/", autoescape=True)))
+        else:
+            wanted.append(resource.c.parent == parent)
+    if project is not None:
+        wanted.append(resource.c.project == project)
+    return wanted + selectors.conditions(tx, kind, labels, fields)

@@ -1,0 +1,104 @@
+"""Filters of lists: by label and by field.
+
+Label filters are written ``key=value``, ``key!=value``, ``key in (a,b)``, ``key notin (a,b)``,
+``key`` and ``!key``, with commas between. ``!=`` and ``notin`` hold for resources without the
+label too. Field filters are a dotted path and the text of the value; an empty text means that
+nothing is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, func, or_
+
+from controller.errors import InvalidInput, Problem
+from controller.model import registry
+from controller.store.database import Transaction
+from controller.store.sql import json_is_bool, json_text
+from controller.store.tables import resource
+
+_KEY = r"[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?"
+_VALUE = r"[A-Za-z0-9_.-]*"
+_SET = re.compile(rf"({_KEY})\s+(in|notin)\s+\(([^()]*)\)")
+_EQUAL = re.compile(rf"({_KEY})\s*(==|=|!=)\s*({_VALUE})")
+_BARE = re.compile(rf"(!?)\s*({_KEY})")
+_COMMA = re.compile(r",(?![^(]*\))")
+_STEP = re.compile(r"[A-Za-z0-9_-]+")
+_COLUMNS = {name: resource.c[name] for name in ("project", "status", "state", "uid", "kind")}
+
+
+class LabelOperator(StrEnum):
+    """How a label is compared."""
+
+    IN = "in"
+    NOT_IN = "notin"
+    EXISTS = "exists"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class LabelFilter:
+    """One condition on one label; ``values`` is empty for EXISTS and MISSING."""
+
+    key: str
+    operator: LabelOperator
+    values: tuple[str, ...] = ()
+
+
+def parse_labels(text: str) -> list[LabelFilter]:
+    """Read label filters with commas between them; raises InvalidInput (field ``labels``)."""
+    return [_parse_label(part.strip()) for part in _COMMA.split(text) if part.strip()]
+
+
+def _parse_label(part: str) -> LabelFilter:
+    if match := _SET.fullmatch(part):
+        values = tuple(value.strip() for value in match[3].split(","))
+        if all(re.fullmatch(_VALUE, value) for value in values):
+            return LabelFilter(match[1], LabelOperator(match[2]), values)
+    elif match := _EQUAL.fullmatch(part):
+        operator = LabelOperator.NOT_IN if match[2] == "!=" else LabelOperator.IN
+        return LabelFilter(match[1], operator, (match[3],))
+    elif match := _BARE.fullmatch(part):
+        return LabelFilter(match[2], LabelOperator.MISSING if match[1] else LabelOperator.EXISTS)
+    raise InvalidInput([Problem("labels", f"not a label filter: {part!r}; write key=value, key, !key or key in (a,b)")])
+
+
+def conditions(
+    tx: Transaction,
+    kind: str,
+    labels: Iterable[LabelFilter],
+    fields: Mapping[str, str],
+) -> list[ColumnElement[bool]]:
+    """The filters as SQL; raises InvalidInput for a field that the kind does not have."""
+    return [
+        *(_label_condition(tx, wanted) for wanted in labels),
+        *(_field_condition(tx, kind, path, value) for path, value in fields.items()),
+    ]
+
+
+def _label_condition(tx: Transaction, wanted: LabelFilter) -> ColumnElement[bool]:
+    value = json_text(tx, resource.c.document, ("labels", wanted.key))
+    match wanted.operator:
+        case LabelOperator.IN:
+            return value.in_(wanted.values)
+        case LabelOperator.NOT_IN:
+            return or_(value.is_(None), value.not_in(wanted.values))
+        case LabelOperator.EXISTS:
+            return value.is_not(None)
+        case LabelOperator.MISSING:
+            return value.is_(None)
+
+
+def _field_condition(tx: Transaction, kind: str, path: str, value: str) -> ColumnElement[bool]:
+    steps = path.split(".")
+    if steps[0] not in registry.get(kind).model.model_fields or not all(map(_STEP.fullmatch, steps)):
+        raise InvalidInput([Problem(f"fields.{path}", f"{kind} has no such field")])
+    if path in _COLUMNS:
+        return _COLUMNS[path] == value
+    if value in ("true", "false"):
+        return json_is_bool(tx, resource.c.document, steps, value)
+    return func.coalesce(json_text(tx, resource.c.document, steps), "") == value

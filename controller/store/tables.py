@@ -1,0 +1,203 @@
+"""The tables of both tiers, in one schema for SQLite and PostgreSQL.
+
+Documents are JSON text: ``JSONB`` on PostgreSQL (so that filters run in the database), ``TEXT`` on
+SQLite; both give back ``str``. Every time is an integer of microseconds since 1970 UTC, so that
+both engines compare and dump them alike. Text sorts by bytes on both (``COLLATE "C"``), since
+pages follow the order of paths.
+
+The unique keys here are what keeps names, uids, claims, addresses and capacity from being given
+twice; no module relies on checking alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeEngine, UserDefinedType
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_microseconds(at: datetime) -> int:
+    """A time as it is stored."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(value: int) -> datetime:
+    """A stored time."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+class _Jsonb(UserDefinedType[str]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSONB"
+
+
+class JsonText(TypeDecorator[str]):
+    """JSON handed over as text: no second parser between the models and the database."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(_Jsonb())
+        return dialect.type_descriptor(Text())
+
+
+BinaryText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that sorts by bytes."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", BinaryText, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts of the database itself: ``tier``, ``cluster``."""
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("name", BinaryText, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+"""``resource_version``: the last one given out; its row is the writers' lock on PostgreSQL.
+``compacted``: changes up to this version are gone."""
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("kind", BinaryText, primary_key=True),
+    Column("path", BinaryText, primary_key=True),
+    Column("parent", BinaryText, nullable=False),
+    Column("project", BinaryText, nullable=False),
+    Column("uid", BinaryText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("resource_version", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("document", JsonText, nullable=False),
+    UniqueConstraint("uid"),
+    Index(None, "kind", "parent"),
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("verb", Text, nullable=False),
+    Column("kind", BinaryText, nullable=False),
+    Column("path", BinaryText, nullable=False),
+    Column("document", JsonText, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("from_kind", BinaryText, primary_key=True),
+    Column("from_path", BinaryText, primary_key=True),
+    Column("to_kind", BinaryText, primary_key=True),
+    Column("to_path", BinaryText, primary_key=True),
+    Index(None, "to_kind", "to_path"),
+)
+"""Who names whom in its fields; parents and projects are found by their own columns."""
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("uid", BinaryText, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("spec", JsonText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", BinaryText, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("scope", BinaryText, primary_key=True),
+    Column("value", BinaryText, primary_key=True),
+    Column("owner", BinaryText, nullable=False),
+    Index(None, "owner"),
+)
+
+address = Table(
+    "address",
+    metadata,
+    Column("network", BinaryText, primary_key=True),
+    Column("value", BigInteger, primary_key=True),
+    Column("mac", BinaryText, nullable=False),
+    Column("owner", BinaryText, nullable=False),
+    Column("owner_uid", BinaryText, nullable=False),
+    UniqueConstraint("mac"),
+    Index(None, "owner"),
+)
+"""One row for each NetworkV4Port: the address as an integer, and whose it is."""
+
+node_capacity = Table(
+    "node_capacity",
+    metadata,
+    Column("node", BinaryText, primary_key=True),
+    *(
+        Column(f"{what}_{size}", BigInteger, nullable=False, default=0)
+        for what in ("total", "taken")
+        for size in ("vcpus", "memory_mib", "disk_gib")
+    ),
+    CheckConstraint("taken_vcpus >= 0 AND taken_memory_mib >= 0 AND taken_disk_gib >= 0", name="taken"),
+)
+
+capacity_claim = Table(
+    "capacity_claim",
+    metadata,
+    Column("node", BinaryText, primary_key=True),
+    Column("uid", BinaryText, primary_key=True),
+    Column("vcpus", BigInteger, nullable=False),
+    Column("memory_mib", BigInteger, nullable=False),
+    Column("disk_gib", BigInteger, nullable=False),
+)
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("kind", BinaryText, primary_key=True),
+    Column("path", BinaryText, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("healthy", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+)
+"""When a ServiceProcess or a Node last said that it lives; kept out of the change log."""
