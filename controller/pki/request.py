@@ -1,0 +1,56 @@
+"""Keys and signing requests: ECDSA on P-256 throughout."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from controller.errors import InvalidInput, Problem
+from controller.pki.identity import Identity
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A fresh private key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Unencrypted PKCS #8 PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def make_request(identity: Identity) -> tuple[bytes, bytes]:
+    """A fresh key and a signing request for ``identity``, both PEM."""
+    key = new_key()
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return key_pem(key), request.public_bytes(serialization.Encoding.PEM)
+
+
+def read_request(request: bytes, identity: Identity) -> ec.EllipticCurvePublicKey:
+    """Public key of a PEM request that proves its key and asks for ``identity`` and nothing else.
+
+    Raises InvalidInput (path ``csr``). Whatever else the request asks for is not copied.
+    """
+    try:
+        parsed = x509.load_pem_x509_csr(request)
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        asked = names.get_values_for_type(x509.UniformResourceIdentifier)
+        key = parsed.public_key()
+        proven = parsed.is_signature_valid
+    except Exception as error:  # cryptography raises many kinds for bytes made to confuse it
+        raise InvalidInput([Problem("csr", "is not a signing request with a URI name")]) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise InvalidInput([Problem("csr", "the key must be ECDSA on P-256")])
+    if not proven:
+        raise InvalidInput([Problem("csr", "its signature does not fit its key")])
+    if asked != [identity.uri]:
+        raise InvalidInput([Problem("csr", f"asks for {', '.join(asked) or 'no name'}; allowed: {identity}")])
+    return key
