@@ -31,18 +31,17 @@ class AssignPolicy(StrEnum):
 class NetworkPolicy(Part):
     """Interfaces of each Compute."""
 
-    interfaces: int = field("Interfaces of each Compute.", example=1, default=1, ge=0, le=8, change=Change.RECREATE)
+    interfaces: int = field("Interfaces of each Compute.", example=1, default=1, ge=0, le=8, change=Change.REFUSED)
     assign_policy: AssignPolicy = field(
-        "Affinity: all interfaces on one network; AntiAffinity: round robin over them.",
+        "Affinity: all interfaces on one network; AntiAffinity: round robin over them. Existing Computes keep theirs.",
         example="Affinity",
         default=AssignPolicy.AFFINITY,
-        change=Change.RECREATE,
     )
     static_networks: tuple[Name, ...] = field(
-        "Networks that may be used, in order; empty: every network of the cluster, by name.",
+        "Networks that may be used, in order; empty: every network of the cluster, by name. "
+        "Existing Computes keep theirs.",
         example=["service"],
         default=(),
-        change=Change.RECREATE,
     )
 
 

@@ -1,0 +1,259 @@
+"""The root's side of one cluster: wishes go down, observations come up (H5).
+
+Two tasks: a batch loop that sends the owners whose wish differs from what the cluster has, and
+a reader of the Observe stream. Both begin anew after a lost connection: the reader with a whole
+snapshot, the sender with the digests that the cluster has. Every message carries the master's term;
+a cluster refuses lower ones.
+
+Ordering: an observation is in the database before the ``view`` shows it, and before services are
+woken by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import grpc
+import structlog
+
+from controller.clock import Clock
+from controller.errors import NoRoom, ResourceError, StaleTerm, Unavailable
+from controller.loop import Backoff, BatchLoop
+from controller.model.cluster import CLUSTER
+from controller.model.compute import Compute
+from controller.model.envelope import State, Status
+from controller.model.registry import AnyResource, key_of
+from controller.root.controller import desired, observe, owners
+from controller.root.controller.view import ClusterView
+from controller.store import resources
+from controller.store.database import Database, Fence, Transaction
+from controller.wire import cluster_pb2, cluster_pb2_grpc
+
+_RETRY = Backoff(first=0.2, cap=5.0)
+CALL_DEADLINE = 20.0
+"""Seconds for one call; a Sync of many owners is sent in several calls."""
+OWNERS_PER_CALL = 200
+
+
+class ClusterLink:
+    """Connection, sender and reader of one cluster; ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        name: str,
+        channel: grpc.aio.Channel,
+        db: Database,
+        fence: Fence,
+        clock: Clock,
+        changed: Callable[[Iterable[str]], None],
+        translate: Callable[[BaseException], ResourceError],
+    ) -> None:
+        """``changed`` is told the ``str(key)`` of Computes and Loadbalancers of which something was seen;
+        ``translate`` makes domain errors of gRPC's."""
+        self.name = name
+        self.view = ClusterView()
+        self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+        self._channel = channel
+        self._db = db
+        self._fence = fence
+        self._clock = clock
+        self._changed = changed
+        self._translate = translate
+        self._known: dict[str, str] | None = None
+        self._since = 0
+        self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
+        self._log = structlog.get_logger("link").bind(cluster=name)
+        self.sender = BatchLoop(
+            f"sync {name}", self._send, clock=clock, keys=self._owners, gather=0.02, resync=60.0, backoff=_RETRY
+        )
+
+    async def run(self) -> None:
+        """Send and read until cancelled; raises StaleTerm when the term was superseded."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.sender.run())
+                tasks.create_task(self._read_forever())
+        finally:
+            await self._channel.close(None)
+
+    async def offer(self, computes: Iterable[Compute]) -> None:
+        """Ask whether the cluster would take these Computes; raises NoRoom, Unavailable."""
+        documents = [item.model_dump_json().encode() for item in computes]
+        try:
+            reply = await self._stub.Offer(cluster_pb2.OfferRequest(computes=documents), timeout=CALL_DEADLINE)
+        except grpc.aio.AioRpcError as error:
+            raise self._translate(error) from error
+        if not reply.accepted:
+            raise NoRoom(_reasons(reply.reasons), reply.reasons)
+
+    def known_owners(self) -> list[str]:
+        """Owners of which the cluster has a wish, as far as known."""
+        return list(self._known or ())
+
+    async def _owners(self) -> list[str]:
+        """Every owner there is, here or there: the resync."""
+        self._known = None
+        here = await self._db.aread(lambda tx: owners.names(tx, self.name))
+        there = await self._digests()
+        return list({*here, *there})
+
+    async def _digests(self) -> dict[str, str]:
+        if self._known is None:
+            known: dict[str, str] = {}
+            try:
+                async for batch in self._stub.Digests(cluster_pb2.DigestsRequest(), timeout=CALL_DEADLINE):
+                    known.update(batch.digests)
+            except grpc.aio.AioRpcError as error:
+                raise self._translate(error) from error
+            self._known = known
+        return self._known
+
+    async def _send(self, names: frozenset[str]) -> None:
+        known = await self._digests()
+        wishes = await self._db.aread(lambda tx: owners.wishes(tx, self.name, names))
+        different = [
+            wish for wish in wishes if (wish.name in known if wish.gone else known.get(wish.name) != wish.digest)
+        ]
+        for start in range(0, len(different), OWNERS_PER_CALL):
+            part = different[start : start + OWNERS_PER_CALL]
+            await self._sync(part)
+            for wish in part:
+                if wish.gone:
+                    known.pop(wish.name, None)
+                else:
+                    known[wish.name] = wish.digest
+        arrived = [wish.name for wish in wishes if not wish.gone and wish.name.startswith("RegionService ")]
+        if arrived:
+            sent = {wish.name: wish for wish in wishes}
+            await self._db.awrite(lambda tx: _scheduled(tx, sent, arrived), fence=self._fence)
+
+    async def _sync(self, part: list[desired.Owner]) -> None:
+        try:
+            await self._stub.Sync(iter(desired.chunks(part, self._fence.term)), timeout=CALL_DEADLINE)
+        except grpc.aio.AioRpcError as error:
+            self._known = None  # what was applied is not known: ask before sending again
+            raise self._translate(error) from error
+
+    async def _read_forever(self) -> None:
+        failures = 0
+        while True:
+            started = self._clock.monotonic()
+            try:
+                await self._read()
+                error: ResourceError = Unavailable(f"cluster {self.name} ended the stream")
+            except grpc.aio.AioRpcError as lost:
+                error = self._translate(lost)
+            except StaleTerm:
+                raise
+            except ResourceError as trouble:
+                error = trouble
+            if self._clock.monotonic() - started > 10:
+                failures = 0
+            failures += 1
+            pause = _RETRY.delay(failures, self._random)
+            self._log.info("observe lost", error=error.message, retry_in=pause)
+            if failures == 3:
+                await self._note_state(State.UNKNOWN, error.message)
+            await self._clock.sleep(pause)
+
+    async def _read(self) -> None:
+        listed: set[str] = set()
+        fresh: ClusterView | None = None
+        request = cluster_pb2.ObserveRequest(since=self._since if self.view.whole else 0)
+        first = True
+        async for message in self._stub.Observe(request):
+            if first:
+                first = False
+                self.sender.wake(*await self._owners())
+                await self._note_state(State.UP, "")
+            if message.snapshot and fresh is None:
+                fresh, listed = ClusterView(), set()
+            batch = observe.parse(message.documents, message.deleted)
+            if batch.resources or batch.deleted:
+                await self._db.awrite(partial(observe.apply, batch=batch), fence=self._fence)
+            view = fresh if fresh is not None else self.view
+            touched = _take_in(view, batch, message)
+            if fresh is not None:
+                listed.update(str(key_of(row)) for row in batch.resources)
+                if message.snapshot_end:
+                    forget = partial(observe.forget_unlisted, cluster=self.name, listed=listed)
+                    await self._db.awrite(forget, fence=self._fence)
+                    fresh.whole = True
+                    self.view.__dict__.update(fresh.__dict__)
+                    fresh = None
+            self._since = max(self._since, message.version)
+            if touched or message.digests or message.snapshot_end:
+                self._changed([*touched, *message.digests])
+
+    async def _note_state(self, state: State, reason: str) -> None:
+        def write(tx: Transaction) -> None:
+            row = resources.find(tx, CLUSTER.key(self.name))
+            if row is not None and (row.state, row.state_reason) != (state, reason):
+                resources.update(tx, [row.model_copy(update={"state": state.value, "state_reason": reason})])
+
+        await self._db.awrite(write, fence=self._fence)
+
+    async def note_capacity(self) -> None:
+        """Write the cluster's free capacity into its row, for the order of J9."""
+        try:
+            reply = await self._stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
+        except grpc.aio.AioRpcError as error:
+            raise self._translate(error) from error
+        observed = {
+            "nodes": reply.nodes,
+            "free": _amounts(reply.free_vcpus, reply.free_memory_mib, reply.free_disk_gib),
+            "total": _amounts(reply.total_vcpus, reply.total_memory_mib, reply.total_disk_gib),
+        }
+
+        def write(tx: Transaction) -> None:
+            row = resources.find(tx, CLUSTER.key(self.name))
+            if row is not None and row.observed != observed:
+                resources.update(tx, [row.model_copy(update={"observed": observed})])
+
+        await self._db.awrite(write, fence=self._fence)
+
+
+def _take_in(view: ClusterView, batch: observe.Batch, message: Any) -> set[str]:
+    touched = {str(key_of(row)) for row in batch.resources if row.kind in observe.LISTED}
+    gone = {str(key) for key in batch.deleted if key.kind in observe.LISTED}
+    view.present |= touched
+    view.present -= gone
+    for owner, digest in message.digests.items():
+        if digest:
+            view.digests[owner] = digest
+        else:
+            view.digests.pop(owner, None)
+    return touched | gone
+
+
+def _scheduled(tx: Transaction, sent: dict[str, desired.Owner], names: list[str]) -> None:
+    """What the cluster has been told of is scheduled there (K5), unless more was already seen."""
+    follow = {
+        Status.INITIALIZING: Status.CREATING_SCHEDULED,
+        Status.CREATING: Status.CREATING_SCHEDULED,
+        Status.UPDATING: Status.UPDATING_SCHEDULED,
+    }
+    changed = []
+    for state in owners.states(tx, names):
+        owner = desired.service_owner(key_of(state.service), state.computes, state.loadbalancer)
+        if owner.digest != sent[owner.name].digest:
+            continue  # the wish changed meanwhile and will be sent again
+        parts: list[AnyResource] = [*state.alive, *([state.loadbalancer] if state.loadbalancer else [])]
+        for part in parts:
+            following = follow.get(Status(part.status))
+            if following is not None:
+                changed.append(part.model_copy(update={"status": following.value}))
+    if changed:
+        resources.update(tx, changed)
+
+
+def _amounts(vcpus: int, memory_mib: int, disk_gib: int) -> dict[str, int]:
+    return {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
+
+
+def _reasons(reasons: Any) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "refused"
