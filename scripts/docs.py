@@ -62,7 +62,8 @@ def page(kind: Kind) -> str:
     lines += [
         "",
         "*change*: what changing the field does to what runs with it: *live* (taken in while it runs), *restart*,",
-        "*recreate*, or *refused*; *identity*: another name is another resource. Fields marked *server* are set by the server and ignored in documents.",
+        "*recreate*, or *refused*; *identity*: another name is another resource. Fields marked *server* are set",
+        "by the server and ignored in documents.",
         "",
     ]
     return "\n".join(lines)
