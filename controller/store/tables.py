@@ -162,10 +162,11 @@ address = Table(
     Column("network", BinaryText, primary_key=True),
     Column("value", BigInteger, primary_key=True),
     Column("mac", BinaryText, nullable=False),
+    Column("owner_kind", BinaryText, nullable=False),
     Column("owner", BinaryText, nullable=False),
     Column("owner_uid", BinaryText, nullable=False),
     UniqueConstraint("mac"),
-    Index(None, "owner"),
+    Index(None, "owner_kind", "owner"),
 )
 """One row for each NetworkV4Port: the address as an integer, and whose it is."""
 

@@ -1,0 +1,102 @@
+"""Events: what happened to resources, one row for the same thing however often it happened.
+
+The row's name is a digest of what happened to what, so that finding it again is one look-up and
+two controllers that report the same thing raise one count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import select
+
+from controller.model import registry
+from controller.model.event import EVENT, Event, EventLevel, EventSpec
+from controller.model.registry import Key
+from controller.store import resources
+from controller.store.database import Transaction
+from controller.store.tables import resource
+
+_MESSAGE_BOUND = 1024
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One thing that happened to the resource of ``kind`` at ``path``."""
+
+    kind: str
+    path: str
+    reason: str
+    message: str = ""
+    level: EventLevel = EventLevel.NORMAL
+
+
+def record(
+    tx: Transaction,
+    kind: str,
+    path: str,
+    reason: str,
+    message: str = "",
+    level: EventLevel | str = EventLevel.NORMAL,
+) -> Event:
+    """Note that something happened now; the same again raises the count."""
+    return record_many(tx, [Occurrence(kind, path, reason, message, EventLevel(level))])[0]
+
+
+def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Event]:
+    """``record`` for many at once, in a handful of statements."""
+    known = cast(dict[Key, Event], resources.get_many(tx, (_key(one) for one in occurrences)))
+    for one in occurrences:
+        key = _key(one)
+        before = known.get(key)
+        known[key] = _new(tx, one, key) if before is None else _again(tx, before)
+    stored = resources.upsert(tx, list({key: known[key] for key in map(_key, occurrences)}.values()))
+    by_name = {event.name: cast(Event, event) for event in stored}
+    return [by_name[_key(one).names[0]] for one in occurrences]
+
+
+def of(tx: Transaction, kind: str, path: str) -> list[Event]:
+    """The events of one resource, the latest last."""
+    found = resources.list_all(tx, EVENT.name, fields={"spec.resource_kind": kind, "spec.resource": path})
+    return sorted(cast(list[Event], found), key=lambda event: (event.spec.last_at or tx.now, event.name))
+
+
+def prune(tx: Transaction, keep: int) -> int:
+    """Delete all but the ``keep`` that happened last; returns how many went."""
+    statement = (
+        select(resource.c.path)
+        .where(resource.c.kind == EVENT.name)
+        .order_by(resource.c.resource_version.desc())
+        .offset(keep)
+        .limit(-1 if tx.dialect == "sqlite" else None)
+    )
+    doomed = [EVENT.key(path) for path in tx.connection.execute(statement).scalars()]
+    resources.delete(tx, doomed)
+    return len(doomed)
+
+
+def _key(one: Occurrence) -> Key:
+    text = "\0".join((one.kind, one.path, one.reason, one.level, one.message))
+    return EVENT.key(hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+def _new(tx: Transaction, one: Occurrence, key: Key) -> Event:
+    project = one.path.partition("/")[0] if registry.get(one.kind).per_project else "default"
+    spec = EventSpec(
+        resource_kind=one.kind,
+        resource=one.path,
+        level=one.level,
+        reason=one.reason,
+        message=one.message[:_MESSAGE_BOUND],
+        first_at=tx.now,
+        last_at=tx.now,
+    )
+    return Event(name=key.names[0], project=project, spec=spec)
+
+
+def _again(tx: Transaction, before: Event) -> Event:
+    spec = before.spec.model_copy(update={"count": before.spec.count + 1, "last_at": tx.now})
+    return before.model_copy(update={"spec": spec})
