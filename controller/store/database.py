@@ -120,7 +120,7 @@ class Database:
     def upgrade(self) -> None:
         """Bring the database to this program's schema and record the tier; again: no effect."""
         with _wrapped():
-            schema.upgrade(self._writer, self.tier.value, self.cluster)
+            schema.upgrade(self._writer, self.tier.value, self.cluster, self._clock.now() if self._clock else None)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on one snapshot. Raises Unavailable when the database is away."""

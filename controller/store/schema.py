@@ -1,38 +1,116 @@
-"""The schema's version: bringing a database to it, and refusing any other (SchemaMismatch)."""
+"""The schema's version: bringing a database to it, and refusing any other (SchemaMismatch).
+
+An upgrade is one transaction, also on SQLite; of two processes that upgrade at once the second
+waits and finds nothing to do.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 
 from controller.errors import SchemaMismatch
-from controller.store.tables import counter, meta, metadata
+from controller.model.access import Project
+from controller.store.tables import change, counter, meta, resource, to_microseconds
 
 REMEDY = "run `resourcectl db upgrade`"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 7_310_001  # any number; no other advisory lock is used
 
 
-def upgrade(engine: Engine, tier: str, cluster: str) -> None:
-    """Run the missing migrations and record the tier."""
+def upgrade(engine: Engine, tier: str, cluster: str, now: datetime | None = None) -> None:
+    """Run the missing migrations, record the tier, and make the project ``default`` of a root.
+
+    Raises SchemaMismatch for a newer database, or another tier's.
+    """
     with engine.connect() as connection, connection.begin():
-        metadata.create_all(connection)
-        if connection.execute(select(counter.c.name)).first() is None:
-            connection.execute(
-                insert(counter), [{"name": "resource_version", "value": 0}, {"name": "compacted", "value": 0}]
-            )
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _UPGRADE_LOCK})
+        config = _config()
+        _refuse_newer(connection, ScriptDirectory.from_config(config))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.execute(select(meta.c.key).where(meta.c.key == "tier")).first() is None:
             connection.execute(insert(meta), [{"key": "tier", "value": tier}, {"key": "cluster", "value": cluster}])
+            if tier == "root":
+                _make_default_project(connection, now or datetime.now(UTC))
         _check_tier(connection, tier, cluster)
 
 
 def check(engine: Engine, tier: str, cluster: str) -> None:
     """Raise SchemaMismatch unless the database has this program's schema and is of this tier."""
+    script = ScriptDirectory.from_config(_config())
     with engine.connect() as connection, connection.begin():
-        if not inspect(connection).has_table("meta"):
+        _refuse_newer(connection, script)
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is None:
             raise SchemaMismatch(f"the database has no schema yet; {REMEDY}")
+        if current != script.get_current_head():
+            raise SchemaMismatch(
+                f"the database has schema {current}, this program needs {script.get_current_head()}; {REMEDY}"
+            )
         _check_tier(connection, tier, cluster)
 
 
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _refuse_newer(connection: Connection, script: ScriptDirectory) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaMismatch(
+            f"the database has schema {current}, which is newer than this program "
+            f"({script.get_current_head()}); run the newer program, or restore a backup"
+        )
+
+
 def _check_tier(connection: Connection, tier: str, cluster: str) -> None:
+    if not inspect(connection).has_table("meta"):
+        raise SchemaMismatch(f"the database has no schema yet; {REMEDY}")
     facts = {row.key: row.value for row in connection.execute(select(meta))}
     if facts.get("tier") != tier:
-        raise SchemaMismatch(f"this is the database of tier {facts.get('tier')!r}, not of {tier!r}; give another URL")
+        raise SchemaMismatch(
+            f"this is the database of tier {facts.get('tier')!r}, not of {tier!r}; give this process its own URL"
+        )
     if cluster and facts.get("cluster") and facts["cluster"] != cluster:
-        raise SchemaMismatch(f"this is the database of cluster {facts['cluster']!r}, not of {cluster!r}")
+        raise SchemaMismatch(
+            f"this is the database of cluster {facts['cluster']!r}, not of {cluster!r}; give this process its own URL"
+        )
+
+
+def _make_default_project(connection: Connection, now: datetime) -> None:
+    """Every resource belongs to a project; this one is there from the start."""
+    version = connection.execute(
+        update(counter)
+        .where(counter.c.name == "resource_version")
+        .values(value=counter.c.value + 1)
+        .returning(counter.c.value)
+    ).scalar_one()
+    made = Project(name="default", uid=uuid4().hex, resource_version=version, created_at=now, updated_at=now)
+    common = {"kind": "Project", "path": made.name, "document": made.model_dump_json()}
+    connection.execute(
+        insert(resource),
+        {
+            **common,
+            "parent": "",
+            "project": made.project,
+            "uid": made.uid,
+            "status": made.status,
+            "state": made.state,
+            "resource_version": version,
+            "created_at": to_microseconds(now),
+        },
+    )
+    connection.execute(insert(change), {**common, "version": version, "verb": "Created", "at": to_microseconds(now)})
