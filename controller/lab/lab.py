@@ -1,0 +1,157 @@
+"""A lab: up, down, and what it looks like.
+
+``up`` makes true whatever is not yet, so it also repairs a lab that somebody killed half-way, and
+starts daemons again that died. ``down`` needs nothing but the lab's id to find all that is left.
+One of them at a time: they take turns by a lock. Nothing is attached to the machine's own network
+namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.errors import Conflict
+from controller.lab import files, namespaces, network, node
+from controller.lab.daemons import Daemon, bird
+from controller.lab.mounts import mounts_below, unmount_below
+from controller.lab.settings import ROUTER_AS, LabSettings, Layout, Node, handles_folder
+from controller.rendering import render
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What a node of the lab looks like."""
+
+    name: str
+    rack: str
+    address: str
+    daemons: dict[str, int | None]
+    """Process id of each daemon; None while it does not run."""
+    machines: int
+    """Virtual machines (QEMU processes)."""
+
+
+class Lab:
+    """A lab on this machine."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self.settings = settings
+        self.layout = Layout(settings)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, in the order of the settings."""
+        return self.layout.nodes
+
+    def up(self, say: Say = lambda line: None) -> None:
+        """Make the lab and start its daemons. Raises Unavailable when a tool fails, and may be called again."""
+        with self._turn():
+            say(f"lab {self.settings.id}: router and {len(self.nodes)} nodes")
+            network.ensure(self.layout)
+            self._router_files()
+            for each in self.nodes:
+                node.ensure_namespaces(self.layout, each)
+            self._ensure_daemons()
+
+    def ensure_daemons(self) -> None:
+        """Start what died. Cheap when nothing did."""
+        with self._turn():
+            self._ensure_daemons()
+
+    def down(self, *, keep_state: bool = False) -> None:
+        """Kill every process, remove every namespace and mount, and the state unless it is to be kept."""
+        with self._turn():
+            names = namespaces.networks(self.layout.prefix)
+            namespaces.kill_all(names, self.settings.id)
+            unmount_below(self.layout.handles)
+            for name in names:
+                namespaces.delete_network(name)
+            if self.layout.handles.exists():
+                shutil.rmtree(self.layout.handles)
+            if not keep_state and self.settings.state.exists():
+                shutil.rmtree(self.settings.state)
+            _remove_shared_folders(self.settings.folder)
+
+    def daemons(self) -> dict[str, tuple[Daemon, ...]]:
+        """Return the daemons by the name of their node; the router's under ``router``."""
+        enter = ("nsenter", f"--net=/run/netns/{self.layout.router}", "--")
+        router = bird(self.layout.router, self.layout.router_state, enter)
+        return {"router": (router,), **{each.name: node.daemons(self.layout, each) for each in self.nodes}}
+
+    def status(self) -> list[NodeStatus]:
+        """Return what every node looks like; nothing runs on nodes that are not there."""
+        found = self.daemons()
+        inside = namespaces.processes_in(self.layout.namespaces)
+        return [
+            NodeStatus(
+                each.name,
+                each.rack,
+                str(each.address),
+                {daemon.name: daemon.pid() for daemon in found[each.name]},
+                sum(name == each.namespace and _is_machine(pid) for pid, name in inside.items()),
+            )
+            for each in self.nodes
+        ]
+
+    def is_up(self) -> bool:
+        """Tell whether every daemon runs."""
+        return all(daemon.pid() is not None for daemons in self.daemons().values() for daemon in daemons)
+
+    def in_router(self, *command: str) -> list[str]:
+        """Return the command line that runs ``command`` where the router is."""
+        return ["nsenter", f"--net=/run/netns/{self.layout.router}", "--", *command]
+
+    def in_control(self, *command: str) -> list[str]:
+        """Return the command line that runs ``command`` in the control namespace."""
+        return ["nsenter", f"--net=/run/netns/{self.layout.control.namespace}", "--", *command]
+
+    def _ensure_daemons(self) -> None:
+        for daemons in self.daemons().values():
+            for daemon in daemons:
+                daemon.ensure()
+
+    def _router_files(self) -> None:
+        files.write(
+            self.layout.router_state / "bird.conf",
+            render(
+                "lab/router.conf.j2",
+                log=self.layout.router_state / "bird.log",
+                router_id=self.layout.control.gateway,
+                services=self.settings.services,
+                as_number=ROUTER_AS,
+                nodes=self.nodes,
+            ),
+        )
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        # One lock for all labs: they share the folders that hold their state and handles.
+        with Path("/run/lock/resource-service-lab").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _is_machine(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system")
+    except OSError:
+        return False
+
+
+def _remove_shared_folders(folder: Path) -> None:
+    """Remove what the last lab leaves: only when empty, and only when no other lab is there to use it."""
+    if mounts_below(folder):
+        raise Conflict(f"something is mounted below {folder}")
+    with contextlib.suppress(OSError):
+        handles_folder().rmdir()
+    if not handles_folder().exists():
+        for empty in (folder, node.STATE):
+            with contextlib.suppress(OSError):
+                empty.rmdir()

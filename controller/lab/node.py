@@ -1,0 +1,155 @@
+"""One node of a lab: its mount and UTS namespaces, and the libvirtd in them.
+
+The node sees the machine's file system but for what must be its own: libvirt's folders, ``/run``,
+``/etc/hosts`` (its own name is in it, else libvirt waits for DNS at every call),
+``/etc/resolv.conf`` (empty), and ``/var/lib/resource-service``. Own files at the same paths: so
+disks may migrate.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+from controller.lab import files, namespaces
+from controller.lab.command import run
+from controller.lab.daemons import Daemon, bird
+from controller.lab.mounts import mounts_below
+from controller.lab.settings import ROUTER_AS, Layout, Node
+from controller.rendering import render
+
+STATE = Path("/var/lib/resource-service")
+"""Where a node has its state, on real machines as in a lab."""
+
+SERVICE_ROUTE_PROTOCOL = 201
+"""Protocol number of the routes that agents set for service addresses."""
+
+_MOUNTED = {
+    "etc-libvirt": "/etc/libvirt",
+    "lib-libvirt": "/var/lib/libvirt",
+    "cache-libvirt": "/var/cache/libvirt",
+    "log-libvirt": "/var/log/libvirt",
+    "state": str(STATE),
+    "hosts": "/etc/hosts",
+    "run": "/run",
+    "resolv.conf": "/etc/resolv.conf",
+}
+
+# Run inside the node's namespaces; may be run again. Copies of mounts below /run, namespaces of
+# other labs among them, are let go of first, or those would live as long as this one.
+_MOUNT = r"""
+set -eu
+root=$1 host=$2
+shift 2
+mounted() { awk -v "point=$1" '$5 == point { found = 1 } END { exit !found }' /proc/self/mountinfo; }
+hostname "$host"
+if ! [ -e /run/of-a-lab ]; then
+  awk 'index($5, "/run/") == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+    while read -r point; do umount -l "$point"; done
+fi
+while [ $# -gt 0 ]; do
+  target=$2
+  # A link to what only the machine has below /run: the node's file takes its place there.
+  if [ -L "$target" ]; then
+    target=$(readlink -m "$target")
+    mkdir -p "$(dirname "$target")"
+    [ -e "$target" ] || : >"$target"
+  fi
+  mounted "$target" || mount --bind "$root/$1" "$target"
+  shift 2
+done
+"""
+
+
+def ensure_namespaces(layout: Layout, node: Node) -> None:
+    """Make the node's mount and UTS namespaces with its own files in place."""
+    fresh = not all(namespaces.is_kept(node.handles / name) for name in ("mnt", "uts"))
+    if fresh:
+        _make_namespaces(layout, node)
+    _write_files(layout, node, fresh)
+    pairs = [part for pair in _MOUNTED.items() for part in pair]
+    run(*node.enter("bash", "-c", _MOUNT, "mount", str(node.root), node.name, *pairs))
+
+
+def daemons(layout: Layout, node: Node) -> tuple[Daemon, ...]:
+    """Return the node's daemons, in the order of starting."""
+    run_folder = node.root / "run"
+    return (
+        Daemon(
+            "virtlogd",
+            node.namespace,
+            run_folder / "virtlogd.pid",
+            tuple(node.enter("virtlogd", "--daemon", "-p", "/run/virtlogd.pid")),
+        ),
+        libvirtd(node),
+        bird(node.namespace, node.root / "bird", node.enter()),
+    )
+
+
+def libvirtd(node: Node) -> Daemon:
+    """Return the node's libvirtd. When it is killed its virtual machines run on."""
+    command = ("libvirtd", "--daemon", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
+    return Daemon("libvirtd", node.namespace, node.root / "run" / "libvirtd.pid", tuple(node.enter(*command)))
+
+
+def _make_namespaces(layout: Layout, node: Node) -> None:
+    keep_handles(layout)
+    node.handles.mkdir(exist_ok=True)
+    for name in ("mnt", "uts"):
+        path = node.handles / name
+        if namespaces.is_kept(path):
+            run("umount", path)
+        path.touch()
+    unshare = ("unshare", f"--mount={node.handles}/mnt", f"--uts={node.handles}/uts", "--propagation=private", "true")
+    run("nsenter", f"--net=/run/netns/{node.namespace}", *unshare)
+
+
+def keep_handles(layout: Layout) -> None:
+    """Make the lab's folder of namespace files a private mount: no mount namespace is kept on another."""
+    layout.handles.mkdir(parents=True, exist_ok=True)
+    if layout.handles not in mounts_below(layout.handles):
+        run("mount", "--bind", layout.handles, layout.handles)
+    run("mount", "--make-private", layout.handles)
+
+
+def _write_files(layout: Layout, node: Node, fresh: bool) -> None:
+    root = node.root
+    for name in ("lib-libvirt/images", "cache-libvirt", "log-libvirt", "state", "bird"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if fresh:
+        # Pid files and sockets of a life before, of which no process is left.
+        shutil.rmtree(root / "run", ignore_errors=True)
+    for name in ("libvirt", "lock", "of-a-lab"):
+        (root / "run" / name).mkdir(parents=True, exist_ok=True)
+    if not (root / "etc-libvirt").exists():
+        shutil.rmtree(root / "etc-libvirt.new", ignore_errors=True)
+        shutil.copytree("/etc/libvirt", root / "etc-libvirt.new", symlinks=True)
+        # The machine's own networks are not the node's.
+        shutil.rmtree(root / "etc-libvirt.new/qemu", ignore_errors=True)
+        (root / "etc-libvirt.new").rename(root / "etc-libvirt")
+    host_uuid = uuid.uuid5(uuid.NAMESPACE_DNS, f"{layout.settings.id}.{node.name}")
+    files.write(root / "etc-libvirt/qemu.conf", render("lab/qemu.conf.j2"))
+    files.write(
+        root / "etc-libvirt/libvirtd.conf",
+        render("lab/libvirtd.conf.j2", address=node.address, uuid=host_uuid, log="/var/log/libvirt/libvirtd.log"),
+    )
+    names = "".join(f"{other.address} {other.name}\n" for other in layout.nodes)
+    # Written in place: what is mounted on a path is the file, not its name.
+    (root / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
+    (root / "resolv.conf").write_text("")
+    files.write(
+        root / "bird/bird.conf",
+        render(
+            "bird-node.conf.j2",
+            log=root / "bird/bird.log",
+            protocol=SERVICE_ROUTE_PROTOCOL,
+            services=layout.settings.services,
+            interface="eth0",
+            address=node.address,
+            gateway=node.gateway,
+            as_number=node.as_number,
+            router_as=ROUTER_AS,
+        ),
+    )

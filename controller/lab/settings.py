@@ -1,0 +1,169 @@
+"""What a lab is made of: its id, its nodes in their racks, and the names and addresses that follow.
+
+Everything of a lab carries its id, so several live side by side. Link addresses may be the same in
+all of them: no lab is attached to another, nor to the machine's own network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from controller.model.names import Name
+
+LabId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,12}$")]
+"""Letters and digits only: a ``-`` would make the name of one lab the start of another's."""
+
+LINKS = IPv4Network("10.9.0.0/16")
+"""Link addresses inside a lab: a /30 per node, number 0 is the control namespace's."""
+
+ROUTER_AS = 65000
+CONTROL_PORT = 7443
+"""Port of the cluster API in the control namespace."""
+
+MARKER = "RESOURCE_SERVICE_LAB"
+"""Environment variable of every process of the control plane that a lab started: the lab's id."""
+
+
+class NodePlan(BaseModel):
+    """A node to be."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    rack: Name
+
+
+def tokyo_nodes(racks: int = 2, per_rack: int = 2) -> tuple[NodePlan, ...]:
+    """Return nodes named as in ``examples/tokyo``."""
+    return tuple(
+        NodePlan(name=f"floor-1-1-1-rack-1-{rack}-server{server}", rack=f"floor-1-1-1-rack-1-{rack}")
+        for rack in range(1, racks + 1)
+        for server in range(1, per_rack + 1)
+    )
+
+
+class LabSettings(BaseModel):
+    """Settings of a lab."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: LabId = "tokyo"
+    nodes: Annotated[tuple[NodePlan, ...], Field(min_length=1, max_length=60)] = tokyo_nodes()
+    folder: Path = Path("/var/lib/resource-service-lab")
+    """State of all labs; each has a folder of its own in it."""
+    services: IPv4Network = IPv4Network("172.16.0.0/16")
+    """Service addresses that the router takes from nodes; the rest of it is unreachable."""
+
+    @property
+    def state(self) -> Path:
+        """Folder of this lab. Short, for it holds Unix sockets (108 characters at most)."""
+        return self.folder / self.id
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network namespace of a lab and its link to the router."""
+
+    number: int
+    namespace: str
+    address: IPv4Address
+    gateway: IPv4Address
+    port: str
+    """Interface of the router."""
+
+
+@dataclass(frozen=True)
+class Node(Place):
+    """A node's names, addresses and folders."""
+
+    name: str
+    rack: str
+    root: Path
+    """The node's own files: ``etc-libvirt``, ``lib-libvirt``, ``log-libvirt``, ``run``, ``state``, ..."""
+    handles: Path
+    """Folder with the files that keep its mount and UTS namespaces."""
+    as_number: int
+
+    @property
+    def state(self) -> Path:
+        """What the node sees as ``/var/lib/resource-service``."""
+        return self.root / "state"
+
+    @property
+    def libvirt_uri(self) -> str:
+        """URI of its libvirtd, from outside of its namespaces."""
+        return f"qemu+unix:///system?socket={self.root}/run/libvirt/libvirt-sock"
+
+    def enter(self, *command: str) -> list[str]:
+        """Return the command line that runs ``command`` on the node. One process: signals reach it."""
+        return [
+            "nsenter",
+            f"--net=/run/netns/{self.namespace}",
+            f"--mount={self.handles}/mnt",
+            f"--uts={self.handles}/uts",
+            "--",
+            *command,
+        ]
+
+
+class Layout:
+    """Names and addresses of a lab, computed from its settings and nothing else."""
+
+    def __init__(self, settings: LabSettings) -> None:
+        self.settings = settings
+        self.prefix = f"rs-{settings.id}-"
+        self.router = f"{self.prefix}router"
+        self.router_state = settings.state / "router"
+        self.handles = handles_folder() / settings.id
+        number, address, gateway = _link(0)
+        self.control = Place(number, f"{self.prefix}ctl", address, gateway, "ctl")
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, in the order of the settings."""
+        return tuple(self._node(number, plan) for number, plan in enumerate(self.settings.nodes, start=1))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Everything with a link to the router."""
+        return (self.control, *self.nodes)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """All network namespaces."""
+        return (self.router, *(place.namespace for place in self.places))
+
+    def node(self, name: str) -> Node:
+        """Return a node by its name. Raises KeyError."""
+        return {node.name: node for node in self.nodes}[name]
+
+    def _node(self, number: int, plan: NodePlan) -> Node:
+        _, address, gateway = _link(number)
+        return Node(
+            number=number,
+            namespace=f"{self.prefix}node{number}",
+            address=address,
+            gateway=gateway,
+            port=f"node{number}",
+            name=plan.name,
+            rack=plan.rack,
+            root=self.settings.state / "nodes" / f"node{number}",
+            handles=self.handles / f"node{number}",
+            as_number=ROUTER_AS + 100 + number,
+        )
+
+
+def handles_folder() -> Path:
+    """Return the folder of all labs' namespace files: gone after a reboot, as the namespaces are."""
+    return Path("/run/resource-service-lab")
+
+
+def _link(number: int) -> tuple[int, IPv4Address, IPv4Address]:
+    base = LINKS.network_address + 4 * number
+    return number, base + 2, base + 1
