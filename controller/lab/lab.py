@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import Conflict
-from controller.lab import files, namespaces, network, node
+from controller.lab import capabilities, files, namespaces, network, node
 from controller.lab.daemons import Daemon, bird
 from controller.lab.mounts import mounts_below, unmount_below
 from controller.lab.settings import ROUTER_AS, LabSettings, Layout, Node, handles_folder
@@ -59,6 +59,7 @@ class Lab:
             for each in self.nodes:
                 node.ensure_namespaces(self.layout, each)
             self._ensure_daemons()
+            capabilities.share(self.nodes)
 
     def ensure_daemons(self) -> None:
         """Start what died. Cheap when nothing did."""
