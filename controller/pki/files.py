@@ -30,6 +30,8 @@ IDENTITY_FILE = "identity.pem"
 BUNDLE_FILE = "bundle.pem"
 AUTHORITY_FILE = "authority.pem"
 
+_Stamp = tuple[tuple[int, ...], tuple[int, ...]]
+
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----\n?", re.DOTALL)
 
 
@@ -63,23 +65,27 @@ class Credentials:
 
 
 class CredentialFolder:
-    """Reads and writes a process's folder; reading again is cheap while nothing changed."""
+    """Reads and writes a process's folder; reading again is cheap while nothing changed.
+
+    ``load`` returns the same object until the files change, and may be called from any thread.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[tuple[int, int, int], ...] | None = None
-        self._credentials: Credentials | None = None
+        self._loaded: tuple[_Stamp, Credentials] | None = None
 
     def load(self) -> Credentials:
         """What the folder holds now; raises Unavailable (files missing) or InvalidInput (not ours)."""
         try:
-            stamp = tuple(_stamp(self.path / name) for name in (IDENTITY_FILE, BUNDLE_FILE))
-            if stamp != self._seen or self._credentials is None:
-                self._credentials = _parse((self.path / IDENTITY_FILE).read_bytes(), self.roots())
-                self._seen = stamp
+            # The stamp is taken before the content, so that content is never taken for newer than it is.
+            stamp = _stamp(self.path / IDENTITY_FILE), _stamp(self.path / BUNDLE_FILE)
+            loaded = self._loaded
+            if loaded is None or loaded[0] != stamp:
+                loaded = (stamp, _parse((self.path / IDENTITY_FILE).read_bytes(), self.roots()))
+                self._loaded = loaded
         except OSError as error:
             raise Unavailable(f"no credentials in {self.path}: {error.strerror}") from error
-        return self._credentials
+        return loaded[1]
 
     def roots(self) -> bytes:
         """The trusted roots; raises Unavailable."""
@@ -141,7 +147,7 @@ def write_file(path: Path, content: bytes, *, mode: int) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     status = path.stat()
     return status.st_ino, status.st_mtime_ns, status.st_size
 
