@@ -1,0 +1,177 @@
+"""Actions: the verbs that are not a PUT, each a small change of what is asked (F3, D3, K3).
+
+They only write desired state; controllers and agents do the work, so the answers are 202 (200
+where nothing had to change). Cordon is ``schedulable: false`` and moves nothing; drain is cordon
+and everything leaves; uncordon takes both back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import Response
+
+from controller.errors import Conflict, InvalidInput, Problem
+from controller.model import document, registry
+from controller.model.compute import Compute, Power
+from controller.model.names import Name
+from controller.model.registry import AnyResource, Key
+from controller.root.api import access, body, commit, lifecycle, plan
+from controller.root.api import query as q
+from controller.root.api.operation import Call
+from controller.root.api.plan import Action
+from controller.root.api.render import json_response, one
+from controller.store import resources, revisions
+from controller.store.database import Transaction
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Empty(_Body):
+    """Nothing: the action has no arguments."""
+
+
+class Migrate(_Body):
+    """Where a Compute is to move."""
+
+    node: Name | None = Field(None, description="Node to move to; none: the scheduler chooses.")
+
+
+class Scale(_Body):
+    """How many Computes a service is to have."""
+
+    replicas: int = Field(ge=1, le=100_000, description="Computes of the service.")
+
+
+class Rollback(_Body):
+    """Which revision a service goes back to."""
+
+    revision: int = Field(ge=1, le=(1 << 31) - 1, description="Number of a revision that is kept.")
+
+
+async def cordon(call: Call) -> Response:
+    """Nothing new comes to the node."""
+    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": False})
+
+
+async def uncordon(call: Call) -> Response:
+    """The node takes part again; a drain is called off."""
+    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": True, "drain": False})
+
+
+async def drain(call: Call) -> Response:
+    """Cordon, and everything on the node is to leave, one at a time."""
+    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": False, "drain": True})
+
+
+async def start(call: Call) -> Response:
+    """The Compute is to run."""
+    return await _change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.RUNNING})
+
+
+async def stop(call: Call) -> Response:
+    """The Compute is to be shut down (ACPI first, then power)."""
+    return await _change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.STOPPED})
+
+
+async def reboot(call: Call) -> Response:
+    """The Compute is to start anew; each request counts once."""
+
+    def change(tx: Transaction, compute: AnyResource, asked: Any) -> Mapping[str, Any]:
+        if compute.spec.power is not Power.RUNNING:
+            raise Conflict(f"{compute.name} is stopped: start it")
+        return {"reboots": compute.spec.reboots + 1}
+
+    return await _change_spec(call, Empty, change)
+
+
+async def migrate(call: Call) -> Response:
+    """The Compute is to move to another node, without stopping."""
+
+    def change(tx: Transaction, compute: AnyResource, asked: Migrate) -> Mapping[str, Any]:
+        if asked.node is not None:
+            _check_target(tx, compute, asked.node)
+        return {"migrations": compute.spec.migrations + 1, "migrate_to": asked.node}
+
+    return await _change_spec(call, Migrate, change)
+
+
+async def scale(call: Call) -> Response:
+    """Another number of replicas; fewer take the tail away (K3)."""
+    return await _change_spec(call, Scale, lambda tx, service, asked: {"replicas": asked.replicas})
+
+
+async def rollback(call: Call) -> Response:
+    """An old revision's spec under a new number; the number of replicas stays (D3)."""
+
+    def change(tx: Transaction, service: AnyResource, asked: Rollback) -> Mapping[str, Any]:
+        old = revisions.get(tx, service.uid, asked.revision)
+        spec = document.parse({**document.render(service, server_set=False), "spec": old}).spec
+        return {name: getattr(spec, name) for name in type(spec).model_fields if name != "replicas"}
+
+    return await _change_spec(call, Rollback, change)
+
+
+async def list_revisions(call: Call) -> Response:
+    """The revisions that can be gone back to, oldest first."""
+    key = _key(call)
+    access.check_read(call.token, call.kind, key.project)
+
+    def work(tx: Transaction) -> dict[str, Any]:
+        service = resources.get(tx, key)
+        kept = [
+            {"revision": number, "current": number == service.revision, "spec": revisions.get(tx, service.uid, number)}
+            for number in revisions.list(tx, service.uid)
+        ]
+        return {"items": kept, "resource_version": service.resource_version}
+
+    return json_response(await call.services.db.aread(work))
+
+
+Change = Callable[[Transaction, Any, Any], Mapping[str, Any]]
+
+
+async def _change_spec(call: Call, model: type[_Body], change: Change) -> Response:
+    """Change some fields of the named resource's spec, by the same rules as a PUT."""
+    asked = _parse(model, await body.read_object(call.request, call.services.settings.body_limit, optional=True))
+    key = _key(call)
+    access.check_write(call.token, call.kind, key.project)
+
+    def work(tx: Transaction) -> commit.Result:
+        current = resources.get(tx, key)
+        if current.status in lifecycle.LEAVING:
+            raise Conflict(f"{key} is being deleted")
+        spec = current.spec.model_copy(update=dict(change(tx, current, asked)))
+        steps = plan.plan_writes(tx, [current.model_copy(update={"spec": spec})]).steps
+        plan.refuse(steps, several=False)
+        if steps[0].action is not Action.UNCHANGED:
+            call.audit(tx, key=key)
+        return commit.carry_out(tx, steps)[0]
+
+    result = await call.services.db.awrite(work)
+    return one(result.resource, 200 if result.action is Action.UNCHANGED else 202)
+
+
+def _parse(model: type[_Body], raw: Mapping[str, Any]) -> Any:
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidInput(document.problems(error)) from None
+
+
+def _check_target(tx: Transaction, compute: AnyResource, node_name: str) -> None:
+    assert isinstance(compute, Compute)
+    node = resources.find(tx, registry.get("Node").key(compute.spec.cluster, node_name))
+    if node is None:
+        raise InvalidInput([Problem("node", f"cluster {compute.spec.cluster} has no node {node_name}")])
+    if compute.observed.get("node") == node_name:
+        raise Conflict(f"{compute.name} is on {node_name} already")
+
+
+def _key(call: Call) -> Key:
+    project = (call.query.name(q.PROJECT) or "default") if call.kind.per_project else "default"
+    return call.kind.key(*call.names(), project=project)

@@ -1,0 +1,101 @@
+"""What differs between two forms of a resource, field by field, and what each change does.
+
+Pure. A field's own ``x-change`` counts together with those of the fields around it: the strongest
+rules, so that an element of a list that recreates does not count as live. Only what users write
+is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
+
+from controller.model.fields import Change, facts
+from controller.model.registry import AnyResource
+
+USER_WRITTEN = ("project", "labels", "spec", "max_revision_history")
+_STRENGTH = (Change.LIVE, Change.RESTART, Change.RECREATE, Change.REFUSED)
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field: ``path`` is dotted, ``before`` and ``after`` are JSON values (None: not there)."""
+
+    path: str
+    before: Any
+    after: Any
+    change: Change
+
+    def render(self) -> dict[str, Any]:
+        """The JSON form in a plan."""
+        return {"path": self.path, "before": self.before, "after": self.after, "change": self.change.value}
+
+
+def same(before: AnyResource, after: AnyResource) -> bool:
+    """True when nothing that users write differs."""
+    return all(getattr(before, name) == getattr(after, name) for name in USER_WRITTEN)
+
+
+def compare(before: AnyResource, after: AnyResource) -> list[FieldChange]:
+    """Every changed field, in the order of the model."""
+    found: list[FieldChange] = []
+    for name in USER_WRITTEN:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            info = type(after).model_fields[name]
+            found.extend(_differences(name, old, new, _declared(info), secret=False))
+    return found
+
+
+def created(after: AnyResource) -> list[FieldChange]:
+    """A new resource, as changes from nothing: one per field of its spec, and its labels."""
+    found = [
+        FieldChange(f"spec.{name}", None, _shown(getattr(after.spec, name), _secret(info)), Change.LIVE)
+        for name, info in type(after.spec).model_fields.items()
+        if name in after.spec.model_fields_set
+    ]
+    if after.labels:
+        found.append(FieldChange("labels", None, dict(after.labels), Change.LIVE))
+    return found
+
+
+def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool) -> Iterator[FieldChange]:
+    if isinstance(old, BaseModel) and type(old) is type(new):
+        for name, info in type(old).model_fields.items():
+            before, after = getattr(old, name), getattr(new, name)
+            if before != after:
+                hidden = secret or _secret(info)
+                yield from _differences(
+                    f"{path}.{name}", before, after, max(change, _declared(info), key=_STRENGTH.index), secret=hidden
+                )
+    elif isinstance(old, tuple) and isinstance(new, tuple):
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            if before != after:
+                yield from _differences(f"{path}[{index}]", before, after, change, secret=secret)
+    elif isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            if old.get(name) != new.get(name):
+                yield from _differences(f"{path}.{name}", old.get(name), new.get(name), change, secret=secret)
+    else:
+        yield FieldChange(path, _shown(old, secret), _shown(new, secret), change)
+
+
+def _declared(info: FieldInfo) -> Change:
+    return Change(facts(info).get("x-change", Change.LIVE))
+
+
+def _secret(info: FieldInfo) -> bool:
+    return bool(facts(info).get("x-secret"))
+
+
+def _shown(value: Any, secret: bool) -> Any:
+    if value is None:
+        return None
+    return "(secret)" if secret else to_jsonable_python(value)

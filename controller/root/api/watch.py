@@ -1,0 +1,142 @@
+"""GET /v1/watch: changes as NDJSON, from a version on, for as long as the caller listens.
+
+Lines are ``{verb, resource, resource_version}`` in the order of versions, verbs Created, Updated
+and Deleted; a Bookmark line says how far the caller has come when nothing of what passed was his.
+With a label filter, a resource that stops matching is told as Deleted, also when it never matched:
+who keeps a list by key is right either way. A watch ends when its token ends, when the process
+drains, or with an ``{"verb": "Gone"}`` line when the caller falls too far behind: list again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from starlette.responses import Response, StreamingResponse
+
+from controller.errors import NotFound, Unauthenticated, VersionsGone
+from controller.model import registry
+from controller.root.api import access
+from controller.root.api import query as q
+from controller.root.api.crud import label_filters
+from controller.root.api.operation import Call, Services, authenticate, bad
+from controller.root.api.render import to_bytes
+from controller.store import changes
+from controller.store.changes import Change, Verb
+from controller.store.selectors import LabelFilter, LabelOperator
+
+MEDIA_TYPE = "application/x-ndjson"
+
+
+class Drain:
+    """Ends all watches of a process when it is to stop."""
+
+    def __init__(self) -> None:
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End every watch, now and later."""
+        self._stopping.set()
+
+    async def until_stopped(self, batches: AsyncIterator[list[Change]]) -> AsyncIterator[list[Change]]:
+        """The batches, until ``stop``."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                following = asyncio.ensure_future(anext(batches))
+                await asyncio.wait((stopping, following), return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    following.cancel()
+                    await asyncio.wait((following,))
+                    return
+                yield following.result()
+        finally:
+            stopping.cancel()
+            await batches.aclose()  # type: ignore[attr-defined]
+
+
+async def watch(call: Call) -> Response:
+    """Stream changes; 410 when the version asked for is no longer kept."""
+    kinds = _kinds(call)
+    labels = label_filters(call)
+    asked = call.query.integer(q.SINCE)
+    head = await call.services.db.aread(changes.head)
+    since = head if asked is None else asked
+    await call.services.db.aread(lambda tx: changes.since(tx, since, 1))
+    drain: Drain = call.request.app.state.drain
+    lines = _lines(call, drain, since, kinds, labels)
+    return StreamingResponse(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+
+async def _lines(
+    call: Call, drain: Drain, since: int, kinds: frozenset[str], labels: Sequence[LabelFilter]
+) -> AsyncIterator[bytes]:
+    yield _bookmark(since)
+    clock, recheck = call.services.clock, call.services.settings.watch_recheck
+    proven = clock.monotonic()
+    try:
+        async for batch in drain.until_stopped(call.services.feed.subscribe(since)):
+            if clock.monotonic() - proven >= recheck:
+                if not await _still_known(call.services, call.request.headers.get("authorization")):
+                    return
+                proven = clock.monotonic()
+            told = [line for change in batch if (line := _line(call, change, kinds, labels))]
+            if not told or batch[-1].kind not in kinds:
+                told.append(_bookmark(batch[-1].version))
+            yield b"".join(told)
+    except VersionsGone as error:
+        yield json.dumps({"verb": "Gone", "detail": error.message}).encode() + b"\n"
+
+
+def _line(call: Call, change: Change, kinds: frozenset[str], labels: Sequence[LabelFilter]) -> bytes | None:
+    if change.kind not in kinds or not access.is_visible(call.token, change.resource):
+        return None
+    verb = str(change.verb)
+    if not all(_matches(change.resource.labels, wanted) for wanted in labels):
+        if verb == Verb.CREATED:
+            return None
+        verb = Verb.DELETED.value
+    head = json.dumps({"verb": verb, "resource_version": change.version})[:-1]
+    return head.encode() + b', "resource": ' + to_bytes(change.resource) + b"}\n"
+
+
+def _bookmark(version: int) -> bytes:
+    return json.dumps({"verb": "Bookmark", "resource_version": version}).encode() + b"\n"
+
+
+def _matches(labels: dict[str, str], wanted: LabelFilter) -> bool:
+    value = labels.get(wanted.key)
+    match wanted.operator:
+        case LabelOperator.IN:
+            return value in wanted.values
+        case LabelOperator.NOT_IN:
+            return value is None or value not in wanted.values
+        case LabelOperator.EXISTS:
+            return value is not None
+        case LabelOperator.MISSING:
+            return value is None
+
+
+def _kinds(call: Call) -> frozenset[str]:
+    readable = frozenset(kind.name for kind in registry.kinds() if access.may_read_kind(call.token, kind.name))
+    text = call.query.text(q.KINDS)
+    if text is None:
+        return readable
+    asked = set()
+    for word in text.split(","):
+        try:
+            kind = registry.get(word)
+        except NotFound as error:
+            raise bad("query.kinds", error.message) from None
+        access.check_read(call.token, kind)
+        asked.add(kind.name)
+    return frozenset(asked)
+
+
+async def _still_known(services: Services, header: str | None) -> bool:
+    try:
+        await authenticate(services, header)
+    except Unauthenticated:
+        return False
+    return True
