@@ -14,28 +14,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
-import grpc
 import structlog
 
 from controller.clock import Clock
-from controller.errors import NoRoom, ResourceError, StaleTerm, Unavailable
+from controller.errors import ResourceError, StaleTerm, Unavailable
 from controller.loop import Backoff, BatchLoop
 from controller.model.cluster import CLUSTER
-from controller.model.compute import Compute
 from controller.model.envelope import State, Status
 from controller.model.registry import AnyResource, key_of
 from controller.root.controller import desired, observe, owners
 from controller.root.controller.view import ClusterView
+from controller.root.peer import CALL_DEADLINE, ClusterPeer
 from controller.store import resources
 from controller.store.database import Database, Fence, Transaction
-from controller.wire import cluster_pb2, cluster_pb2_grpc
+from controller.wire import cluster_pb2
 
 _RETRY = Backoff(first=0.2, cap=5.0)
-CALL_DEADLINE = 20.0
-"""Seconds for one call; a Sync of many owners is sent in several calls."""
 OWNERS_PER_CALL = 200
 
 
@@ -45,24 +42,21 @@ class ClusterLink:
     def __init__(
         self,
         name: str,
-        channel: grpc.aio.Channel,
+        peer: ClusterPeer,
         db: Database,
         fence: Fence,
         clock: Clock,
         changed: Callable[[Iterable[str]], None],
-        translate: Callable[[BaseException], ResourceError],
     ) -> None:
-        """``changed`` is told the ``str(key)`` of Computes and Loadbalancers of which something was seen;
-        ``translate`` makes domain errors of gRPC's."""
+        """``changed`` is told the ``str(key)`` of Computes and Loadbalancers of which something was
+        seen, and of services whose wish was taken in."""
         self.name = name
         self.view = ClusterView()
-        self._stub = cluster_pb2_grpc.ClusterServiceStub(channel)
-        self._channel = channel
+        self._peer = peer
         self._db = db
         self._fence = fence
         self._clock = clock
         self._changed = changed
-        self._translate = translate
         self._known: dict[str, str] | None = None
         self._since = 0
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
@@ -73,22 +67,9 @@ class ClusterLink:
 
     async def run(self) -> None:
         """Send and read until cancelled; raises StaleTerm when the term was superseded."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.sender.run())
-                tasks.create_task(self._read_forever())
-        finally:
-            await self._channel.close(None)
-
-    async def offer(self, computes: Iterable[Compute]) -> None:
-        """Ask whether the cluster would take these Computes; raises NoRoom, Unavailable."""
-        documents = [item.model_dump_json().encode() for item in computes]
-        try:
-            reply = await self._stub.Offer(cluster_pb2.OfferRequest(computes=documents), timeout=CALL_DEADLINE)
-        except grpc.aio.AioRpcError as error:
-            raise self._translate(error) from error
-        if not reply.accepted:
-            raise NoRoom(_reasons(reply.reasons), reply.reasons)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.sender.run())
+            tasks.create_task(self._read_forever())
 
     def known_owners(self) -> list[str]:
         """Owners of which the cluster has a wish, as far as known."""
@@ -104,11 +85,9 @@ class ClusterLink:
     async def _digests(self) -> dict[str, str]:
         if self._known is None:
             known: dict[str, str] = {}
-            try:
-                async for batch in self._stub.Digests(cluster_pb2.DigestsRequest(), timeout=CALL_DEADLINE):
+            with self._peer.calling() as stub:
+                async for batch in stub.Digests(cluster_pb2.DigestsRequest(), timeout=CALL_DEADLINE):
                     known.update(batch.digests)
-            except grpc.aio.AioRpcError as error:
-                raise self._translate(error) from error
             self._known = known
         return self._known
 
@@ -133,10 +112,11 @@ class ClusterLink:
 
     async def _sync(self, part: list[desired.Owner]) -> None:
         try:
-            await self._stub.Sync(iter(desired.chunks(part, self._fence.term)), timeout=CALL_DEADLINE)
-        except grpc.aio.AioRpcError as error:
+            with self._peer.calling() as stub:
+                await stub.Sync(iter(desired.chunks(part, self._fence.term)), timeout=CALL_DEADLINE)
+        except ResourceError:
             self._known = None  # what was applied is not known: ask before sending again
-            raise self._translate(error) from error
+            raise
 
     async def _read_forever(self) -> None:
         failures = 0
@@ -145,8 +125,6 @@ class ClusterLink:
             try:
                 await self._read()
                 error: ResourceError = Unavailable(f"cluster {self.name} ended the stream")
-            except grpc.aio.AioRpcError as lost:
-                error = self._translate(lost)
             except StaleTerm:
                 raise
             except ResourceError as trouble:
@@ -161,33 +139,36 @@ class ClusterLink:
             await self._clock.sleep(pause)
 
     async def _read(self) -> None:
-        listed: set[str] = set()
-        fresh: ClusterView | None = None
         request = cluster_pb2.ObserveRequest(since=self._since if self.view.whole else 0)
+        snapshot: _Snapshot | None = None
         first = True
-        async for message in self._stub.Observe(request):
-            if first:
-                first = False
-                self.sender.wake(*await self._owners())
-                await self._note_state(State.UP, "")
-            if message.snapshot and fresh is None:
-                fresh, listed = ClusterView(), set()
-            batch = observe.parse(message.documents, message.deleted)
-            if batch.resources or batch.deleted:
-                await self._db.awrite(partial(observe.apply, batch=batch), fence=self._fence)
-            view = fresh if fresh is not None else self.view
-            touched = _take_in(view, batch, message)
-            if fresh is not None:
-                listed.update(str(key_of(row)) for row in batch.resources)
+        with self._peer.calling() as stub:
+            async for message in stub.Observe(request):
+                if first:
+                    first = False
+                    self.sender.wake(*await self._owners())
+                    await self._note_state(State.UP, "")
+                if message.snapshot and snapshot is None:
+                    snapshot = _Snapshot()
+                await self._take(message, snapshot)
                 if message.snapshot_end:
-                    forget = partial(observe.forget_unlisted, cluster=self.name, listed=listed)
-                    await self._db.awrite(forget, fence=self._fence)
-                    fresh.whole = True
-                    self.view.__dict__.update(fresh.__dict__)
-                    fresh = None
-            self._since = max(self._since, message.version)
-            if touched or message.digests or message.snapshot_end:
-                self._changed([*touched, *message.digests])
+                    snapshot = None
+                self._since = max(self._since, message.version)
+
+    async def _take(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
+        """First the database, then the view, then those who wait for it."""
+        batch = observe.parse(message.documents, message.deleted)
+        if batch.resources or batch.deleted:
+            await self._db.awrite(partial(observe.apply, batch=batch), fence=self._fence)
+        touched = _take_in(self.view if snapshot is None else snapshot.view, batch, message)
+        if snapshot is not None:
+            snapshot.listed.update(str(key_of(row)) for row in batch.resources)
+            if message.snapshot_end:
+                forget = partial(observe.forget_unlisted, cluster=self.name, listed=snapshot.listed)
+                await self._db.awrite(forget, fence=self._fence)
+                snapshot.view.whole = True
+                self.view = snapshot.view
+        self._changed([*touched, *message.digests])
 
     async def _note_state(self, state: State, reason: str) -> None:
         def write(tx: Transaction) -> None:
@@ -199,10 +180,8 @@ class ClusterLink:
 
     async def note_capacity(self) -> None:
         """Write the cluster's free capacity into its row, for the order of J9."""
-        try:
-            reply = await self._stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
-        except grpc.aio.AioRpcError as error:
-            raise self._translate(error) from error
+        with self._peer.calling() as stub:
+            reply = await stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
         observed = {
             "nodes": reply.nodes,
             "free": _amounts(reply.free_vcpus, reply.free_memory_mib, reply.free_disk_gib),
@@ -217,7 +196,15 @@ class ClusterLink:
         await self._db.awrite(write, fence=self._fence)
 
 
-def _take_in(view: ClusterView, batch: observe.Batch, message: Any) -> set[str]:
+@dataclass
+class _Snapshot:
+    """A whole state that is still arriving."""
+
+    view: ClusterView = field(default_factory=ClusterView)
+    listed: set[str] = field(default_factory=set)
+
+
+def _take_in(view: ClusterView, batch: observe.Batch, message: cluster_pb2.ObservedBatch) -> set[str]:
     touched = {str(key_of(row)) for row in batch.resources if row.kind in observe.LISTED}
     gone = {str(key) for key in batch.deleted if key.kind in observe.LISTED}
     view.present |= touched
@@ -253,7 +240,3 @@ def _scheduled(tx: Transaction, sent: dict[str, desired.Owner], names: list[str]
 
 def _amounts(vcpus: int, memory_mib: int, disk_gib: int) -> dict[str, int]:
     return {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
-
-
-def _reasons(reasons: Any) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "refused"

@@ -8,10 +8,9 @@ something; everything is looked at again at an interval.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
-import grpc
 import structlog
 
 from controller.clock import Clock
@@ -29,22 +28,23 @@ from controller.errors import (
 from controller.loop import BatchLoop, BatchResult
 from controller.model.cluster import Cluster
 from controller.model.envelope import Status
+from controller.model.region_service import RegionService
 from controller.model.registry import Key, key_of
 from controller.root.controller import desired, placement, services
 from controller.root.controller.link import ClusterLink
 from controller.root.controller.observe import key_from_path
 from controller.root.controller.services import Next
 from controller.root.controller.view import ClusterView
+from controller.root.peer import ClusterPeer
+from controller.rpc import Channels
 from controller.store import changes, resources
 from controller.store.changes import Change, Feed
-from controller.store.database import Database, Fence
+from controller.store.database import Database, Fence, Transaction
 
 RETRY_REFUSED = 10.0
 """Seconds until a service that found no room or no address is tried again without being woken."""
 LINKS_INTERVAL = 10.0
 """Seconds between looks at the list of clusters and at their free capacity."""
-
-Dial = Callable[[Cluster], grpc.aio.Channel]
 
 
 class RootController:
@@ -56,15 +56,13 @@ class RootController:
         feed: Feed,
         fence: Fence,
         clock: Clock,
-        dial: Dial,
-        translate: Callable[[BaseException], ResourceError],
+        channels: Channels,
     ) -> None:
         self._db = db
         self._feed = feed
         self._fence = fence
         self._clock = clock
-        self._dial = dial
-        self._translate = translate
+        self._channels = channels
         self._links: dict[str, ClusterLink] = {}
         self._endpoints: dict[str, str] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -133,16 +131,15 @@ class RootController:
 
     async def _choose(self, key: Key) -> str:
         """Ask the candidates in order; raises NoRoom when all refuse, Unavailable when one could not be asked."""
-        asked = await self._db.aread(lambda tx: placement.candidates(tx, key))
+        asked = await self._db.aread(lambda tx: _candidates(tx, key))
         answers: list[tuple[str, str]] = []
         unreachable = False
         for candidate in asked:
             name = candidate.cluster.name
-            link = self._links.get(name)
             try:
-                if link is None:
-                    raise Unavailable("not connected yet")
-                await link.offer(candidate.computes)
+                if not candidate.cluster.spec.endpoint:
+                    raise Unavailable("has no endpoint")
+                await ClusterPeer.of(candidate.cluster, self._channels).offer(candidate.computes)
                 return name
             except NoRoom as error:
                 answers.append((name, error.message))
@@ -251,9 +248,8 @@ class RootController:
                 wait.cancel()
 
     def _connect(self, cluster: Cluster) -> None:
-        link = ClusterLink(
-            cluster.name, self._dial(cluster), self._db, self._fence, self._clock, self._seen, self._translate
-        )
+        peer = ClusterPeer.of(cluster, self._channels)
+        link = ClusterLink(cluster.name, peer, self._db, self._fence, self._clock, self._seen)
         self._links[cluster.name] = link
         self._endpoints[cluster.name] = cluster.spec.endpoint
         self._running[cluster.name] = asyncio.create_task(link.run(), name=f"link {cluster.name}")
@@ -277,6 +273,11 @@ class RootController:
                 raise
             except ResourceError as error:
                 self._log.info("capacity unknown", cluster=link.name, error=error.message)
+
+
+def _candidates(tx: Transaction, key: Key) -> list[placement.Candidate]:
+    service = resources.find(tx, key)
+    return placement.candidates(tx, cast(RegionService, service)) if service is not None else []
 
 
 def _superseded(error: BaseException) -> bool:

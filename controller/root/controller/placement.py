@@ -26,25 +26,32 @@ class Candidate:
     computes: tuple[Compute, ...]
 
 
-def candidates(tx: Transaction, key: Key) -> list[Candidate]:
-    """Clusters to be asked, in order; raises NotFound when flavor or image are missing."""
-    service = cast(RegionService | None, resources.find(tx, key))
-    if service is None:
-        return []
+def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
+    """Clusters to be asked, in order; raises NotFound when flavor or image are missing.
+
+    A service that has a cluster already stays there: only that one is asked, and only for the
+    Computes that are still missing.
+    """
     clusters = cast(list[Cluster], resources.list_all(tx, "Cluster", fields={"spec.region": service.region}))
+    bound = service.observed.get("cluster")
+    indices = range(int(service.observed.get("replicas", 0)) if bound else 0, service.spec.replicas)
+    asked = [cluster for cluster in clusters if cluster.name == bound] if bound else order(_fitting(service, clusters))
+    chosen = []
+    for cluster in asked:
+        make = services.template(tx, service, cluster.name)
+        computes = tuple(make.compute(index, make.compute_spec(index, ())) for index in indices)
+        chosen.append(Candidate(cluster, computes))
+    return chosen
+
+
+def _fitting(service: RegionService, clusters: Sequence[Cluster]) -> list[Cluster]:
     policy = service.spec.compute.schedule_policy
-    fitting = [
+    return [
         cluster
         for cluster in clusters
         if (not policy.cluster_filters or cluster.name in policy.cluster_filters)
         and all(cluster.labels.get(name) == value for name, value in policy.cluster_label_filters.items())
     ]
-    chosen = []
-    for cluster in order(fitting):
-        make = services.template(tx, service, cluster.name)
-        computes = tuple(make.compute(index, make.compute_spec(index, ())) for index in range(service.spec.replicas))
-        chosen.append(Candidate(cluster, computes))
-    return chosen
 
 
 def order(clusters: Sequence[Cluster]) -> list[Cluster]:

@@ -41,7 +41,7 @@ def allocate(
 def allocate_vip(tx: Transaction, cluster: str, network: str, owner: Key) -> IPv4Address:
     """One address of the named network."""
     chosen = cast(NetworkV4, resources.get(tx, _network_key(cluster, network)))
-    port = addresses.allocate(tx, chosen, [(owner.kind, str(owner), "")])[0]
+    port = addresses.allocate(tx, chosen, [(owner.kind, owner.path, "")])[0]
     return port.spec.address
 
 
@@ -66,7 +66,7 @@ def _take(
 ) -> dict[Key, tuple[Interface, ...]]:
     given: dict[Key, list[Interface]] = {owner: [] for owner in owners}
     for network in per_interface:
-        taken = addresses.allocate(tx, network, [(owner.kind, str(owner), "") for owner in owners])
+        taken = addresses.allocate(tx, network, [(owner.kind, owner.path, "") for owner in owners])
         for owner, port in zip(owners, taken, strict=True):
             given[owner].append(interface(network, port))
     return {owner: tuple(interfaces) for owner, interfaces in given.items()}

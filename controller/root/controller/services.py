@@ -174,7 +174,8 @@ def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
     ]
     if not free:
         return
-    addresses.free(tx, [str(item) for item in free])
+    for kind in ("Compute", "Loadbalancer"):
+        addresses.free(tx, [item.path for item in free if item.kind == kind], kind)
     resources.delete(tx, free)
     gone = set(free)
     state.computes = [item for item in state.computes if key_of(item) not in gone]

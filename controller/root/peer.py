@@ -1,0 +1,58 @@
+"""A cluster's API as the root calls it: a stub for each call, and our errors.
+
+Channels are asked for anew at each call, for they change when the certificate is renewed
+(``rpc.channel``). Used by the root's controller and by its API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from controller.errors import NoRoom
+from controller.model.cluster import Cluster
+from controller.model.compute import Compute
+from controller.pki import server_name
+from controller.rpc import Channels, translated
+from controller.wire import cluster_pb2, cluster_pb2_grpc
+
+CALL_DEADLINE = 20.0
+"""Seconds for one call; a Sync of many owners is sent in several calls."""
+
+
+@dataclass(frozen=True)
+class ClusterPeer:
+    """The API of one cluster."""
+
+    name: str
+    endpoint: str
+    channels: Channels
+
+    @classmethod
+    def of(cls, cluster: Cluster, channels: Channels) -> ClusterPeer:
+        """The peer behind a Cluster resource."""
+        return cls(cluster.name, cluster.spec.endpoint, channels)
+
+    @contextmanager
+    def calling(self) -> Iterator[cluster_pb2_grpc.ClusterServiceStub]:
+        """A stub for calls made inside; they raise our errors (Unavailable, TimedOut, ...)."""
+        expected = server_name(f"cluster/{self.name}", "cluster-api")
+        with translated(f"cluster {self.name}"):
+            yield cluster_pb2_grpc.ClusterServiceStub(self.channels.get(self.endpoint, expected))
+
+    async def offer(self, computes: Iterable[Compute], timeout: float = CALL_DEADLINE) -> Mapping[str, str]:
+        """Ask whether the cluster would take these Computes; returns node by Compute name.
+
+        Raises NoRoom with the reasons counted, Unavailable, TimedOut. Changes nothing.
+        """
+        documents = [item.model_dump_json().encode() for item in computes]
+        with self.calling() as stub:
+            reply = await stub.Offer(cluster_pb2.OfferRequest(computes=documents), timeout=timeout)
+        if not reply.accepted:
+            raise NoRoom(_in_words(reply.reasons), reply.reasons)
+        return {placement.compute: placement.node for placement in reply.placements}
+
+
+def _in_words(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "refused"
