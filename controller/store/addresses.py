@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import cast
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from controller.errors import AddressesExhausted
 from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port, NetworkV4PortSpec
 from controller.model.registry import Key
-from controller.store import resources
+from controller.store import bulk, resources
 from controller.store.database import Transaction
 from controller.store.sql import among
 from controller.store.tables import address
@@ -40,8 +40,9 @@ def allocate(tx: Transaction, network: NetworkV4, owners: Sequence[tuple[str, st
         )
     macs = _macs(tx, where, values)
     given = list(zip(values, macs, owners, strict=True))
-    tx.connection.execute(
-        insert(address),
+    bulk.insert(
+        tx,
+        address,
         [
             {"network": where, "value": value, "mac": mac, "owner_kind": kind, "owner": path, "owner_uid": uid}
             for value, mac, (kind, path, uid) in given

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from controller.errors import NoRoom
 from controller.model.node import Capacity
+from controller.store import bulk
 from controller.store.database import Transaction
 from controller.store.sql import among
 from controller.store.tables import capacity_claim, node_capacity
@@ -55,7 +56,7 @@ def take(tx: Transaction, wanted: Sequence[tuple[str, str, Capacity]]) -> None:
         rows = [
             {"node": node, "uid": uid, **{name: getattr(size, name) for name in _SIZES}} for node, uid, size in wanted
         ]
-        tx.connection.execute(insert(capacity_claim), rows)
+        bulk.insert(tx, capacity_claim, rows)
 
 
 def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:

@@ -16,13 +16,15 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from controller.clock import Clock
 from controller.errors import TemporaryError, VersionsGone
 from controller.model import registry
 from controller.model.registry import AnyResource
+from controller.store import bulk
 from controller.store.database import Database, Transaction
+from controller.store.notify import notices_of
 from controller.store.tables import change, counter, from_microseconds, to_microseconds
 
 
@@ -93,8 +95,7 @@ def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]
         {"version": version, "verb": verb.value, "kind": kind, "path": path, "document": document, "at": at}
         for version, kind, path, document in rows
     ]
-    if values:
-        tx.connection.execute(insert(change), values)
+    bulk.insert(tx, change, values)
 
 
 def count(tx: Transaction) -> int:
@@ -144,14 +145,15 @@ class Feed:
     """One reader of the log per process, which hands each change to all subscribers.
 
     Ordering: each subscriber gets the changes it asked for in order of version, each once. It is
-    woken by commits of this process and looks every ``poll`` seconds for those of others. A
+    woken by commits of this process, on PostgreSQL by those of others too (at best), and looks
+    every ``poll`` seconds anyway (0.1 on SQLite, 1 on PostgreSQL). A
     subscriber with more than ``bound`` changes waiting gets VersionsGone.
     """
 
-    def __init__(self, db: Database, clock: Clock, poll: float = 0.1, bound: int = 50_000) -> None:
+    def __init__(self, db: Database, clock: Clock, poll: float | None = None, bound: int = 50_000) -> None:
         self._db = db
         self._clock = clock
-        self._poll = poll
+        self._poll = poll or (1.0 if db.dialect == "postgresql" else 0.1)
         self._bound = bound
         self._position: int | None = None
         self._subscribers: set[_Subscriber] = set()
@@ -174,6 +176,7 @@ class Feed:
         """Read the log until cancelled; while the database is away, keep trying."""
         self._loop = asyncio.get_running_loop()
         self._db.add_listener(self.wake)
+        notices = asyncio.create_task(notices_of(self._db, self._clock, self._woken.set))
         try:
             while True:
                 try:
@@ -183,6 +186,8 @@ class Feed:
                 if not more:
                     await self._rest()
         finally:
+            notices.cancel()
+            await asyncio.wait([notices])
             self._db.remove_listener(self.wake)
 
     async def subscribe(self, since: int, kinds: Sequence[str] | None = None) -> AsyncIterator[list[Change]]:

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from controller.errors import Conflict
+from controller.store import bulk
 from controller.store.database import Transaction
 from controller.store.sql import among
 from controller.store.tables import claim, resource
@@ -45,8 +46,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> None:
         elif owner != one.owner:
             name = _name(tx, owner)
             raise Conflict(f"{scope} {value} is taken by {name}", users=[name])
-    if new:
-        tx.connection.execute(insert(claim), new)
+    bulk.insert(tx, claim, new)
 
 
 def free(tx: Transaction, owner: str) -> None:

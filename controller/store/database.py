@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
@@ -166,6 +166,10 @@ class Database:
     def remove_listener(self, listener: Callable[[], None]) -> None:
         """Undo ``add_listener``."""
         self._listeners.remove(listener)
+
+    def connect_parameters(self) -> dict[str, Any]:
+        """The driver's parameters, for a connection outside the pools."""
+        return dict(self._reader.dialect.create_connect_args(self._reader.url)[1])
 
     def close(self) -> None:
         """Wait for running work and close every connection."""

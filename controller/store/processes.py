@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from controller.model.registry import key_of
 from controller.model.service_process import SERVICE_PROCESS, ServiceProcess
-from controller.store import resources
+from controller.store import bulk, resources
 from controller.store.database import Transaction
 from controller.store.sql import among
 from controller.store.tables import from_microseconds, to_microseconds
@@ -88,7 +88,7 @@ def _store(tx: Transaction, kind: str, beats: Mapping[str, Beat]) -> None:
         }
         for name, one in beats.items()
     ]
-    tx.connection.execute(insert(table), values)
+    bulk.insert(tx, table, values)
 
 
 def _said(process: ServiceProcess) -> object:

@@ -17,12 +17,13 @@ from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 
 from controller.errors import InvalidInput, Problem
 from controller.model import registry
 from controller.model.fields import facts
 from controller.model.registry import AnyResource, Key, key_of
+from controller.store import bulk
 from controller.store.database import Transaction
 from controller.store.sql import among
 from controller.store.tables import reference, resource
@@ -104,8 +105,7 @@ def store(tx: Transaction, resources: Sequence[AnyResource]) -> None:
     for gone in before - now:
         match = [reference.c[name] == value for name, value in zip(names, gone, strict=True)]
         tx.connection.execute(delete(reference).where(*match))
-    if new := [dict(zip(names, edge, strict=True)) for edge in sorted(now - before)]:
-        tx.connection.execute(insert(reference), new)
+    bulk.insert(tx, reference, [dict(zip(names, edge, strict=True)) for edge in sorted(now - before)])
 
 
 def forget(tx: Transaction, kind: str, paths: Sequence[str]) -> None:

@@ -16,15 +16,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import insert as sql_insert
-from sqlalchemy import update as sql_update
 
 from controller.errors import Conflict, NotFound
 from controller.model import registry
 from controller.model.registry import AnyResource, Key, key_of
-from controller.store import changes, references, selectors
+from controller.store import bulk, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
 from controller.store.selectors import LabelFilter
@@ -165,7 +163,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
             )
         )
     rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-    tx.connection.execute(sql_insert(resource), rows)
+    bulk.insert(tx, resource, rows)
     if log:
         changes.record(tx, Verb.CREATED, _log_rows(rows))
     references.store(tx, stored)
@@ -201,7 +199,7 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
             )
         )
     rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-    tx.connection.execute(_UPDATE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
+    bulk.update(tx, resource, ("kind", "path"), rows)
     if log:
         changes.record(tx, Verb.UPDATED, _log_rows(rows))
     references.store(tx, stored)
@@ -242,18 +240,6 @@ def load(kind: str, document: str) -> AnyResource:
 def new_uid(tx: Transaction) -> str:
     """An identity never used before: 12 hex digits of time in milliseconds, 20 of chance."""
     return f"{int(tx.now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
-
-
-_UPDATE = (
-    sql_update(resource)
-    .where(resource.c.kind == bindparam("new_kind"), resource.c.path == bindparam("new_path"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("parent", "project", "uid", "status", "state", "resource_version", "created_at", "document")
-        }
-    )
-)
 
 
 def _row(key: Key, stored: AnyResource) -> dict[str, Any]:
