@@ -79,12 +79,15 @@ def commands(data: dict[str, Any], names: dict[str, str]) -> Iterator[tuple[str,
         if network.get("gateway"):
             routes.append({"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": network["gateway"]})  # noqa: S104
         for route in routes:
+            target = str(ipaddress.IPv4Network(f"{route['network']}/{route.get('netmask', 32)}"))
             gateway = ipaddress.IPv4Address(route["gateway"])
+            if gateway.is_unspecified:
+                yield ("route", "replace", target, "dev", device)
+                continue
             if gateway not in interface.network:
                 # An address alone, without a subnet: tell the kernel on which side its gateway is.
                 yield ("route", "replace", f"{gateway}/32", "dev", device)
-            target = ipaddress.IPv4Network(f"{route['network']}/{route.get('netmask', 32)}")
-            yield ("route", "replace", str(target), "via", str(gateway), "dev", device)
+            yield ("route", "replace", target, "via", str(gateway), "dev", device)
 
 
 def addresses(data: dict[str, Any]) -> list[str]:

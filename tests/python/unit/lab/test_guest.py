@@ -43,6 +43,13 @@ def test_an_address_alone_reaches_its_gateway_by_a_route_of_its_own() -> None:
     ]
 
 
+@pytest.mark.design("B6")
+def test_a_route_without_a_gateway_is_on_the_link() -> None:
+    routes = [{"network": "172.16.10.1", "netmask": "255.255.255.255", "gateway": "0.0.0.0"}]
+    data = {"links": [LINK], "networks": [network(netmask="255.255.255.255", routes=routes)]}
+    assert list(program.commands(data, NAMES))[-1] == ("route", "replace", "172.16.10.1/32", "dev", "eth0")
+
+
 def test_links_that_the_machine_does_not_have_are_left_out() -> None:
     data = {"links": [LINK], "networks": [network(netmask="255.255.255.0")]}
     assert list(program.commands(data, {})) == [("link", "set", "lo", "up")]
