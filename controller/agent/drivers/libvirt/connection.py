@@ -1,0 +1,144 @@
+"""The connection to libvirtd: every call in a worker thread, with a deadline.
+
+libvirt's calls block, and a hung daemon blocks them for ever; so no call is ever made on the event
+loop, each has a deadline, and keepalive breaks a connection whose daemon does not answer, which
+frees the threads. A broken connection is opened again by the next call; listeners hear LOST both
+when it breaks and when it is back, for events between the two are lost.
+
+Calls run side by side. After TimedOut a call that libvirt had taken may still take effect; one that
+was still waiting never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import libvirt
+
+from controller.agent.drivers.base import Event, Listeners, MachineEvent
+from controller.agent.drivers.libvirt import events
+from controller.agent.drivers.libvirt.failures import is_away, translate
+from controller.agent.drivers.libvirt.settings import LibvirtSettings
+from controller.errors import TimedOut, Unavailable
+
+T = TypeVar("T")
+THREADS = 32
+"""Each holds one call; a node has no more machines changing at a time than this."""
+
+Describe = Callable[["libvirt.virDomain", int], MachineEvent | None]
+"""Makes a machine's event of a domain's lifecycle event; None: of no interest."""
+
+
+class Connection:
+    """One libvirtd, opened when needed."""
+
+    def __init__(self, settings: LibvirtSettings, listeners: Listeners, describe: Describe) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._describe = describe
+        self._lock = threading.Lock()
+        self._connect: libvirt.virConnect | None = None
+        self._closed = False
+        self._was_lost = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable, TimedOut."""
+        events.start()
+        self._loop = asyncio.get_running_loop()
+        await self.call("connect to libvirt", lambda connect: connect.getLibVersion())
+
+    async def close(self) -> None:
+        """Disconnect; machines stay as they are."""
+        self._closed = True
+        connect, self._connect = self._connect, None
+        if connect is not None:
+            await asyncio.get_running_loop().run_in_executor(self._pool, _close, connect)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def call(self, doing: str, work: Callable[[libvirt.virConnect], T], *, timeout: float | None = None) -> T:
+        """Run ``work`` with the connection in a worker thread.
+
+        ``doing`` names it in errors; ``timeout`` in seconds. Raises TimedOut, Unavailable, and what
+        libvirt's error means otherwise.
+        """
+        if self._loop is None or self._closed:
+            raise Unavailable(f"{doing}: the driver is not open")
+        seconds = timeout or self._settings.call_timeout
+        abandoned = threading.Event()
+        future = self._loop.run_in_executor(self._pool, self._work, doing, work, abandoned)
+        try:
+            done, _ = await asyncio.wait({future}, timeout=seconds)
+            if not done:
+                raise TimedOut(f"{doing}: libvirt did not answer within {seconds:.0f} s")
+            return future.result()
+        finally:
+            if not future.done():
+                abandoned.set()
+                # The call goes on in its thread; nobody is left to hear its error.
+                future.add_done_callback(lambda late: late.cancelled() or late.exception())
+
+    def _work(self, doing: str, work: Callable[[libvirt.virConnect], T], abandoned: threading.Event) -> T:
+        try:
+            connect = self._current()
+            if abandoned.is_set():
+                # It waited for a hung daemon: what was asked then may be wrong by now (who may run).
+                raise TimedOut(f"{doing}: given up before libvirt answered")
+            try:
+                return work(connect)
+            except libvirt.libvirtError as error:
+                if is_away(error):
+                    self._drop(connect)
+                raise
+        except libvirt.libvirtError as error:
+            raise translate(error, doing) from error
+
+    def _current(self) -> libvirt.virConnect:
+        with self._lock:
+            if self._connect is not None and self._connect.isAlive():
+                return self._connect
+            connect = libvirt.open(self._settings.uri)
+            connect.setKeepAlive(self._settings.keepalive_interval, self._settings.keepalive_count)
+            connect.registerCloseCallback(self._on_close, None)
+            connect.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
+            self._connect = connect
+            back, self._was_lost = self._was_lost, False
+        if back:
+            self._tell(MachineEvent(Event.LOST))
+        return connect
+
+    def _drop(self, connect: libvirt.virConnect) -> None:
+        with self._lock:
+            if self._connect is not connect:
+                return
+            self._connect = None
+            self._was_lost = True
+        self._tell(MachineEvent(Event.LOST))
+
+    def _on_close(self, connect: libvirt.virConnect, _reason: int, _opaque: object) -> None:
+        self._drop(connect)
+
+    def _on_lifecycle(
+        self, _connect: libvirt.virConnect, domain: libvirt.virDomain, event: int, detail: int, _opaque: object
+    ) -> None:
+        described = self._describe(domain, event)
+        if described is not None:
+            self._tell(described)
+
+    def _tell(self, event: MachineEvent) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed() and not self._closed:
+            loop.call_soon_threadsafe(self._listeners.tell, event)
+
+
+def _close(connect: libvirt.virConnect) -> None:
+    try:
+        connect.unregisterCloseCallback()
+        connect.close()
+    except libvirt.libvirtError:
+        pass  # the daemon went first

@@ -1,0 +1,305 @@
+"""The libvirt driver: machines as domains of the host's libvirtd (design E1).
+
+The domain's metadata and the machine's folder are all the state there is: each step looks at what
+is there and does what is missing, so a call after a crash completes what the one before began.
+Order in ``ensure``: image first (a bad one must not cost a running machine its life), then stop,
+disks, definition, start. A definition carries the count of reboots carried out, and is written
+while the machine is stopped: a crash in between repeats no reboot.
+
+At most one call per machine at a time is the agent's promise; the driver keeps no locks of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import libvirt
+
+from controller.agent.drivers.base import (
+    Console,
+    Desired,
+    Driver,
+    Event,
+    HostFacts,
+    Listeners,
+    Machine,
+    MachineEvent,
+    MachineState,
+    MigrationTarget,
+    PauseReason,
+)
+from controller.agent.drivers.libvirt import console, definition, migration, observing
+from controller.agent.drivers.libvirt.connection import Connection
+from controller.agent.drivers.libvirt.definition import Mark
+from controller.agent.drivers.libvirt.files import MachineFiles
+from controller.agent.drivers.libvirt.settings import Accelerator, LibvirtSettings
+from controller.agent.host import facts, kvm
+from controller.agent.images import CachedImage, ImageCache
+from controller.agent.qemu_img import GIB
+from controller.clock import Clock
+from controller.errors import Conflict, NotFound, TimedOut
+
+ASK_AGAIN = 5.0
+"""Seconds between two ACPI requests: one that comes while the guest boots is lost."""
+POLL = 0.3
+_ELSEWHERE = {PauseReason.INCOMING, PauseReason.MIGRATION}
+
+_EVENTS = {
+    libvirt.VIR_DOMAIN_EVENT_STARTED: Event.STARTED,
+    libvirt.VIR_DOMAIN_EVENT_RESUMED: Event.RESUMED,
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: Event.SUSPENDED,
+    libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED: Event.SUSPENDED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED: Event.STOPPED,
+    libvirt.VIR_DOMAIN_EVENT_CRASHED: Event.STOPPED,
+}
+
+
+class LibvirtDriver(Driver):
+    """Machines of one libvirtd."""
+
+    name = "libvirt"
+
+    def __init__(self, settings: LibvirtSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._listeners = Listeners()
+        self._uids: dict[str, str] = {}
+        """uid of the resource by UUID of the domain, for events of domains that are gone."""
+        self._connection = Connection(settings, self._listeners, self._describe)
+        self._images = ImageCache(
+            settings.state_folder / "images",
+            max_bytes=settings.image_max_gib * GIB,
+            timeout=settings.image_timeout,
+        )
+        self._kvm = settings.accelerator is Accelerator.KVM
+
+    async def open(self) -> None:
+        if self._settings.accelerator is Accelerator.AUTO:
+            found = await asyncio.to_thread(
+                kvm.accelerator, self._settings.state_folder, self._settings.kvm_probe_kernel
+            )
+            self._kvm = found == "kvm"
+        await self._connection.open()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def facts(self) -> HostFacts:
+        capacity = await asyncio.to_thread(facts.read_capacity, self._settings.capacity, self._settings.state_folder)
+        return HostFacts(
+            capacity=capacity,
+            numa=await asyncio.to_thread(facts.read_numa),
+            accelerator="kvm" if self._kvm else "tcg",
+        )
+
+    async def observe(self) -> list[Machine]:
+        machines = await self._connection.call("list machines", observing.machines)
+        for machine in machines:
+            self._remember(machine.uid)
+        return machines
+
+    async def ensure(self, desired: Desired, *, run: bool) -> None:
+        self._remember(desired.uid)
+        wanted = Mark.of(desired)
+        machine, mark = await self._find(desired.uid)
+        if machine is not None and (machine.migrating or machine.pause_reason in _ELSEWHERE):
+            raise Conflict(f"{desired.name} is being migrated ({machine.state}, {machine.pause_reason})")
+        same = mark is not None and (mark.digest, mark.reboots) == (wanted.digest, wanted.reboots)
+        if machine is not None and machine.state is not MachineState.STOPPED:
+            if same and run:
+                if mark != wanted:
+                    await self._mark(wanted, live=True)
+                return
+            if not same:
+                await self._image(desired)
+            await self._stop(desired.uid, desired.spec.shutdown_timeout)
+        if same and not run:
+            if mark != wanted:
+                await self._mark(wanted, live=False)
+            return
+        image = await self._image(desired)
+        files = self._files(desired.uid)
+        await asyncio.to_thread(files.make, desired, image)
+        if mark != wanted:
+            await self._define(desired, image, files)
+        if run:
+            await self._start(desired.uid)
+
+    async def stop(self, uid: str, *, timeout: float) -> None:
+        if not await self._stop(uid, timeout):
+            raise NotFound(f"no machine {uid} on this node")
+
+    async def _stop(self, uid: str, timeout: float) -> bool:
+        """Stop the machine; False when there is none."""
+        deadline = self._clock.monotonic() + timeout
+        ask_at = self._clock.monotonic()
+        while True:
+            machine, _ = await self._find(uid)
+            if machine is None or machine.state is MachineState.STOPPED:
+                return machine is not None
+            now = self._clock.monotonic()
+            if now >= deadline or machine.state is MachineState.PAUSED:
+                # A paused machine hears no ACPI.
+                await self._domain_call("cut the power", uid, _destroy, timeout=self._settings.start_timeout)
+                continue
+            if now >= ask_at:
+                await self._domain_call("ask for shutdown", uid, _ask_for_shutdown)
+                ask_at = now + ASK_AGAIN
+            await self._clock.sleep(min(POLL, deadline - now))
+
+    async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
+        await self._stop(uid, timeout)
+        await self._domain_call("undefine", uid, _undefine)
+        if delete_disks:
+            await asyncio.to_thread(self._files(uid).delete)
+
+    async def prepare_incoming(self, desired: Desired) -> None:
+        self._remember(desired.uid)
+        machine, _ = await self._find(desired.uid)
+        if machine is not None and machine.state is not MachineState.STOPPED:
+            raise Conflict(f"{desired.name} is on this node already ({machine.state}, {machine.pause_reason})")
+        image = await self._image(desired)
+        # A broken try leaves a definition behind, with which the next one would be taken for complete.
+        await self._domain_call("undefine", desired.uid, _undefine)
+        await asyncio.to_thread(self._files(desired.uid).make_empty, desired, image)
+
+    async def migrate(self, uid: str, target: MigrationTarget) -> None:
+        try:
+            await self._connection.call(
+                f"migrate {uid} to {target.node}",
+                lambda connect: migration.send(connect, uid, target, self._settings),
+                timeout=self._settings.migration_timeout,
+            )
+        except TimedOut:
+            await self._connection.call(f"break off the migration of {uid}", lambda c: migration.abort(c, uid))
+            raise
+        machine, _ = await self._find(uid)
+        if machine is not None and machine.state is not MachineState.STOPPED:
+            raise Conflict(f"{uid} is still on this node after its migration ({machine.state})")
+
+    async def resume(self, uid: str) -> None:
+        machine, _ = await self._find(uid)
+        if machine is None:
+            raise NotFound(f"no machine {uid} on this node")
+        if machine.pause_reason is PauseReason.INCOMING:
+            raise Conflict(f"{machine.name} has not arrived completely")
+        await self._domain_call("resume", uid, _resume)
+
+    async def console(self, uid: str) -> Console:
+        loop = asyncio.get_running_loop()
+
+        def work(connect: libvirt.virConnect) -> Console:
+            domain = observing.lookup(connect, uid)
+            if domain is None or not domain.isActive():
+                raise NotFound(f"machine {uid} does not run on this node")
+            try:
+                return console.open_stream(connect, domain, loop)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
+                    raise Conflict(f"the console is in use: {error.get_error_message()}") from error
+                raise
+
+        return await self._connection.call(f"open the console of {uid}", work)
+
+    def events(self) -> Listeners:
+        return self._listeners
+
+    async def _find(self, uid: str) -> tuple[Machine | None, Mark | None]:
+        def work(connect: libvirt.virConnect) -> tuple[Machine | None, Mark | None]:
+            domain = observing.lookup(connect, uid)
+            return (None, None) if domain is None else observing.machine_and_mark(domain)
+
+        return await self._connection.call(f"look at {uid}", work)
+
+    async def _image(self, desired: Desired) -> CachedImage:
+        """The image, checked to fit the machine's disks as far as that is known without stopping it."""
+        image = await self._images.image(desired.spec.image)
+        await asyncio.to_thread(self._files(desired.uid).check, desired.spec, image)
+        return image
+
+    async def _define(self, desired: Desired, image: CachedImage, files: MachineFiles) -> None:
+        xml = definition.domain_xml(
+            desired,
+            kvm=self._kvm,
+            image=image,
+            disks=files.disks(desired.spec),
+            config_drive=files.config_drive,
+            console_log=files.console_log,
+        )
+        await self._connection.call(f"define {desired.name}", lambda connect: connect.defineXML(xml))
+
+    async def _start(self, uid: str) -> None:
+        def work(connect: libvirt.virConnect) -> None:
+            domain = observing.lookup(connect, uid)
+            if domain is None:
+                raise NotFound(f"machine {uid} is not defined")
+            if not domain.isActive():
+                domain.create()
+
+        await self._connection.call(f"start {uid}", work, timeout=self._settings.start_timeout)
+
+    async def _mark(self, mark: Mark, *, live: bool) -> None:
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0)
+
+        def work(domain: libvirt.virDomain) -> None:
+            domain.setMetadata(
+                libvirt.VIR_DOMAIN_METADATA_ELEMENT, mark.element(), "resource", definition.NAMESPACE, flags
+            )
+
+        await self._domain_call("mark", mark.uid, work)
+
+    async def _domain_call(
+        self, doing: str, uid: str, work: Callable[[libvirt.virDomain], None], *, timeout: float | None = None
+    ) -> None:
+        """Run ``work`` on the machine's domain; nothing when there is none."""
+
+        def found(connect: libvirt.virConnect) -> None:
+            domain = observing.lookup(connect, uid)
+            if domain is not None:
+                work(domain)
+
+        try:
+            await self._connection.call(f"{doing} {uid}", found, timeout=timeout)
+        except NotFound:
+            return  # it went while we looked
+
+    def _files(self, uid: str) -> MachineFiles:
+        return MachineFiles(self._settings.state_folder, uid)
+
+    def _remember(self, uid: str) -> None:
+        self._uids[definition.domain_uuid(uid)] = uid
+
+    def _describe(self, domain: libvirt.virDomain, event: int) -> MachineEvent | None:
+        """An event as ours. Runs on libvirt's event thread: asks libvirt nothing."""
+        ours = _EVENTS.get(event)
+        if ours is None:
+            return None
+        uid = self._uids.get(domain.UUIDString())
+        # A domain that we have not seen yet may have come by migration: look at everything.
+        return MachineEvent(Event.LOST) if uid is None else MachineEvent(ours, uid)
+
+
+def _destroy(domain: libvirt.virDomain) -> None:
+    if domain.isActive():
+        domain.destroy()
+
+
+def _ask_for_shutdown(domain: libvirt.virDomain) -> None:
+    if domain.isActive():
+        domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+
+
+def _resume(domain: libvirt.virDomain) -> None:
+    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+        domain.resume()
+
+
+def _undefine(domain: libvirt.virDomain) -> None:
+    if domain.isPersistent():
+        domain.undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )

@@ -1,0 +1,51 @@
+"""libvirt's errors as ours: what may pass, what cannot, and what was never there."""
+
+from __future__ import annotations
+
+import libvirt
+
+from controller.errors import Conflict, NotFound, PermanentError, ResourceError, TemporaryError, TimedOut, Unavailable
+
+_AWAY = {
+    libvirt.VIR_ERR_RPC,
+    libvirt.VIR_ERR_NO_CONNECT,
+    libvirt.VIR_ERR_INVALID_CONN,
+    libvirt.VIR_ERR_NO_SERVER,
+    libvirt.VIR_ERR_AUTH_FAILED,
+}
+_NEVER = {
+    libvirt.VIR_ERR_XML_ERROR,
+    libvirt.VIR_ERR_XML_DETAIL,
+    libvirt.VIR_ERR_XML_INVALID_SCHEMA,
+    libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
+    libvirt.VIR_ERR_INVALID_ARG,
+    libvirt.VIR_ERR_NO_SUPPORT,
+}
+_RPC_DOMAINS = {libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE}
+
+
+def translate(error: libvirt.libvirtError, doing: str) -> ResourceError:
+    """Return our error for ``error``; raise it ``from`` the original."""
+    code = error.get_error_code()
+    message = f"{doing}: {error.get_error_message() or error}"
+    if code == libvirt.VIR_ERR_NO_DOMAIN:
+        return NotFound(message)
+    if code in _AWAY or error.get_error_domain() in _RPC_DOMAINS:
+        return Unavailable(message)
+    if code in (libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_AGENT_UNRESPONSIVE):
+        return TimedOut(message)
+    if code in (libvirt.VIR_ERR_DOM_EXIST, libvirt.VIR_ERR_RESOURCE_BUSY):
+        return Conflict(message)
+    if code in _NEVER:
+        return PermanentError(message)
+    return TemporaryError(message)
+
+
+def is_away(error: libvirt.libvirtError) -> bool:
+    """Whether ``error`` says that the connection is of no use any more."""
+    return isinstance(translate(error, ""), Unavailable)
+
+
+def is_absent(error: libvirt.libvirtError) -> bool:
+    """Whether ``error`` says that there is no such domain."""
+    return bool(error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)

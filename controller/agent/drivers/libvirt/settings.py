@@ -1,0 +1,48 @@
+"""Settings of the libvirt driver: part of the agent's settings, never read from anywhere else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from controller.agent.host.facts import CapacitySettings
+from controller.model.envelope import Part
+
+
+class Accelerator(StrEnum):
+    """How guests run."""
+
+    AUTO = "auto"
+    """KVM where a probe boot proved it, else TCG."""
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+class LibvirtSettings(Part):
+    """Where libvirt and the machines' files are, and how long things may take."""
+
+    uri: str = Field(default="qemu:///system", description="libvirt of this host.")
+    state_folder: Path = Field(
+        default=Path("/var/lib/resource-service"),
+        description="Images and machines; the same path on every node, for domains move with their paths.",
+    )
+    peer_uri: str = Field(
+        default="qemu+tcp://{address}/system",
+        description="libvirt of another node; qemu+tls://{address}/system encrypts it.",
+    )
+    data_uri: str = Field(default="tcp://{address}", description="Where a machine's memory is sent.")
+    accelerator: Accelerator = Field(default=Accelerator.AUTO, description="auto, kvm or tcg.")
+    kvm_probe_kernel: Path | None = Field(
+        default=None, description="Kernel that the KVM probe boots; the host's own when not given."
+    )
+    capacity: CapacitySettings = Field(default=CapacitySettings(), description="What the node offers.")
+    call_timeout: float = Field(default=30.0, gt=0, description="Deadline of an ordinary libvirt call (s).")
+    start_timeout: float = Field(default=120.0, gt=0, description="Deadline for starting a domain (s).")
+    migration_timeout: float = Field(default=3600.0, gt=0, description="Deadline of a migration (s); then aborted.")
+    migration_bandwidth_mib: int = Field(default=0, ge=0, description="Limit of a migration (MiB/s); 0: none.")
+    keepalive_interval: int = Field(default=5, ge=1, description="Between two probes of libvirtd (s).")
+    keepalive_count: int = Field(default=3, ge=1, description="Unanswered probes after which it counts as away.")
+    image_max_gib: int = Field(default=64, ge=1, description="Largest image taken (GiB).")
+    image_timeout: float = Field(default=1800.0, gt=0, description="Deadline of an image's download (s).")

@@ -1,0 +1,92 @@
+"""A libvirt driver that works inside a private host, for tests that run outside of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from controller.agent.drivers.base import (
+    Console,
+    Desired,
+    Driver,
+    HostFacts,
+    Listeners,
+    Machine,
+    MigrationTarget,
+)
+from controller.agent.drivers.libvirt import LibvirtDriver, LibvirtSettings
+from controller.clock import SystemClock
+from tests.python.libvirt_host import HostLoop, PrivateHost
+
+
+class HostedDriver(Driver):
+    """Forwards every call to a ``LibvirtDriver`` on an event loop in the host's namespaces."""
+
+    name = "libvirt"
+
+    def __init__(self, host: PrivateHost, settings: LibvirtSettings) -> None:
+        self._host = HostLoop(host.pid)
+        self.inner = LibvirtDriver(settings, SystemClock())
+        self._listeners = Listeners()
+        self._closed = False
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.inner.events().listeners.append(
+            lambda event: None if loop.is_closed() else loop.call_soon_threadsafe(self._listeners.tell, event)  # type: ignore[func-returns-value]
+        )
+        try:
+            await self._host.do(self.inner.open())
+        except BaseException:
+            self._host.close()
+            raise
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._host.do(self.inner.close())
+            self._host.close()
+
+    async def facts(self) -> HostFacts:
+        return await self._host.do(self.inner.facts())
+
+    async def observe(self) -> list[Machine]:
+        return await self._host.do(self.inner.observe())
+
+    async def ensure(self, desired: Desired, *, run: bool) -> None:
+        await self._host.do(self.inner.ensure(desired, run=run))
+
+    async def stop(self, uid: str, *, timeout: float) -> None:
+        await self._host.do(self.inner.stop(uid, timeout=timeout))
+
+    async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
+        await self._host.do(self.inner.remove(uid, timeout=timeout, delete_disks=delete_disks))
+
+    async def prepare_incoming(self, desired: Desired) -> None:
+        await self._host.do(self.inner.prepare_incoming(desired))
+
+    async def migrate(self, uid: str, target: MigrationTarget) -> None:
+        await self._host.do(self.inner.migrate(uid, target))
+
+    async def resume(self, uid: str) -> None:
+        await self._host.do(self.inner.resume(uid))
+
+    async def console(self, uid: str) -> Console:
+        return _HostedConsole(self._host, await self._host.do(self.inner.console(uid)))
+
+    def events(self) -> Listeners:
+        return self._listeners
+
+
+class _HostedConsole(Console):
+    def __init__(self, host: HostLoop, inner: Console) -> None:
+        self._host = host
+        self._inner = inner
+
+    async def read(self) -> bytes:
+        return await self._host.do(self._inner.read())
+
+    async def write(self, data: bytes) -> None:
+        await self._host.do(self._inner.write(data))
+
+    async def close(self) -> None:
+        await self._host.do(self._inner.close())
