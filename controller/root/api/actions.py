@@ -50,7 +50,9 @@ class Scale(_Body):
 class Rollback(_Body):
     """Which revision a service goes back to."""
 
-    revision: int = Field(ge=1, le=(1 << 31) - 1, description="Number of a revision that is kept.")
+    revision: int | None = Field(
+        None, ge=1, le=(1 << 31) - 1, description="Number of a revision that is kept; none: the one before."
+    )
 
 
 async def cordon(call: Call) -> Response:
@@ -109,7 +111,10 @@ async def rollback(call: Call) -> Response:
     """An old revision's spec under a new number; the number of replicas stays (D3)."""
 
     def change(tx: Transaction, service: AnyResource, asked: Rollback) -> Mapping[str, Any]:
-        old = revisions.get(tx, service.uid, asked.revision)
+        older = [number for number in revisions.list(tx, service.uid) if number < service.revision]
+        if asked.revision is None and not older:
+            raise Conflict(f"{service.name} has no older revision that is kept")
+        old = revisions.get(tx, service.uid, asked.revision or older[-1])
         spec = document.parse({**document.render(service, server_set=False), "spec": old}).spec
         return {name: getattr(spec, name) for name in type(spec).model_fields if name != "replicas"}
 

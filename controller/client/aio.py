@@ -1,0 +1,160 @@
+"""The asynchronous client: the calls that programs with an event loop need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import httpx
+import websockets.asyncio.client as websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from controller.client import answers, requests
+from controller.client.requests import Document
+from controller.errors import Unavailable, VersionsGone
+from controller.model.registry import Key
+
+_NONE: Mapping[str, str] = {}
+
+
+class Console:
+    """Bytes to and from the serial console of a Compute."""
+
+    def __init__(self, connection: websocket.ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, data: bytes) -> None:
+        """Type; raises Unavailable when the console is closed."""
+        try:
+            await self._connection.send(data)
+        except ConnectionClosed as error:
+            raise Unavailable("the console is closed") from error
+
+    async def received(self) -> AsyncIterator[bytes]:
+        """What it prints, until it closes."""
+        try:
+            async for data in self._connection:
+                yield data if isinstance(data, bytes) else data.encode()
+        except ConnectionClosed as error:
+            raise Unavailable("the console broke off") from error
+
+
+class AsyncClient:
+    """One root API, for one event loop. Raises as ``Client`` does."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._url, self._token, self._ca = url, token, ca
+        if transport is None and url.startswith("unix:"):
+            transport = httpx.AsyncHTTPTransport(uds=url.removeprefix("unix:"))
+        self._http = httpx.AsyncClient(**requests.options(url, token, ca), transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def get(self, key: Key) -> Document:
+        """One resource."""
+        found: Document = await self._ask(requests.get(key))
+        return found
+
+    async def list(
+        self,
+        kind: str,
+        *parents: str,
+        project: str | None = None,
+        labels: Sequence[str] = (),
+        fields: Mapping[str, str] = _NONE,
+        page_size: int = 1000,
+    ) -> AsyncIterator[Document]:
+        """Every resource that matches, page by page; missing parents and no project mean all."""
+        after: str | None = None
+        while True:
+            page = await self._ask(requests.page(kind, parents, project, labels, fields, page_size, after))
+            for item in page["items"]:
+                yield item
+            after = page["next_after"]
+            if after is None:
+                return
+
+    async def put(self, document: Mapping[str, Any], *, if_match: int | None = None) -> Document:
+        """Create or replace one resource; returns it as stored."""
+        stored: Document = await self._ask(requests.put(document, if_match))
+        return stored
+
+    async def delete(self, key: Key, *, if_match: int | None = None, force: bool = False) -> Document | None:
+        """Delete one resource; returns it when a controller has to take it down first."""
+        left: Document | None = await self._ask(requests.delete(key, if_match, force=force))
+        return left
+
+    async def apply(self, documents: Sequence[Mapping[str, Any]]) -> Sequence[Document]:
+        """Write all documents in one transaction; returns what became of each."""
+        results: Sequence[Document] = (await self._ask(requests.many("apply", documents)))["results"]
+        return results
+
+    async def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+        """An action; returns the resource."""
+        changed: Document = await self._ask(requests.action(key, verb, body))
+        return changed
+
+    async def watch(
+        self, kinds: Sequence[str] = (), since: int | None = None, labels: Sequence[str] = ()
+    ) -> AsyncIterator[Document]:
+        """Changes and bookmarks until the server ends the stream; raises VersionsGone."""
+        call = requests.watch(kinds, since, labels)
+        silent = httpx.Timeout(requests.CONNECT_SECONDS, read=None)
+        with answers.wrapped():
+            async with self._http.stream(**call.arguments(), timeout=silent) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise answers.error_of(response.status_code, response.text)
+                async for line in response.aiter_lines():
+                    change = json.loads(line)
+                    if change["verb"] == "Gone":
+                        raise VersionsGone(change["detail"])
+                    yield change
+
+    @asynccontextmanager
+    async def console(self, key: Key) -> AsyncIterator[Console]:
+        """The serial console of a Compute; raises what the server refuses it with."""
+        path = f"{requests.item_path(key)}/console?{urlencode({'project': key.project})}"
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        try:
+            async with self._connect(path, headers) as connection:
+                yield Console(connection)
+        except InvalidStatus as error:
+            body = error.response.body or b""
+            raise answers.error_of(error.response.status_code, body.decode(errors="replace")) from error
+        except (OSError, InvalidHandshake) as error:
+            raise Unavailable(f"the console cannot be reached: {error}") from error
+
+    def _connect(self, path: str, headers: Mapping[str, str]) -> websocket.connect:
+        if self._url.startswith("unix:"):
+            socket = self._url.removeprefix("unix:")
+            return websocket.unix_connect(socket, f"ws://localhost{path}", additional_headers=headers)
+        context = requests.tls(self._ca) if self._url.startswith("https") else None
+        target = "ws" + self._url.rstrip("/").removeprefix("http") + path
+        return websocket.connect(target, additional_headers=headers, ssl=context, proxy=None)
+
+    async def _ask(self, call: requests.Call) -> Any:
+        with answers.wrapped():
+            return answers.value(await self._http.request(**call.arguments()))

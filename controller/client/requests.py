@@ -1,0 +1,145 @@
+"""Requests as data, shared by the synchronous and the asynchronous client."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from controller.model import registry
+from controller.model.registry import Key
+
+Document = dict[str, Any]
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 120.0
+"""An apply of 32 MiB takes its time."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request."""
+
+    method: str
+    path: str
+    params: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def arguments(self) -> dict[str, Any]:
+        """For httpx."""
+        given: dict[str, Any] = {
+            "method": self.method,
+            "url": self.path,
+            "params": list(self.params),
+            "headers": dict(self.headers),
+        }
+        if self.body is not None:
+            given["json"] = self.body
+        return given
+
+
+def item_path(key: Key) -> str:
+    """Path of a resource."""
+    kind = registry.get(key.kind)
+    return kind.item_path.format(**dict(zip((*kind.parents, "name"), key.names, strict=True)))
+
+
+def get(key: Key) -> Call:
+    """GET of one resource."""
+    return Call("GET", item_path(key), _project(key))
+
+
+def page(
+    kind_name: str,
+    parents: Sequence[str],
+    project: str | None,
+    labels: Iterable[str],
+    fields: Mapping[str, str],
+    limit: int | None,
+    after: str | None,
+) -> Call:
+    """GET of one page; parents that are not given stand for all."""
+    kind = registry.get(kind_name)
+    names = (*parents, *("-" for _ in kind.parents[len(parents) :]))
+    params = [("label", label) for label in labels]
+    params += [("field", f"{path}={value}") for path, value in fields.items()]
+    if kind.per_project:
+        params.append(("project", project or "*"))
+    if limit is not None:
+        params.append(("limit", str(limit)))
+    if after is not None:
+        params.append(("after", after))
+    path = kind.collection_path.format(**dict(zip(kind.parents, names, strict=True)))
+    return Call("GET", path, tuple(params))
+
+
+def put(document: Mapping[str, Any], if_match: int | None, *, dry_run: bool = False) -> Call:
+    """PUT of a whole document, to where its names say."""
+    kind = registry.get(str(document.get("kind")))
+    names = [str(document.get(field, "")) for field in (*kind.parents, "name")]
+    key = kind.key(*names, project=str(document.get("project", "default")))
+    return Call("PUT", item_path(key), (*_project(key), *_dry(dry_run)), dict(document), _match(if_match))
+
+
+def delete(key: Key, if_match: int | None, *, force: bool = False, dry_run: bool = False) -> Call:
+    """DELETE of one resource."""
+    forced = (("force", "true"),) if force else ()
+    return Call("DELETE", item_path(key), (*_project(key), *forced, *_dry(dry_run)), headers=_match(if_match))
+
+
+def many(verb: str, documents: Sequence[Mapping[str, Any]], *, dry_run: bool = False) -> Call:
+    """POST of many documents to ``apply`` or ``delete``."""
+    return Call("POST", f"/v1/{verb}", _dry(dry_run), [dict(document) for document in documents])
+
+
+def action(key: Key, verb: str, body: Mapping[str, Any] | None) -> Call:
+    """POST of an action."""
+    return Call("POST", f"{item_path(key)}/{verb}", _project(key), dict(body or {}))
+
+
+def revisions(key: Key) -> Call:
+    """GET of the revisions that are kept."""
+    return Call("GET", f"{item_path(key)}/revisions", _project(key))
+
+
+def watch(kinds: Sequence[str], since: int | None, labels: Sequence[str]) -> Call:
+    """GET of the stream of changes."""
+    params = [("label", label) for label in labels]
+    if kinds:
+        params.append(("kinds", ",".join(kinds)))
+    if since is not None:
+        params.append(("since", str(since)))
+    return Call("GET", "/v1/watch", tuple(params))
+
+
+def options(url: str, token: str | None, ca: str | Path | None) -> dict[str, Any]:
+    """Arguments of an httpx client; ``unix:/path`` reaches a unix socket."""
+    headers = {"Accept": "application/json", "User-Agent": "resource-service"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    given: dict[str, Any] = {"headers": headers, "timeout": timeout, "trust_env": False}
+    if url.startswith("unix:"):
+        return {**given, "base_url": "http://localhost"}
+    return {**given, "base_url": url.rstrip("/"), "verify": tls(ca)}
+
+
+def tls(ca: str | Path | None) -> ssl.SSLContext:
+    """Trust of a private authority, or of the system's."""
+    return ssl.create_default_context(cafile=None if ca is None else str(ca))
+
+
+def _project(key: Key) -> tuple[tuple[str, str], ...]:
+    return (("project", key.project),) if key.project else ()
+
+
+def _dry(dry_run: bool) -> tuple[tuple[str, str], ...]:
+    return (("dry_run", "true"),) if dry_run else ()
+
+
+def _match(if_match: int | None) -> dict[str, str]:
+    return {} if if_match is None else {"If-Match": f'"{if_match}"'}

@@ -1,0 +1,154 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from controller.client import answers, requests
+from controller.client.requests import Document
+from controller.errors import Unavailable, VersionsGone
+from controller.model.registry import Key
+
+_NONE: Mapping[str, str] = {}
+
+
+class Client:
+    """One root API. Not shared between threads.
+
+    Each call raises the error that the server's problem names, Unavailable when it cannot be
+    reached, TimedOut when it does not answer (a write may then have been done).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        ca: str | Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        if transport is None and url.startswith("unix:"):
+            transport = httpx.HTTPTransport(uds=url.removeprefix("unix:"))
+        self._http = httpx.Client(**requests.options(url, token, ca), transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, key: Key) -> Document:
+        """One resource."""
+        found: Document = self._ask(requests.get(key))
+        return found
+
+    def list(
+        self,
+        kind: str,
+        *parents: str,
+        project: str | None = None,
+        labels: Sequence[str] = (),
+        fields: Mapping[str, str] = _NONE,
+        page_size: int = 1000,
+    ) -> Iterator[Document]:
+        """Every resource that matches, page by page; missing parents and no project mean all."""
+        after: str | None = None
+        while True:
+            page = self._ask(requests.page(kind, parents, project, labels, fields, page_size, after))
+            yield from page["items"]
+            after = page["next_after"]
+            if after is None:
+                return
+
+    def put(self, document: Mapping[str, Any], *, if_match: int | None = None) -> Document:
+        """Create or replace one resource; returns it as stored."""
+        stored: Document = self._ask(requests.put(document, if_match))
+        return stored
+
+    def delete(self, key: Key, *, if_match: int | None = None, force: bool = False) -> Document | None:
+        """Delete one resource; returns it when a controller has to take it down first."""
+        left: Document | None = self._ask(requests.delete(key, if_match, force=force))
+        return left
+
+    def plan_delete(self, key: Key, *, force: bool = False) -> Document:
+        """What ``delete`` would do."""
+        plan: Document = self._ask(requests.delete(key, None, force=force, dry_run=True))
+        return plan
+
+    def apply(self, documents: Sequence[Mapping[str, Any]]) -> Sequence[Document]:
+        """Write all documents in one transaction; returns what became of each."""
+        results: Sequence[Document] = self._ask(requests.many("apply", documents))["results"]
+        return results
+
+    def plan(self, documents: Sequence[Mapping[str, Any]]) -> Document:
+        """What ``apply`` would do: ``{as_of, changes}``."""
+        plan: Document = self._ask(requests.many("apply", documents, dry_run=True))
+        return plan
+
+    def delete_many(self, documents: Sequence[Mapping[str, Any]], *, dry_run: bool = False) -> Any:
+        """Delete what the documents name in one transaction; returns the results, or the plan."""
+        answer = self._ask(requests.many("delete", documents, dry_run=dry_run))
+        return answer if dry_run else answer["results"]
+
+    def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+        """An action (``cordon``, ``scale``, ``reboot``, ...); returns the resource."""
+        changed: Document = self._ask(requests.action(key, verb, body))
+        return changed
+
+    def revisions(self, key: Key) -> Sequence[Document]:
+        """The revisions that are kept, oldest first."""
+        kept: Sequence[Document] = self._ask(requests.revisions(key))["items"]
+        return kept
+
+    def watch(
+        self, kinds: Sequence[str] = (), since: int | None = None, labels: Sequence[str] = ()
+    ) -> Iterator[Document]:
+        """Changes and bookmarks (``{verb, resource, resource_version}``), until the server ends the stream.
+
+        Raises VersionsGone when ``since`` is too old, or when this reader fell too far behind.
+        """
+        call = requests.watch(kinds, since, labels)
+        silent = httpx.Timeout(requests.CONNECT_SECONDS, read=None)
+        with answers.wrapped(), self._http.stream(**call.arguments(), timeout=silent) as response:
+            if not response.is_success:
+                response.read()
+                raise answers.error_of(response.status_code, response.text)
+            for line in response.iter_lines():
+                change = json.loads(line)
+                if change["verb"] == "Gone":
+                    raise VersionsGone(change["detail"])
+                yield change
+
+    def follow(self, kinds: Sequence[str] = (), since: int | None = None) -> Iterator[Document]:
+        """Like ``watch`` without the bookmarks, taken up again where it broke off.
+
+        Raises Unavailable when the server cannot be reached at all at the second try in a row.
+        """
+        failed = False
+        while True:
+            try:
+                for change in self.watch(kinds, since):
+                    failed = False
+                    since = change["resource_version"]
+                    if change["verb"] != "Bookmark":
+                        yield change
+            except Unavailable:
+                if failed:
+                    raise
+                failed = True
+
+    def _ask(self, call: requests.Call) -> Any:
+        with answers.wrapped():
+            return answers.value(self._http.request(**call.arguments()))
