@@ -8,7 +8,7 @@ something; everything is looked at again at an interval.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import structlog
@@ -36,7 +36,6 @@ from controller.root.controller.observe import key_from_path
 from controller.root.controller.services import Next
 from controller.root.controller.view import ClusterView
 from controller.root.peer import ClusterPeer
-from controller.rpc import Channels
 from controller.store import changes, resources
 from controller.store.changes import Change, Feed
 from controller.store.database import Database, Fence, Transaction
@@ -45,6 +44,9 @@ RETRY_REFUSED = 10.0
 """Seconds until a service that found no room or no address is tried again without being woken."""
 LINKS_INTERVAL = 10.0
 """Seconds between looks at the list of clusters and at their free capacity."""
+
+
+PeerOf = Callable[[Cluster], ClusterPeer]
 
 
 class RootController:
@@ -56,13 +58,13 @@ class RootController:
         feed: Feed,
         fence: Fence,
         clock: Clock,
-        channels: Channels,
+        peer_of: PeerOf,
     ) -> None:
         self._db = db
         self._feed = feed
         self._fence = fence
         self._clock = clock
-        self._channels = channels
+        self._peer_of = peer_of
         self._links: dict[str, ClusterLink] = {}
         self._endpoints: dict[str, str] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -139,7 +141,7 @@ class RootController:
             try:
                 if not candidate.cluster.spec.endpoint:
                     raise Unavailable("has no endpoint")
-                await ClusterPeer.of(candidate.cluster, self._channels).offer(candidate.computes)
+                await self._peer_of(candidate.cluster).offer(candidate.computes)
                 return name
             except NoRoom as error:
                 answers.append((name, error.message))
@@ -248,8 +250,7 @@ class RootController:
                 wait.cancel()
 
     def _connect(self, cluster: Cluster) -> None:
-        peer = ClusterPeer.of(cluster, self._channels)
-        link = ClusterLink(cluster.name, peer, self._db, self._fence, self._clock, self._seen)
+        link = ClusterLink(cluster.name, self._peer_of(cluster), self._db, self._fence, self._clock, self._seen)
         self._links[cluster.name] = link
         self._endpoints[cluster.name] = cluster.spec.endpoint
         self._running[cluster.name] = asyncio.create_task(link.run(), name=f"link {cluster.name}")

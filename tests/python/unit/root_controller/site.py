@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from controller.model import document
+from controller.model.cluster import CLUSTER, Cluster
 from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import RequestMethod, Status
 from controller.model.region_service import REGION_SERVICE, RegionService
@@ -51,10 +52,12 @@ DOCUMENTS: Sequence[dict[str, Any]] = (
 class Site:
     """The documents above, a service ``web``, and what the cluster would say."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, endpoint: str = "") -> None:
         self.db = db
         self.view = ClusterView(whole=True)
-        db.write(lambda tx: resources.insert(tx, [document.parse(raw) for raw in DOCUMENTS]))
+        parsed = [document.parse(raw) for raw in DOCUMENTS]
+        placed = [_with_endpoint(row, endpoint) if isinstance(row, Cluster) else row for row in parsed]
+        db.write(lambda tx: resources.insert(tx, placed))
 
     # --- what users do
 
@@ -125,6 +128,9 @@ class Site:
     def service(self) -> RegionService:
         return cast(RegionService, self.db.read(lambda tx: resources.get(tx, KEY)))
 
+    def cluster_row(self) -> AnyResource:
+        return self.db.read(lambda tx: resources.get(tx, CLUSTER.key("tokyo1")))
+
     def exists(self) -> bool:
         return self.db.read(lambda tx: resources.find(tx, KEY)) is not None
 
@@ -142,3 +148,7 @@ class Site:
         """Addresses that are taken, lowest first."""
         rows = self.db.read(lambda tx: resources.list_all(tx, "NetworkV4Port"))
         return sorted(str(row.spec.address) for row in rows)
+
+
+def _with_endpoint(row: Cluster, endpoint: str) -> Cluster:
+    return row.model_copy(update={"spec": row.spec.model_copy(update={"endpoint": endpoint})})
