@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 
 import httpx
-import websockets.asyncio.client as websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from controller.client import answers, requests
-from controller.client.requests import Document
-from controller.errors import Unavailable, VersionsGone
+from controller.client import answers, console, requests
+from controller.client.console import Console
+from controller.client.requests import Document, Documents
+from controller.errors import VersionsGone
 from controller.model.registry import Key
 
 _NONE: Mapping[str, str] = {}
-
-
-class Console:
-    """Bytes to and from the serial console of a Compute."""
-
-    def __init__(self, connection: websocket.ClientConnection) -> None:
-        self._connection = connection
-
-    async def send(self, data: bytes) -> None:
-        """Type; raises Unavailable when the console is closed."""
-        try:
-            await self._connection.send(data)
-        except ConnectionClosed as error:
-            raise Unavailable("the console is closed") from error
-
-    async def received(self) -> AsyncIterator[bytes]:
-        """What it prints, until it closes."""
-        try:
-            async for data in self._connection:
-                yield data if isinstance(data, bytes) else data.encode()
-        except ConnectionClosed as error:
-            raise Unavailable("the console broke off") from error
 
 
 class AsyncClient:
@@ -106,9 +82,9 @@ class AsyncClient:
         left: Document | None = await self._ask(requests.delete(key, if_match, force=force))
         return left
 
-    async def apply(self, documents: Sequence[Mapping[str, Any]]) -> Sequence[Document]:
+    async def apply(self, documents: Sequence[Mapping[str, Any]]) -> Documents:
         """Write all documents in one transaction; returns what became of each."""
-        results: Sequence[Document] = (await self._ask(requests.many("apply", documents)))["results"]
+        results: Documents = (await self._ask(requests.many("apply", documents)))["results"]
         return results
 
     async def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
@@ -133,27 +109,9 @@ class AsyncClient:
                         raise VersionsGone(change["detail"])
                     yield change
 
-    @asynccontextmanager
-    async def console(self, key: Key) -> AsyncIterator[Console]:
+    def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
         """The serial console of a Compute; raises what the server refuses it with."""
-        path = f"{requests.item_path(key)}/console?{urlencode({'project': key.project})}"
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        try:
-            async with self._connect(path, headers) as connection:
-                yield Console(connection)
-        except InvalidStatus as error:
-            body = error.response.body or b""
-            raise answers.error_of(error.response.status_code, body.decode(errors="replace")) from error
-        except (OSError, InvalidHandshake) as error:
-            raise Unavailable(f"the console cannot be reached: {error}") from error
-
-    def _connect(self, path: str, headers: Mapping[str, str]) -> websocket.connect:
-        if self._url.startswith("unix:"):
-            socket = self._url.removeprefix("unix:")
-            return websocket.unix_connect(socket, f"ws://localhost{path}", additional_headers=headers)
-        context = requests.tls(self._ca) if self._url.startswith("https") else None
-        target = "ws" + self._url.rstrip("/").removeprefix("http") + path
-        return websocket.connect(target, additional_headers=headers, ssl=context, proxy=None)
+        return console.connect(self._url, self._token, self._ca, key)
 
     async def _ask(self, call: requests.Call) -> Any:
         with answers.wrapped():

@@ -14,6 +14,7 @@ from controller.model import registry
 from controller.model.registry import Key
 
 Document = dict[str, Any]
+Documents = list[Document]
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 """An apply of 32 MiB takes its time."""

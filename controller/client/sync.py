@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from controller.client import answers, requests
-from controller.client.requests import Document
+from controller.client import answers, console, requests
+from controller.client.console import Console
+from controller.client.requests import Document, Documents
 from controller.errors import Unavailable, VersionsGone
 from controller.model.registry import Key
 
@@ -33,6 +35,7 @@ class Client:
         ca: str | Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._url, self._token, self._ca = url, token, ca
         if transport is None and url.startswith("unix:"):
             transport = httpx.HTTPTransport(uds=url.removeprefix("unix:"))
         self._http = httpx.Client(**requests.options(url, token, ca), transport=transport)
@@ -87,9 +90,9 @@ class Client:
         plan: Document = self._ask(requests.delete(key, None, force=force, dry_run=True))
         return plan
 
-    def apply(self, documents: Sequence[Mapping[str, Any]]) -> Sequence[Document]:
+    def apply(self, documents: Sequence[Mapping[str, Any]]) -> Documents:
         """Write all documents in one transaction; returns what became of each."""
-        results: Sequence[Document] = self._ask(requests.many("apply", documents))["results"]
+        results: Documents = self._ask(requests.many("apply", documents))["results"]
         return results
 
     def plan(self, documents: Sequence[Mapping[str, Any]]) -> Document:
@@ -97,20 +100,29 @@ class Client:
         plan: Document = self._ask(requests.many("apply", documents, dry_run=True))
         return plan
 
-    def delete_many(self, documents: Sequence[Mapping[str, Any]], *, dry_run: bool = False) -> Any:
-        """Delete what the documents name in one transaction; returns the results, or the plan."""
-        answer = self._ask(requests.many("delete", documents, dry_run=dry_run))
-        return answer if dry_run else answer["results"]
+    def delete_many(self, documents: Sequence[Mapping[str, Any]]) -> Documents:
+        """Delete what the documents name in one transaction; returns what became of each."""
+        results: Documents = self._ask(requests.many("delete", documents))["results"]
+        return results
+
+    def plan_delete_many(self, documents: Sequence[Mapping[str, Any]]) -> Document:
+        """What ``delete_many`` would do."""
+        plan: Document = self._ask(requests.many("delete", documents, dry_run=True))
+        return plan
 
     def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
         """An action (``cordon``, ``scale``, ``reboot``, ...); returns the resource."""
         changed: Document = self._ask(requests.action(key, verb, body))
         return changed
 
-    def revisions(self, key: Key) -> Sequence[Document]:
+    def revisions(self, key: Key) -> Documents:
         """The revisions that are kept, oldest first."""
-        kept: Sequence[Document] = self._ask(requests.revisions(key))["items"]
+        kept: Documents = self._ask(requests.revisions(key))["items"]
         return kept
+
+    def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
+        """The serial console of a Compute, for use in an event loop."""
+        return console.connect(self._url, self._token, self._ca, key)
 
     def watch(
         self, kinds: Sequence[str] = (), since: int | None = None, labels: Sequence[str] = ()
