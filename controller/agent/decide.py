@@ -1,0 +1,159 @@
+"""What to do next with one machine: a pure function of what is asked, what is there and the journal.
+
+The rules that keep two copies from running:
+
+- only an Owner's machine is ever started or resumed;
+- a source whose migration has begun neither starts nor resumes its copy until the cluster
+  controller has ended that migration, which it says by clearing ``migrate_to``, in a full set of
+  the present session (``confirmed``): a word kept on disk from before does not count;
+- a target resumes only when it has become the Owner;
+- an incomplete copy (paused by ``incoming``) is never set going.
+
+So at every moment at most the Owner runs it, and the controller makes another node the Owner only
+after this one said that its copy does not run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from controller.agent.assignments import Assigned
+from controller.agent.drivers.base import Machine, MachineState, PauseReason
+from controller.agent.journal import MigrationPhase, MigrationRecord
+from controller.model.assignment import AssignmentRole
+from controller.model.compute import Power
+from controller.model.envelope import Status
+
+LOOK_AGAIN = 1.0
+"""Seconds until the next look at a machine that is between two states."""
+
+
+class Step(StrEnum):
+    """The next act."""
+
+    NOTHING = "Nothing"
+    WAIT = "Wait"
+    """Nothing to do, but look again soon."""
+    ENSURE = "Ensure"
+    RESUME = "Resume"
+    PREPARE = "Prepare"
+    SEND = "Send"
+    REMOVE = "Remove"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The next act, and what to report meanwhile."""
+
+    step: Step
+    status: Status
+    reason: str = ""
+    phase: MigrationPhase | None = None
+    attempt: int | None = None
+    """Number of the migration that is under way, where that is not the one last asked for."""
+
+
+def decide(
+    assigned: Assigned,
+    machine: Machine | None,
+    record: MigrationRecord | None,
+    *,
+    confirmed: bool = True,
+    sending: int = 0,
+    held: bool = False,
+    gone: bool = False,
+) -> Decision:
+    """Decide about a Compute.
+
+    ``sending``: number of a migration that this process is carrying out now, or 0. While it lasts it
+    is reported under its own number, whatever is asked meanwhile: the controller takes a newer
+    number for the word that nothing is sent under the old one.
+    ``held``: the machine stays off since the node was restarted. ``gone``: ``remove`` has
+    succeeded under this very assignment. Raises InvalidInput for a spec that is not understood.
+    """
+    if sending:
+        return Decision(Step.WAIT, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=sending)
+    match assigned.role:
+        case AssignmentRole.OWNER:
+            if machine is not None and machine.migrating and record is not None and record.begun:
+                return Decision(Step.WAIT, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=record.attempt)
+            decision = _owner(assigned, machine, record, held)
+            if decision.step in (Step.ENSURE, Step.RESUME) and not confirmed and _given_away(machine, record):
+                return replace(decision, step=Step.WAIT, reason="waits for the cluster's word on its migration")
+            return decision
+        case AssignmentRole.INCOMING:
+            return _incoming(assigned, machine, record)
+        case AssignmentRole.LEAVING:
+            removed = machine is None and gone
+            return Decision(Step.NOTHING if removed else Step.REMOVE, Status.DELETING_SCHEDULED)
+
+
+def _given_away(machine: Machine | None, record: MigrationRecord | None) -> bool:
+    """Whether another node may hold the newer state of the machine, as far as this node can tell."""
+    if machine is not None and machine.state is MachineState.RUNNING:
+        return False
+    return (record is not None and record.begun) or (
+        machine is not None and machine.pause_reason is PauseReason.MIGRATION
+    )
+
+
+def _owner(assigned: Assigned, machine: Machine | None, record: MigrationRecord | None, held: bool) -> Decision:
+    if assigned.item.migrate_to:
+        begun = record is not None and record.attempt == assigned.item.attempt
+        if begun and record is not None and record.phase is not MigrationPhase.FAILED:
+            return _sending(machine, record)
+        if not begun and assigned.item.migrate_ready:
+            if machine is not None and machine.state is MachineState.RUNNING and not machine.migrating:
+                return Decision(Step.SEND, Status.ACTIVE, phase=MigrationPhase.SENDING)
+            if machine is not None and machine.migrating:
+                return Decision(Step.WAIT, Status.ACTIVE, "another migration is under way")
+        if begun and record is not None:
+            kept = _kept(assigned, machine, held)
+            return Decision(kept.step, kept.status, kept.reason or record.reason, MigrationPhase.FAILED)
+    return _kept(assigned, machine, held)
+
+
+def _sending(machine: Machine | None, record: MigrationRecord) -> Decision:
+    """The source of a migration that was begun and is no longer under way: say how it stands, touch nothing."""
+    phase = record.phase
+    if phase in (MigrationPhase.SENDING, MigrationPhase.UNCLEAR):
+        runs = machine is not None and machine.state is MachineState.RUNNING
+        phase = MigrationPhase.FAILED if runs else MigrationPhase.UNCLEAR
+    step = Step.NOTHING if phase is MigrationPhase.SENT else Step.WAIT
+    return Decision(step, Status.ACTIVE, record.reason, phase)
+
+
+def _kept(assigned: Assigned, machine: Machine | None, held: bool) -> Decision:
+    """The Owner, as far as no migration forbids anything."""
+    spec = assigned.spec
+    run = spec.power is Power.RUNNING
+    if machine is None:
+        return Decision(Step.ENSURE, Status.CREATING_SCHEDULED)
+    if machine.migrating or machine.state is MachineState.UNKNOWN:
+        return Decision(Step.WAIT, Status.ACTIVE, "the machine is between two states")
+    same = machine.revision == assigned.item.revision and machine.persistent
+    pending = Status.CREATING_SCHEDULED if same else Status.UPDATING_SCHEDULED
+    if machine.state is MachineState.PAUSED:
+        if machine.pause_reason is PauseReason.INCOMING:
+            return Decision(Step.WAIT, Status.CREATING_SCHEDULED, "its memory is not complete")
+        return Decision(Step.RESUME if run else Step.ENSURE, Status.ACTIVE)
+    if machine.state is MachineState.RUNNING:
+        as_asked = run and same and machine.reboots >= spec.reboots
+        return Decision(Step.NOTHING, Status.ACTIVE) if as_asked else Decision(Step.ENSURE, pending)
+    if held:
+        return Decision(Step.NOTHING, Status.ACTIVE, "off since the node was restarted (on_node_up None)")
+    if not run and same:
+        return Decision(Step.NOTHING, Status.ACTIVE)
+    return Decision(Step.ENSURE, pending)
+
+
+def _incoming(assigned: Assigned, machine: Machine | None, record: MigrationRecord | None) -> Decision:
+    mine = record if record is not None and record.attempt == assigned.item.attempt else None
+    if mine is not None:
+        status = Status.ERROR if mine.phase is MigrationPhase.FAILED else Status.CREATING_SCHEDULED
+        return Decision(Step.NOTHING, status, mine.reason, mine.phase)
+    if machine is None or machine.state is MachineState.STOPPED:
+        # A stopped definition is what a failed try left behind; preparing begins by removing it.
+        return Decision(Step.PREPARE, Status.CREATING_SCHEDULED)
+    return Decision(Step.WAIT, Status.CREATING_SCHEDULED, "a copy of an earlier migration is still here")
