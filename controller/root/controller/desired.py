@@ -23,7 +23,7 @@ from controller.wire import cluster_pb2
 CHUNK_DOCUMENTS = 500
 """Documents per message: about half a megabyte."""
 
-_WISH = ("kind", "name", "project", "region", "cluster", "labels", "spec", "uid", "revision", "max_revision_history")
+_WISH = {"kind", "name", "project", "region", "cluster", "labels", "spec", "uid", "revision", "max_revision_history"}
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,7 @@ _LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
 
 
 def _wish(resource: AnyResource) -> dict[str, Any]:
-    document = resource.model_dump(mode="json")
-    return {name: document[name] for name in _WISH if name in document}
+    return resource.model_dump(mode="json", include=_WISH)
 
 
 def _owner(key: Key, documents: Sequence[Mapping[str, Any]]) -> Owner:

@@ -163,11 +163,12 @@ def _leave(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
 
 def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
     """Delete the rows, and free the addresses, of what the cluster has let go of."""
-    key = key_of(state.service)
-    owner = desired.service_owner(key, state.computes, state.loadbalancer)
     leaving: list[Compute | Loadbalancer] = [item for item in state.computes if item.status in LEAVING]
     if state.loadbalancer is not None and state.loadbalancer.status in LEAVING:
         leaving.append(state.loadbalancer)
+    if not leaving:
+        return
+    owner = desired.service_owner(key_of(state.service), state.computes, state.loadbalancer)
     never_placed = not state.cluster
     free = [
         key_of(item) for item in leaving if never_placed or view.has_let_go(owner.name, owner.digest, str(key_of(item)))
