@@ -1,0 +1,49 @@
+"""db: the schema of a tier's database."""
+
+from __future__ import annotations
+
+import typer
+
+from controller.cli.databases import ClusterOption, ConfigOption, TierOption, UrlOption, opened
+
+app = typer.Typer()
+db = typer.Typer(no_args_is_help=True)
+app.add_typer(db, name="db", rich_help_panel="Servers")
+
+
+@db.callback()
+def _db() -> None:
+    """Look after the database of the root or of a cluster; run it on the server itself.
+
+    Example:
+      resourcectl db upgrade --url sqlite:////var/lib/resource-service/root.db --tier root
+    """
+
+
+@db.command()
+def upgrade(
+    config: ConfigOption = None, url: UrlOption = None, tier: TierOption = None, cluster: ClusterOption = ""
+) -> None:
+    """Bring the schema of a database to what this program knows; an empty database gets it whole.
+
+    Example:
+      resourcectl db upgrade --config /etc/resource-service/resource-api.toml
+      resourcectl db upgrade --url postgresql+psycopg://resource@db1/root --tier root
+    """
+    with opened(config, url, tier, cluster) as database:
+        database.upgrade()
+    typer.echo("the database is up to date")
+
+
+@db.command()
+def check(
+    config: ConfigOption = None, url: UrlOption = None, tier: TierOption = None, cluster: ClusterOption = ""
+) -> None:
+    """Say whether this program knows the schema of a database; exits with 1 when it does not.
+
+    Example:
+      resourcectl db check --config /etc/resource-service/resource-api.toml
+    """
+    with opened(config, url, tier, cluster) as database:
+        database.check_schema()
+    typer.echo("the database has the schema that this program knows")

@@ -1,0 +1,74 @@
+"""scale, rollback, revisions: verbs for a RegionService (D3, K2, K3)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from controller.cli import listing, options
+from controller.cli.arguments import find_kind
+from controller.cli.exits import UsageProblem
+from controller.cli.output import View
+from controller.cli.session import Session
+from controller.model.registry import Key
+
+app = typer.Typer()
+
+_PANEL = "Services"
+ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the RegionService.")]
+
+
+@app.command(rich_help_panel=_PANEL)
+@options.shown
+@options.scoped
+def scale(
+    session: Session,
+    service: ServiceName,
+    replicas: Annotated[int, typer.Argument(metavar="REPLICAS", help="How many Computes there shall be.", min=1)],
+) -> View:
+    """Set how many Computes a service has; fewer takes them from the tail.
+
+    Example:
+      resourcectl scale web 5
+    """
+    item = session.act(session.locate("RegionService", service), "scale", {"replicas": replicas})
+    return listing.one(find_kind("RegionService"), item)
+
+
+@app.command(rich_help_panel=_PANEL)
+@options.shown
+@options.scoped
+def rollback(
+    session: Session,
+    service: ServiceName,
+    revision: Annotated[int | None, typer.Option("--to", help="Revision to go back to; else the one before.")] = None,
+) -> View:
+    """Go back to an older revision of a service; it becomes a new revision with the old spec.
+
+    Example:
+      resourcectl rollback web --to 3
+    """
+    key = session.locate("RegionService", service)
+    wanted = revision if revision is not None else _before(session, key)
+    return listing.one(find_kind("RegionService"), session.act(key, "rollback", {"revision": wanted}))
+
+
+@app.command(rich_help_panel=_PANEL)
+@options.shown
+@options.scoped
+def revisions(session: Session, service: ServiceName) -> View:
+    """List the revisions of a service that are kept.
+
+    Example:
+      resourcectl revisions web
+    """
+    return listing.revisions(session.revisions(session.locate("RegionService", service)))
+
+
+def _before(session: Session, key: Key) -> int:
+    """The newest kept revision that is not the current one."""
+    older = [int(item["revision"]) for item in session.revisions(key) if not item["current"]]
+    if not older:
+        raise UsageProblem(f"{key} keeps no older revision")
+    return max(older)

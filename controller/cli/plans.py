@@ -1,0 +1,100 @@
+"""What writes did or would do, as rows and lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.cli.output import View, text
+from controller.model.registry import Key
+
+Item = Mapping[str, Any]
+
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": " "}
+
+
+def results(items: Sequence[Item]) -> View:
+    """One row per document that was written; secrets of new tokens are shown this once."""
+    rows = [(text(item["kind"]), text(item["key"]), text(item["action"]), text(item["status"])) for item in items]
+    lines = [f"secret of {item['kind']} {item['key']}: {item['secret']}" for item in items if "secret" in item]
+    return View(("KIND", "NAME", "ACTION", "STATUS"), rows, items, lines=(*lines, _counts(items)))
+
+
+def deleted(key: Key, remaining: Item | None) -> View:
+    """What became of one resource: gone at once, or on its way."""
+    status = "deleted" if remaining is None else text(remaining.get("status"))
+    documents = [] if remaining is None else [remaining]
+    return View(documents=documents, single=True, lines=(f"{key}: {status}",))
+
+
+def plan(answer: Item) -> View:
+    """What a write would do: one row per document, then what it would refuse."""
+    steps: Sequence[Item] = answer["changes"]
+    rows = [(text(step["kind"]), text(step["key"]), text(step["action"]), _verdict(step)) for step in steps]
+    lines = [line for step in steps for line in _objections(step)]
+    return View(("KIND", "NAME", "ACTION", "PLAN"), rows, [answer], single=True, lines=(*lines, _counts(steps)))
+
+
+def differences(answer: Item) -> View:
+    """Only what differs, field by field; no lines when nothing does."""
+    lines: list[str] = []
+    for step in answer["changes"]:
+        found = [*_fields(step), *_objections(step), *_forecast(step)]
+        if step["action"] != "unchanged" or found:
+            lines += [f"{_SIGNS.get(step['action'], '?')} {step['kind']} {step['key']}", *found]
+    return View(documents=[answer], single=True, lines=lines)
+
+
+def differs(answer: Item) -> bool:
+    """True when a real write would change something or be refused."""
+    return any(step["action"] != "unchanged" or step["refusals"] or step["unresolved"] for step in answer["changes"])
+
+
+def _fields(step: Item) -> list[str]:
+    lines = []
+    for change in step["diff"]:
+        before, after = (_value(change[side]) for side in ("before", "after"))
+        effect = "" if step["action"] == "create" or change["change"] == "live" else f"  ({change['change']})"
+        value = after if step["action"] == "create" else f"{before} -> {after}"
+        lines.append(f"    {change['path']}: {value}{effect}")
+    return lines
+
+
+def _objections(step: Item) -> list[str]:
+    lines = []
+    for refusal in step["refusals"]:
+        where = f"{refusal['path']}: " if refusal["path"] else ""
+        users = f" (used by {', '.join(refusal['users'])})" if refusal.get("users") else ""
+        lines.append(f"    refused: {where}{refusal['message']}{users}")
+    lines += [f"    unresolved: {problem['path']}: {problem['message']}" for problem in step["unresolved"]]
+    return lines
+
+
+def _forecast(step: Item) -> list[str]:
+    forecast = step.get("forecast")
+    if not forecast:
+        return []
+    if "unknown" in forecast:
+        return [f"    forecast: unknown, {forecast['unknown']}"]
+    lines = [f"    forecast: cluster {text(forecast.get('cluster'))}"]
+    lines += [f"    forecast: {name} on {node}" for name, node in forecast.get("placements", {}).items()]
+    lines += [f"    forecast: {count} x {reason}" for reason, count in forecast.get("reasons", {}).items()]
+    return lines
+
+
+def _verdict(step: Item) -> str:
+    if step["refusals"]:
+        return "refused"
+    return "unresolved" if step["unresolved"] else "ok"
+
+
+def _counts(items: Sequence[Item]) -> str:
+    words = [str(item["action"]) for item in items]
+    told = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
+    parts = [f"{words.count(word)} {done}" for word, done in told.items() if word in words]
+    return ", ".join(parts) or "nothing to do"
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
