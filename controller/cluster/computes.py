@@ -1,0 +1,225 @@
+"""What becomes of each Compute of the cluster (K5, J10, I1).
+
+Initializing -> (placed; capacity taken and assignment made in one transaction) Creating:Scheduled
+-> (the owner's node reports its revision) Active. A changed spec is released to the node only
+together with the capacity that it needs, and is Updating:Scheduled until the node reports it.
+Deleting -> (assignments Leaving) Deleting:Scheduled -> (the nodes report Absent) gone.
+
+Error never sticks: the cause is looked at again whenever a node, its capacity or the Compute
+changes, and at each resync. What fits nowhere holds up nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from controller.cluster import migration
+from controller.cluster.plan import Plan, is_gone
+from controller.model.assignment import Assignment, AssignmentRole
+from controller.model.compute import Compute, OnNodeDown
+from controller.model.node import Capacity
+from controller.schedule import Placed, Refused, Request, need_of, place
+
+ZONES = ("datacenter", "power", "network", "rack")
+
+
+def reconcile(plan: Plan, computes: Iterable[Compute]) -> None:
+    """Bring every Compute one step on, placing the new ones of each service together."""
+    unplaced = [compute for compute in computes if not _step(plan, compute)]
+    _place(plan, unplaced)
+
+
+def _step(plan: Plan, compute: Compute) -> bool:
+    """One Compute that has assignments, or is to go; False for one that is to be placed."""
+    _release_gone(plan, compute)
+    if compute.status in ("Deleting", "Deleting:Scheduled"):
+        _remove(plan, compute)
+        return True
+    migration.advance(plan, compute)
+    _release_gone(plan, compute)
+    owner = _owner(plan, compute)
+    if owner is not None:
+        _follow(plan, compute, owner)
+        _take_wish(plan, compute, owner)
+        return True
+    if any(each.spec.migrate_to for each in plan.of(compute)):
+        return True  # the source is removing its copy, the complete one waits on the target
+    lost = compute.observed.get("lost")
+    if lost and compute.spec.on_node_down is OnNodeDown.NONE:
+        reason = f"its node {lost} was lost; delete it, or set on_node_down to Rebuild"
+        plan.edit(compute, status="Error", status_reason=reason, state="Unknown", state_reason="")
+        return True
+    return False
+
+
+def _release_gone(plan: Plan, compute: Compute) -> None:
+    """End what its node has removed; a source that makes way for its target ends with the handover."""
+    for assignment in plan.of(compute):
+        if is_gone(assignment) and (not assignment.spec.migrate_to or compute.status.startswith("Deleting")):
+            plan.release(assignment)
+
+
+def _remove(plan: Plan, compute: Compute) -> None:
+    """Take everything away: a target that may still be sent to goes last."""
+    mine = plan.of(compute)
+    if not mine:
+        plan.drop(compute)
+        return
+    sending = any(each.spec.migrate_ready for each in mine)
+    for assignment in mine:
+        if sending and assignment.spec.role is AssignmentRole.INCOMING:
+            continue
+        plan.give_role(assignment, AssignmentRole.LEAVING)
+    stuck = [each for each in mine if each.status == "Error"]
+    away = sorted({each.spec.node for each in mine if plan.node_state(each.spec.node) != "Up"})
+    reason = ""
+    if stuck:
+        reason = f"{stuck[0].spec.node}: {stuck[0].status_reason}"
+    elif away:
+        reason = f"waits for {', '.join(away)}"
+    plan.edit(compute, status="Deleting:Scheduled", status_reason=reason)
+
+
+def _follow(plan: Plan, compute: Compute, owner: Assignment) -> None:
+    """Hand a changed spec to the owner's node; take the node's word over."""
+    waits = _hand_over(plan, compute, owner)
+    if waits is not None:
+        plan.edit(compute, status="Error", status_reason=waits)
+    else:
+        _take_word(plan, compute, owner)
+    node = plan.nodes.get(owner.spec.node)
+    zones = node.observed.get("zones", {}) if node is not None else {}
+    facts = {name: value for name, value in owner.observed.items() if name not in _PROTOCOL}
+    plan.edit(
+        compute,
+        observed={**facts, "node": owner.spec.node, "lost": None, **{axis: zones.get(axis) for axis in ZONES}},
+    )
+    if node is not None and node.state in ("Down", "Unknown"):
+        plan.edit(compute, state="Unknown", state_reason=f"node {node.name} is {node.state}")
+    else:
+        plan.edit(compute, state=owner.state, state_reason=owner.state_reason)
+
+
+_PROTOCOL = ("role", "migration", "migrate_attempt", "revision", "seen")
+"""What assignments observe for the controller's own use."""
+
+
+def _hand_over(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
+    """Release the Compute's present spec to the node; returns why that cannot be (yet)."""
+    desired = compute.spec.model_dump(mode="json")
+    if owner.spec.desired == desired and owner.spec.revision == compute.revision:
+        return None
+    if owner.spec.migrate_to:
+        return None  # first arrive, then change
+    old, new = need_of(type(compute.spec).model_validate(owner.spec.desired)), need_of(compute.spec)
+    if old != new:
+        refused = _resize(plan, compute, owner, old, new)
+        if refused is not None:
+            return refused
+    for_node = _for_node(desired) != _for_node(owner.spec.desired)
+    plan.edit(owner, spec={"desired": desired, "revision": compute.revision})
+    if compute.status == "Active" and compute.revision != owner.observed.get("revision"):
+        plan.edit(compute, status="Updating:Scheduled", status_reason="")
+    elif for_node and owner.status == "Error":
+        plan.edit(owner, status="Updating:Scheduled", status_reason="")
+    return None
+
+
+def _for_node(desired: dict[str, object]) -> dict[str, object]:
+    """The part of a spec that the node acts on: the rest is the controllers'."""
+    return {name: value for name, value in desired.items() if name not in ("migrations", "migrate_to")}
+
+
+def _resize(plan: Plan, compute: Compute, owner: Assignment, old: Capacity, new: Capacity) -> str | None:
+    """Take the difference on the owner's node, in this very transaction (I1)."""
+    snapshot, node = plan.snapshot, owner.spec.node
+    number = snapshot.index.get(node)
+    snapshot.give_back(node, old)
+    wanted = (new.vcpus, new.memory_mib, new.disk_gib)
+    if number is None or (snapshot.free[number] < wanted).any():
+        free = snapshot.free[number] if number is not None else (0, 0, 0)
+        if number is not None:
+            snapshot.take(number, old)
+        return (
+            f"no room on {node} for the new size: it needs {new.vcpus} vcpus, {new.memory_mib} MiB, "
+            f"{new.disk_gib} GiB; with its own {free[0]} vcpus, {free[1]} MiB, {free[2]} GiB are free"
+        )
+    snapshot.take(number, new)
+    plan.given_back.append((node, compute.uid))
+    plan.taken.append((node, compute.uid, new))
+    return None
+
+
+def _take_word(plan: Plan, compute: Compute, owner: Assignment) -> None:
+    said = owner.observed.get("revision", 0)
+    if owner.status == "Error":
+        plan.edit(compute, status="Error", status_reason=owner.status_reason)
+    elif owner.status == "Active" and said == owner.spec.revision == compute.revision:
+        if compute.status != "Active":
+            plan.tell(compute, "Active", f"runs on {owner.spec.node}")
+        plan.edit(compute, status="Active", status_reason="")
+    elif said or compute.status.startswith("Updating"):
+        plan.edit(compute, status="Updating:Scheduled", status_reason="")
+    else:
+        plan.edit(compute, status="Creating:Scheduled", status_reason="")
+
+
+def _take_wish(plan: Plan, compute: Compute, owner: Assignment) -> None:
+    """Try each migration that was asked for once (``spec.migrations`` counts them)."""
+    if compute.spec.migrations <= int(compute.observed.get("migrations", 0)):
+        return
+    if compute.status not in ("Active", "Error") or owner.spec.migrate_to or plan.node_state(owner.spec.node) != "Up":
+        return  # its turn comes
+    refused = migration.start(plan, compute, owner, compute.spec.migrate_to)
+    plan.edit(compute, observed={"migrations": compute.spec.migrations})
+    if refused is not None:
+        failed = {"at": plan.now.isoformat(), "reason": refused}
+        plan.edit(compute, observed={"migration_failed": failed})
+        plan.warn(compute, "MigrationRefused", refused)
+
+
+def _place(plan: Plan, computes: list[Compute]) -> None:
+    if not computes:
+        return
+    by_key = {f"{migration.service_of(compute)}/{compute.name}": compute for compute in computes}
+    requests = [
+        Request(
+            key=key,
+            service=migration.service_of(compute),
+            index=compute.spec.index,
+            need=need_of(compute.spec),
+            provider=compute.spec.provider,
+            policy=compute.spec.schedule_policy,
+            avoid=frozenset(each.spec.node for each in plan.of(compute)),
+        )
+        for key, compute in by_key.items()
+    ]
+    for answer in place(plan.snapshot, requests):
+        compute = by_key[answer.request.key]
+        if isinstance(answer, Placed):
+            _schedule(plan, compute, answer)
+        else:
+            _refuse(plan, compute, answer)
+
+
+def _schedule(plan: Plan, compute: Compute, answer: Placed) -> None:
+    number = migration.next_attempt(plan, compute)
+    plan.assign(compute, answer.node, AssignmentRole.OWNER, answer.request.need, number)
+    plan.edit(
+        compute,
+        status="Creating:Scheduled",
+        status_reason="",
+        observed={"node": answer.node, "attempt": number, "lost": None},
+    )
+    plan.tell(compute, "Scheduled", f"placed on {answer.node}")
+
+
+def _refuse(plan: Plan, compute: Compute, answer: Refused) -> None:
+    reason = f"no node fits: {answer.message}"
+    if compute.status_reason != reason:
+        plan.warn(compute, "NoRoom", reason)
+    plan.edit(compute, status="Error", status_reason=reason)
+
+
+def _owner(plan: Plan, compute: Compute) -> Assignment | None:
+    return next((each for each in plan.of(compute) if each.spec.role is AssignmentRole.OWNER), None)

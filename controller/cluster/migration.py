@@ -1,0 +1,218 @@
+"""Live migration: who may run, step by step (design D5, E1).
+
+Rows of one Compute while it moves, with the attempt's number n in both::
+
+    source                      target
+    Owner                       -                  start: capacity taken on the target
+    Owner, to target, n         Incoming           the target prepares
+    Owner, to target, n, ready  Incoming Prepared  the source sends
+    Leaving                     Owner              the source has said that its copy is gone
+
+Safety: the target becomes Owner, and only then may resume, in the transaction that reads the
+source's word that its copy is gone, or after the source's node was fenced (ForgetNode). A node
+that was once told ``ready`` is waited for, however long that takes; nothing is guessed about an
+unreachable host.
+
+Recovery, by the latest words of both nodes. The source says Sending while a migration job runs
+there, then Sent (the call succeeded), Failed (its copy runs on) or Unclear (it does not run)::
+
+    source                     target           what is done
+    Failed, or Running         any              the source stays; it is told to stop trying, and when
+                                                it has said so the target removes its part
+    Sent or Unclear, Absent    any              finish: the target decides by what it finds
+    Sent, Paused or Stopped    any              the source removes its copy, then finish
+    Unclear, Paused or Stopped Paused by user   complete: likewise
+    Unclear, Paused or Stopped anything else    the target removes its part, then the source resumes
+
+Late and doubled words are harmless: a source's word counts only for the attempt that it names,
+and ending a try counts the number up (``migrate_attempt``), so that a source that says the new
+number can no longer be sending under the old one. Only then is the target's part removed: else a
+source that begins again under the old number could send its only copy to be deleted.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from controller.cluster.plan import Plan, is_gone
+from controller.model.assignment import Assignment, AssignmentRole
+from controller.model.compute import Compute
+from controller.model.schedule_policy import SchedulePolicy
+from controller.schedule import Refused, Request, need_of, place
+
+
+class Verdict(StrEnum):
+    """What the two nodes' words mean."""
+
+    WAIT = "wait"
+    SWAP = "swap"
+    REMOVE_SOURCE = "remove source"
+    KEEP_SOURCE = "keep source"
+    REMOVE_TARGET = "remove target"
+
+
+def verdict(source: Assignment, target: Assignment | None) -> Verdict:
+    """The recovery table, for a source that was told to send. ``target`` None: nothing is there any more."""
+    phase = source.observed.get("migration", "")
+    if source.observed.get("migrate_attempt") != source.spec.migrate_attempt:
+        return Verdict.WAIT
+    if phase == "Failed" or (phase in ("Sent", "Unclear") and source.state == "Running"):
+        return Verdict.KEEP_SOURCE
+    if phase not in ("Sent", "Unclear") or source.state not in ("Absent", "Paused", "Stopped"):
+        return Verdict.WAIT
+    if target is None:
+        return Verdict.KEEP_SOURCE  # lost with its node, or removed as told
+    if source.state == "Absent":
+        return Verdict.SWAP
+    return Verdict.REMOVE_SOURCE if phase == "Sent" or is_complete(target) else Verdict.REMOVE_TARGET
+
+
+def is_complete(target: Assignment) -> bool:
+    """Everything has arrived: the machine is paused by us, not by an incoming migration."""
+    return target.state == "Paused" and target.state_reason == "user"
+
+
+def start(plan: Plan, compute: Compute, owner: Assignment, to: str | None = None) -> str | None:
+    """Begin to move a running Compute; returns why it cannot be moved, or None.
+
+    ``to`` names the node; the hard rules of its policy hold there too.
+    """
+    refused = unmovable(plan, compute, owner)
+    if refused is not None:
+        return refused
+    if to == owner.spec.node:
+        return f"it is on {to} already"
+    service, need, mine = service_of(compute), need_of(compute.spec), plan.of(compute)
+    policy = compute.spec.schedule_policy
+    if to is not None:
+        policy = SchedulePolicy.model_validate({**policy.model_dump(), "node_filters": [to]})
+    avoid = frozenset(each.spec.node for each in mine)
+    request = Request(compute.name, service, compute.spec.index, need, compute.spec.provider, policy, avoid)
+    plan.snapshot.count(service, owner.spec.node, -1)
+    (answer,) = place(plan.snapshot, [request])
+    if isinstance(answer, Refused):
+        plan.snapshot.count(service, owner.spec.node, 1)
+        return answer.message
+    attempt = next_attempt(plan, compute)
+    target = plan.assign(compute, answer.node, AssignmentRole.INCOMING, need, attempt)
+    plan.edit(
+        owner,
+        spec={"migrate_to": target.spec.node, "migrate_attempt": attempt, "migrate_ready": False},
+        observed={"migration": None},
+    )
+    plan.edit(compute, observed={"migrating_to": target.spec.node, "attempt": attempt})
+    plan.tell(compute, "Migrating", f"from {owner.spec.node} to {target.spec.node}")
+    return None
+
+
+def unmovable(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
+    """Why a Compute cannot be moved at this moment; None when it can."""
+    if any(each.spec.role is AssignmentRole.INCOMING for each in plan.of(compute)) or owner.spec.migrate_to:
+        return "it is being moved already"
+    if plan.node_state(owner.spec.node) != "Up":
+        return f"its node {owner.spec.node} is {plan.node_state(owner.spec.node)}"
+    if compute.status != "Active" or owner.status != "Active":
+        return f"it is {compute.status}" + (f": {compute.status_reason}" if compute.status_reason else "")
+    if owner.state != "Running":
+        return f"it is {owner.state or 'not seen running'}, and only running machines move"
+    return None
+
+
+def advance(plan: Plan, compute: Compute) -> None:
+    """Take the next step of a migration, if one is under way and the nodes' words allow one."""
+    mine = plan.of(compute)
+    source = next((each for each in mine if each.spec.migrate_to), None)
+    if source is None:
+        _remove_cancelled(plan, compute, mine)
+        return
+    target = next((each for each in mine if each.spec.attempt == source.spec.migrate_attempt), None)
+    if source.spec.role is AssignmentRole.LEAVING:
+        if is_gone(source):
+            plan.release(source)
+            _promote(plan, compute, target)
+    elif source.spec.migrate_ready:
+        if target is None or target.spec.role is AssignmentRole.INCOMING or source.state == "Running":
+            _settle(plan, compute, source, target)  # else: what is being removed is waited for
+    elif target is None or target.spec.role is AssignmentRole.LEAVING:
+        _cancel(plan, compute, source, "the target is gone")
+    else:
+        _prepare(plan, compute, source, target)
+
+
+def _prepare(plan: Plan, compute: Compute, source: Assignment, target: Assignment) -> None:
+    """The source was told nothing yet: going back is free."""
+    node = plan.nodes.get(target.spec.node)
+    reason = None
+    if target.status == "Error" or target.observed.get("migration") == "Failed":
+        reason = f"{target.spec.node} cannot take it: {target.status_reason}"
+    elif node is None or node.state == "Down":
+        reason = f"{target.spec.node} is down"
+    elif not _is_movable_state(source):
+        reason = f"it is {source.state}"
+    if reason is not None:
+        plan.give_role(target, AssignmentRole.LEAVING)
+        _cancel(plan, compute, source, reason)
+    elif node is not None and target.observed.get("migration") == "Prepared":
+        address = str(node.observed.get("migration_address", ""))
+        plan.edit(source, spec={"migrate_ready": True, "migrate_address": address})
+
+
+def _is_movable_state(source: Assignment) -> bool:
+    return source.state not in ("Stopped", "Absent")
+
+
+def _settle(plan: Plan, compute: Compute, source: Assignment, target: Assignment | None) -> None:
+    match verdict(source, target):
+        case Verdict.SWAP:
+            plan.give_role(source, AssignmentRole.LEAVING, **_NOT_MOVING)
+            _promote(plan, compute, target)
+        case Verdict.REMOVE_SOURCE:
+            plan.give_role(source, AssignmentRole.LEAVING)
+        case Verdict.KEEP_SOURCE:
+            _cancel(plan, compute, source, source.status_reason or "the machine could not be sent")
+        case Verdict.REMOVE_TARGET:
+            assert target is not None
+            plan.give_role(target, AssignmentRole.LEAVING)
+        case Verdict.WAIT:
+            pass
+
+
+def _promote(plan: Plan, compute: Compute, target: Assignment | None) -> None:
+    if target is None:
+        return
+    plan.give_role(target, AssignmentRole.OWNER)
+    plan.edit(compute, observed={"node": target.spec.node, "migrating_to": None, "migration_failed": None})
+    plan.tell(compute, "Migrated", f"to {target.spec.node}")
+
+
+_NOT_MOVING = {"migrate_to": None, "migrate_address": "", "migrate_ready": False}
+
+
+def _cancel(plan: Plan, compute: Compute, source: Assignment, reason: str) -> None:
+    """Tell the source to stop trying, under a new number; its saying that number is the end of the try."""
+    number = next_attempt(plan, compute)
+    plan.edit(source, spec={**_NOT_MOVING, "migrate_attempt": number}, observed={"migration": None})
+    failed = {"at": plan.now.isoformat(), "reason": reason}
+    plan.edit(compute, observed={"migrating_to": None, "attempt": number, "migration_failed": failed})
+    plan.warn(compute, "MigrationFailed", reason)
+
+
+def _remove_cancelled(plan: Plan, compute: Compute, mine: list[Assignment]) -> None:
+    """Remove the target's part once the owner has said that it no longer sends."""
+    owner = next((each for each in mine if each.spec.role is AssignmentRole.OWNER), None)
+    for target in mine:
+        if target.spec.role is not AssignmentRole.INCOMING:
+            continue
+        if owner is None or owner.observed.get("migrate_attempt", 0) >= owner.spec.migrate_attempt:
+            plan.give_role(target, AssignmentRole.LEAVING)
+
+
+def next_attempt(plan: Plan, compute: Compute) -> int:
+    """A number that no assignment and no try of the Compute has had."""
+    known = [each.spec.attempt for each in plan.of(compute)] + [each.spec.migrate_attempt for each in plan.of(compute)]
+    return max([int(compute.observed.get("attempt", 0)), *known]) + 1
+
+
+def service_of(compute: Compute) -> str:
+    """The service, by project and region, whose rules count the Compute."""
+    return f"{compute.project}/{compute.region}/{compute.spec.service}"

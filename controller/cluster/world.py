@@ -1,0 +1,134 @@
+"""Plans, read from the cluster's database and written back in the same transaction.
+
+A plan's workloads come with all their assignments: a workload's ``observed.assignments`` names
+them, and only this module writes that list, so that a pass over a thousand Computes is a handful
+of statements. Nodes and capacity are read when first asked for.
+
+The permission to run is a claim in the database (scope ``owner``): whatever a controller decides,
+two Owners of one Compute cannot be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import cast
+
+from controller.cluster.migration import service_of
+from controller.cluster.plan import Plan, Workload
+from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.compute import COMPUTE, Compute
+from controller.model.node import NODE, Node
+from controller.model.registry import AnyResource, Key
+from controller.schedule import Snapshot
+from controller.store import capacity, claims, events, resources
+from controller.store.claims import Claim
+from controller.store.database import Transaction
+
+OWNER = "owner"
+
+
+def load(tx: Transaction, cluster: str, keys: Iterable[Key]) -> Plan:
+    """The plan of the workloads of those keys that exist."""
+    found = cast(dict[Key, Workload], resources.get_many(tx, keys))
+    return _StoredPlan(tx, cluster, found)
+
+
+def load_of_node(tx: Transaction, cluster: str, node: str) -> Plan:
+    """The plan of everything that has an assignment on the node."""
+    here = cast(list[Assignment], resources.list_all(tx, "Assignment", parents=(cluster,), fields={"spec.node": node}))
+    return load(tx, cluster, {workload_key(assignment) for assignment in here})
+
+
+def workload_key(assignment: Assignment) -> Key:
+    """Key of the resource that is assigned."""
+    project, *names = assignment.spec.resource.split("/")
+    return Key(assignment.spec.resource_kind, project, tuple(names))
+
+
+def store(tx: Transaction, plan: Plan) -> None:
+    """Write everything that the plan decided. Raises NoRoom or Conflict when the database disagrees."""
+    _note_assignments(plan)
+    capacity.give_back(tx, plan.given_back)
+    capacity.take(tx, plan.taken)
+    claims.free_values(tx, [(OWNER, uid) for uid in plan.disowned])
+    resources.delete(tx, plan.dropped)
+    resources.insert(tx, list(plan.inserted.values()))
+    resources.update(tx, list(plan.edited.values()))
+    claims.take(tx, [Claim(OWNER, uid, name) for uid, name in plan.owned])
+    if plan.events:
+        events.record_many(
+            tx,
+            [
+                events.Occurrence(each.key.kind, each.key.path, each.reason, each.message, each.level)
+                for each in plan.events
+            ],
+        )
+
+
+class _StoredPlan(Plan):
+    """A plan that reads what placement needs only when something is to be placed.
+
+    Capacity that this very plan gives back is free for the next pass only.
+    """
+
+    def __init__(self, tx: Transaction, cluster: str, found: Mapping[Key, Workload]) -> None:
+        names = [name for each in found.values() for name in each.observed.get("assignments", ())]
+        assignments = cast(
+            list[Assignment], list(resources.get_many(tx, (ASSIGNMENT.key(cluster, name) for name in names)).values())
+        )
+        super().__init__(
+            cluster=cluster,
+            now=tx.now,
+            workloads=dict(found),
+            assignments={each.name: each for each in assignments},
+        )
+        self._tx = tx
+        concerned = {each.spec.node for each in assignments}
+        concerned |= {each.spec.migrate_to for each in assignments if each.spec.migrate_to}
+        self.nodes = _by_name(resources.get_many(tx, (NODE.key(cluster, name) for name in concerned)).values())
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        self.nodes = {**_by_name(resources.list_all(self._tx, NODE.name, parents=(self.cluster,))), **self.nodes}
+        self.usage = capacity.usage(self._tx)
+        self.standing = _standing(self._tx, self.workloads.values())
+        return self.build_snapshot()
+
+
+def _by_name(nodes: Iterable[AnyResource]) -> dict[str, Node]:
+    return {each.name: cast(Node, each) for each in nodes}
+
+
+def _note_assignments(plan: Plan) -> None:
+    """Keep each workload's list of assignments true; give new assignments their identity."""
+    for made in plan.inserted.values():
+        made.uid = made.name  # never used twice, as the resource's uid and the attempt never are
+    touched = {each.spec.resource_uid for each in plan.inserted.values()}
+    touched |= {each.spec.resource_uid for each in plan.dropped.values() if isinstance(each, Assignment)}
+    for workload in plan.workloads.values():
+        if workload.uid in touched:
+            plan.edit(workload, observed={"assignments": [each.name for each in plan.of(workload)] or None})
+
+
+_FEW = 16
+
+
+def _standing(tx: Transaction, workloads: Iterable[AnyResource]) -> list[tuple[str, str]]:
+    """(service, node) of every Compute of the workloads' services that has a node and is to stay."""
+    services = {(each.project, each.region, each.spec.service) for each in workloads if isinstance(each, Compute)}
+    if len(services) <= _FEW:
+        members = [
+            each
+            for project, region, service in sorted(services)
+            for each in resources.list_all(
+                tx, COMPUTE.name, parents=(region,), project=project, fields={"spec.service": service}
+            )
+        ]
+    else:
+        members = resources.list_all(tx, COMPUTE.name)
+    return [
+        (service_of(each), each.observed["node"])
+        for each in cast(list[Compute], members)
+        if each.observed.get("node") and not each.status.startswith("Deleting")
+    ]
