@@ -47,9 +47,10 @@ trap restore EXIT
 trap 'exit 130' INT TERM HUP
 forbid
 export DEBIAN_FRONTEND=noninteractive
-install=(apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends "${missing[@]}")
+apt=(apt-get -q -y -o DPkg::Lock::Timeout=600)
 # 8 and 9 are locks: a daemon that a package leaves running must not hold them.
-"${install[@]}" </dev/null 8>&- 9>&- || {
-  apt-get -q -o DPkg::Lock::Timeout=600 update </dev/null 8>&- 9>&-
-  "${install[@]}" </dev/null 8>&- 9>&-
-}
+update() { "${apt[@]}" update </dev/null 8>&- 9>&-; }
+install() { "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null 8>&- 9>&-; }
+# Package lists may be missing, or older than what the mirror still has.
+"${apt[@]}" -s install --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || update
+install || { update && install; }
