@@ -12,6 +12,7 @@ dicts in JSON form. Refusals are raised as the errors of ``controller.errors``, 
 """
 
 from controller.client.aio import AsyncClient
+from controller.client.console import Console
 from controller.client.sync import Client
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["AsyncClient", "Client", "Console"]

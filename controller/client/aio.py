@@ -17,6 +17,8 @@ from controller.client.requests import Document, Documents
 from controller.errors import VersionsGone
 from controller.model.registry import Key
 
+__all__ = ["AsyncClient", "Console"]
+
 _NONE: Mapping[str, str] = {}
 
 

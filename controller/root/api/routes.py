@@ -53,7 +53,7 @@ def _general() -> Iterator[Operation]:
         {200: "BatchResult"},
         (401, 403, 409, 413, 415, 422),
         (q.DRY_RUN,),
-        "Documents",
+        "Names",
         tag="Many",
         description="Children go before parents, whatever the order; what is not there is passed over. "
         "RegionServices only become Deleting, so what they use is in use until their controller is done.",
