@@ -18,14 +18,14 @@ from xml.etree import ElementTree
 
 from controller.agent.drivers.base import Desired
 from controller.agent.images import CachedImage
+from controller.hostnet.service import TAP_PREFIX
 from controller.model.compute import ComputeSpec
 from controller.rendering import render
 
 NAMESPACE = "urn:resource-service:machine:1"
 """Of the metadata element. It is in running domains: it never changes."""
 _UUIDS = uuid.UUID("6e1d6f0c-7a0f-5c53-9d7c-0d6a4f4f6b1a")
-TAP_PREFIX = "sv-"
-"""Of service taps; the host firewall matches it."""
+
 
 _PARTS = {"sizes", "image", "interfaces", "disks", "ssh_keys", "user_data", "host_name", "index"}
 """Fields of a spec that a domain is made of; a change in the others needs no new domain."""

@@ -1,0 +1,21 @@
+"""Kernel settings of the network namespace that the calling thread is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from controller.errors import Unavailable
+
+_ROOT = Path("/proc/sys/net")
+
+
+def write(name: str, value: int) -> None:
+    """Set ``net/<name>`` unless it is so. Raises FileNotFoundError when there is no such setting."""
+    path = _ROOT / name
+    try:
+        if path.read_text().strip() != str(value):
+            path.write_text(str(value))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unavailable(f"cannot set {path} to {value}: {error}") from error
