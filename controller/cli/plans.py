@@ -33,7 +33,9 @@ def plan(answer: Item) -> View:
     steps: Sequence[Item] = answer["changes"]
     rows = [(text(step["kind"]), text(step["key"]), text(step["action"]), _verdict(step)) for step in steps]
     lines = [line for step in steps for line in _objections(step)]
-    return View(("KIND", "NAME", "ACTION", "PLAN"), rows, [answer], single=True, lines=(*lines, _counts(steps)))
+    return View(
+        ("KIND", "NAME", "ACTION", "PLAN"), rows, [answer], single=True, lines=(*lines, _counts(steps, _PLANNED))
+    )
 
 
 def differences(answer: Item) -> View:
@@ -89,9 +91,12 @@ def _verdict(step: Item) -> str:
     return "unresolved" if step["unresolved"] else "ok"
 
 
-def _counts(items: Sequence[Item]) -> str:
+_DONE = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
+_PLANNED = {"create": "to create", "update": "to update", "delete": "to delete", "unchanged": "unchanged"}
+
+
+def _counts(items: Sequence[Item], told: Mapping[str, str] = _DONE) -> str:
     words = [str(item["action"]) for item in items]
-    told = {"create": "created", "update": "updated", "delete": "deleted", "unchanged": "unchanged"}
     parts = [f"{words.count(word)} {done}" for word, done in told.items() if word in words]
     return ", ".join(parts) or "nothing to do"
 
