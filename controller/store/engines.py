@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from controller.errors import InvalidInput, Problem
+from controller.errors import InvalidInput, Problem, Unavailable
 
 BUSY_MILLISECONDS = 30_000
 _IDLE_MILLISECONDS = 10_000
@@ -47,7 +47,11 @@ def is_conflict(error: DBAPIError) -> bool:
 
 
 def _sqlite(url: URL, *, writing: bool) -> Engine:
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(url.database or "").parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"database: cannot make the folder {folder}: {error.strerror}") from error
     options: dict[str, Any] = {"pool_size": 1, "max_overflow": 3} if writing else {"pool_size": 4, "max_overflow": 12}
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
 

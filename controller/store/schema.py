@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from uuid import uuid4
 
 from alembic import command
@@ -22,6 +23,7 @@ from controller.store.tables import change, counter, meta, resource, to_microsec
 
 REMEDY = "run `resourcectl db upgrade`"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_alembic = Lock()  # its context is global to the process
 _UPGRADE_LOCK = 7_310_001  # any number; no other advisory lock is used
 
 
@@ -36,7 +38,8 @@ def upgrade(engine: Engine, tier: str, cluster: str, now: datetime | None = None
         config = _config()
         _refuse_newer(connection, ScriptDirectory.from_config(config))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _alembic:
+            command.upgrade(config, "head")
         if connection.execute(select(meta.c.key).where(meta.c.key == "tier")).first() is None:
             connection.execute(insert(meta), [{"key": "tier", "value": tier}, {"key": "cluster", "value": cluster}])
             if tier == "root":
@@ -49,14 +52,19 @@ def check(engine: Engine, tier: str, cluster: str) -> None:
     script = ScriptDirectory.from_config(_config())
     with engine.connect() as connection, connection.begin():
         _refuse_newer(connection, script)
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is None:
+        found = current(connection)
+        if found is None:
             raise SchemaMismatch(f"the database has no schema yet; {REMEDY}")
-        if current != script.get_current_head():
+        if found != script.get_current_head():
             raise SchemaMismatch(
-                f"the database has schema {current}, this program needs {script.get_current_head()}; {REMEDY}"
+                f"the database has schema {found}, this program needs {script.get_current_head()}; {REMEDY}"
             )
         _check_tier(connection, tier, cluster)
+
+
+def current(connection: Connection) -> str | None:
+    """The database's revision; None without a schema."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:
@@ -67,11 +75,11 @@ def _config() -> Config:
 
 
 def _refuse_newer(connection: Connection, script: ScriptDirectory) -> None:
-    current = MigrationContext.configure(connection).get_current_revision()
+    found = current(connection)
     known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
+    if found is not None and found not in known:
         raise SchemaMismatch(
-            f"the database has schema {current}, which is newer than this program "
+            f"the database has schema {found}, which is newer than this program "
             f"({script.get_current_head()}); run the newer program, or restore a backup"
         )
 

@@ -7,6 +7,15 @@ from tests.python.databases import (
     databases,
     postgresql_server,
     sqlite_databases,
+    sqlite_templates,
 )
 
-__all__ = ["clock", "cluster_database", "database", "databases", "postgresql_server", "sqlite_databases"]
+__all__ = [
+    "clock",
+    "cluster_database",
+    "database",
+    "databases",
+    "postgresql_server",
+    "sqlite_databases",
+    "sqlite_templates",
+]

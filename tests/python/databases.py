@@ -130,9 +130,10 @@ class PostgresqlServer:
 class Databases:
     """Makes databases of one engine for one test, and removes them with it."""
 
-    def __init__(self, folder: Path, server: PostgresqlServer | None) -> None:
+    def __init__(self, folder: Path, templates: Path, server: PostgresqlServer | None) -> None:
         self.engine = "sqlite" if server is None else "postgresql"
         self._folder = folder
+        self._templates = templates
         self._server = server
         self._open: list[Database] = []
         self._names: list[str] = []
@@ -149,7 +150,7 @@ class Databases:
             return self._server.url(self._note(self._server.new(self._server.template(tier))))
         path = self._folder / f"{tier}{len(self._names)}.db"
         self._note("")
-        template = self._folder / f"template-{tier}.db"
+        template = self._templates / f"{tier}.db"
         if not template.exists():
             upgraded = Database(f"sqlite:///{template}", tier=tier, clock=VirtualClock())
             upgraded.upgrade()
@@ -202,19 +203,27 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
+@pytest.fixture(scope="session")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of upgraded SQLite files to copy."""
+    return tmp_path_factory.mktemp("sqlite-templates")
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+def databases(request: pytest.FixtureRequest, tmp_path: Path, sqlite_templates: Path) -> Iterator[Databases]:
     """Maker of databases; the test runs once per engine."""
     server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
-    made = Databases(tmp_path, server)
+    made = Databases(tmp_path, sqlite_templates, server)
     yield made
     made.close()
 
 
 @pytest.fixture
-def sqlite_databases(tmp_path: Path) -> Iterator[Databases]:
+def sqlite_databases(tmp_path: Path, sqlite_templates: Path) -> Iterator[Databases]:
     """Maker of SQLite databases: for tests of what stands above the store."""
-    made = Databases(tmp_path, None)
+    folder = tmp_path / "sqlite"
+    folder.mkdir()
+    made = Databases(folder, sqlite_templates, None)
     yield made
     made.close()
 
