@@ -6,6 +6,7 @@ not see; the log has it, under the same request id.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -31,7 +32,10 @@ class CallInterceptor(aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def __init__(self, observe: Observer) -> None:
         self._observe = observe
-        self._log = structlog.get_logger("rpc")
+        self._running = 0
+        self.idle = asyncio.Event()
+        """Set while no call with a single reply runs."""
+        self.idle.set()
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
@@ -53,12 +57,17 @@ class CallInterceptor(aio.ServerInterceptor):  # type: ignore[type-arg]
     def _unary(self, inner: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
         async def handle(request: Any, context: Any) -> Any:
             call = _Call(self, method, context)
+            self._running += 1
+            self.idle.clear()
             try:
                 return await inner(request, context)
             except Exception as error:
                 await call.fail(error)
             finally:
                 call.end()
+                self._running -= 1
+                if not self._running:
+                    self.idle.set()
 
         return handle
 

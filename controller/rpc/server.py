@@ -3,12 +3,13 @@
 Certificates: the server looks at its folder at every handshake, so a renewed certificate is used
 from the next connection on, and connections that stand are not disturbed.
 
-Ordering: ``stop`` refuses new calls at once, lets running ones finish for ``grace`` seconds and
-cancels the rest (streams end that way).
+Ordering: ``stop`` refuses new calls at once, lets running ones finish for ``grace`` seconds at most,
+and cancels streams of replies when only they are left.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 
@@ -31,7 +32,8 @@ class RpcServer:
         """``observe`` is told method, status and seconds of each finished call (metrics)."""
         self._folder = folder
         self._made: dict[bool, tuple[Credentials, grpc.ServerCertificateConfiguration]] = {}
-        self._server = aio.server(options=server_options(), interceptors=[CallInterceptor(observe)])
+        self._calls = CallInterceptor(observe)
+        self._server = aio.server(options=server_options(), interceptors=[self._calls])
         self._log = structlog.get_logger("rpc")
 
     def add(self, add_servicer: AddServicer) -> None:
@@ -60,8 +62,16 @@ class RpcServer:
         await self._server.start()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Refuse new calls, wait for running ones, cancel the rest. May be called twice."""
-        await self._server.stop(grace)
+        """Refuse new calls, wait for running plain ones, then cancel the rest. May be called twice."""
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        idle = asyncio.ensure_future(self._calls.idle.wait())
+        await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
+        idle.cancel()
+        # A reply leaves a moment after its handler has ended.
+        await asyncio.wait({stopping}, timeout=0.2)
+        # Streams have no end of their own: waiting for them would be waiting for the whole grace.
+        await self._server.stop(None)
+        await stopping
 
     def _configuration(self, client_certificate: bool) -> grpc.ServerCertificateConfiguration:
         """What the folder holds now, or the last that was good. gRPC calls it at each handshake, from its threads."""

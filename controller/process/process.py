@@ -1,0 +1,346 @@
+"""A process of the control plane: what all of them have in common, composed by the roles.
+
+::
+
+    process = Process(ProcessKind.RESOURCE_CONTROLLER, settings)
+    process.add_service(lambda server: add_XServicer_to_server(servicer, server))
+    process.add_task("feed", feed.run)
+    process.elect(database, lambda fence: RootController(..., fence).run(), api=client)
+    process.heartbeat_to(client.tell)
+    await process.run()
+
+Ordering of ``run``: certificate, health page, gRPC, tasks, ready. At SIGTERM: not ready; tasks
+that can be stopped are asked to, gRPC refuses new calls; after ``drain_seconds`` at most what is
+left is cancelled; the health page goes last. A task that ends with an error ends the process with
+that error, so that its supervisor sees it; one that ends without an error just ended.
+
+Not promised: that a thread stuck in foreign code ends. The process does, by force, ten seconds
+after the drain's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+
+from controller.clock import Clock, SystemClock
+from controller.errors import ResourceError, Unauthenticated
+from controller.loop import Outcome, log_outcome
+from controller.model.service_process import ProcessKind, ProcessRole
+from controller.pki import ROOT, CredentialFolder, Identity, Renewer, cluster_scope, local_issuer
+from controller.process.health import HealthServer
+from controller.process.heartbeat import Heartbeat, Tell
+from controller.process.logs import configure_logs
+from controller.process.mastership import Mastership, Standing, Work, find_stale
+from controller.process.metrics import Metrics
+from controller.process.settings import ProcessSettings
+from controller.rpc import Channels, RpcServer, StatusServicer
+from controller.rpc.server import AddServicer
+from controller.store.database import Database, Fence
+from controller.wire import api_pb2, status_pb2
+from controller.wire.status_pb2_grpc import add_StatusServiceServicer_to_server
+
+VERSION = version("resource-service")
+_FORCE_SECONDS = 10.0
+_STARTING = "process"
+
+Run = Callable[[], Awaitable[None]]
+Reassign = Callable[[str, str, int], Awaitable[Standing]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    name: str
+    run: Run
+    stop: Callable[[], None] | None
+
+
+class Process:
+    """One process; everything is added before ``run``, which is called once."""
+
+    def __init__(
+        self,
+        kind: ProcessKind,
+        settings: ProcessSettings,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        """Made inside the event loop that it runs in."""
+        self.kind = kind
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        configure_logs(kind.value, settings.name, settings.log_level)
+        self.log = structlog.get_logger("process")
+        self.identity = _identity(kind, settings)
+        self.folder = CredentialFolder(settings.tls.folder)
+        self.channels = Channels(self.folder)
+        self.metrics = Metrics(process=kind.value, name=settings.name, version=VERSION)
+        self.server = RpcServer(self.folder, observe=self.metrics.call)
+        self.mastership: Mastership | None = None
+        self.endpoint = settings.endpoint
+        """Where others reach our gRPC; known once ``run`` listens."""
+        self._renewer = self._local_renewer()
+        self._listeners: list[tuple[str, bool, Callable[[int], None]]] = []
+        self._tasks: list[_Task] = []
+        self._ready_callbacks: list[Callable[[], None]] = []
+        self._waiting: dict[str, str] = {_STARTING: "starting"}
+        self._heartbeat: Heartbeat | None = None
+        self._stop = asyncio.Event()
+        self._begin = time.monotonic()
+        self._role = ProcessRole.NONE
+        self._term = 0
+        self.health = HealthServer(settings.health, lambda: self._waiting, self.metrics.registry)
+        self.add_service(lambda server: add_StatusServiceServicer_to_server(StatusServicer(self._status), server))
+
+    # --- composing
+
+    def add_service(self, add: AddServicer) -> None:
+        """Add a gRPC service."""
+        self.server.add(add)
+
+    def add_listener(
+        self, address: str, *, client_certificate: bool = True, bound: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Answer gRPC on one more address; ``bound`` is told its port."""
+        self._listeners.append((address, client_certificate, bound))
+
+    def add_task(self, name: str, run: Run, *, stop: Callable[[], None] | None = None) -> None:
+        """Run something beside; ``stop`` asks it to finish by itself when the process drains."""
+        self._tasks.append(_Task(name, run, stop))
+
+    def renew_with(self, renewer: Renewer) -> None:
+        """Get and renew the certificate by other means than the settings' authority (a node joins so)."""
+        self._renewer = renewer
+
+    def on_ready(self, callback: Callable[[], None]) -> None:
+        """Call when the process first is ready."""
+        self._ready_callbacks.append(callback)
+
+    def not_ready(self, part: str, why: str) -> None:
+        """Say that a part is not ready, and why."""
+        self._waiting[part] = why
+        self._news()
+
+    def ready(self, part: str) -> None:
+        """Say that a part is ready again."""
+        if self._waiting.pop(part, None) is not None:
+            self._news()
+        if not self._waiting:
+            callbacks, self._ready_callbacks = self._ready_callbacks, []
+            for callback in callbacks:
+                callback()
+
+    def report(self, outcome: Outcome) -> None:
+        """Reporter for the process's loops: counts, logs, and doubts a mastership that was refused."""
+        self.metrics.outcome(outcome)
+        log_outcome(outcome)
+        if self.mastership is not None and find_stale(outcome.error) is not None:
+            self.mastership.doubt()
+
+    def heartbeat_to(self, tell: Tell) -> None:
+        """Tell the own ServiceProcess at the settings' interval."""
+        self._heartbeat = Heartbeat(
+            tell,
+            self._say,
+            clock=self.clock,
+            interval=self.settings.heartbeat_seconds,
+            note=lambda heard: self.metrics.heartbeats.labels("told" if heard else "lost").inc(),
+        )
+        self.add_task("heartbeat", self._heartbeat.run)
+
+    def elect(self, db: Database, work: Work, *, reassign: Reassign, lease_seconds: float) -> Mastership:
+        """Stand for master of this kind, and do ``work`` while it lasts; a slave is ready as well."""
+        self._role = ProcessRole.SLAVE
+        kind, name = self.kind.value, self.settings.name
+        mastership = Mastership(
+            db,
+            kind=kind,
+            name=name,
+            ask=lambda observed_term: reassign(kind, name, observed_term),
+            clock=self.clock,
+            lease_seconds=lease_seconds,
+            changed=self._mastership_changed,
+        )
+        self.mastership = mastership
+        self.add_task("mastership", lambda: mastership.run(work))
+        return mastership
+
+    def shut_down(self) -> None:
+        """What SIGTERM does."""
+        self._stop.set()
+
+    # --- running
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or ``shut_down``; raises the error of a task that failed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.shut_down)
+        stopping = asyncio.create_task(self._stop.wait())
+        running: dict[asyncio.Future[None], _Task] = {}
+        try:
+            await self.health.start()
+            starting = asyncio.create_task(self._start())
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                running = {asyncio.ensure_future(task.run()): task for task in self._tasks}
+                self.ready(_STARTING)
+                self.log.info("running", endpoint=self.endpoint, health=self.health.address, version=VERSION)
+                await self._watch(running, stopping)
+            else:
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+        finally:
+            await self._drain(running)
+            stopping.cancel()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        self.log.info("ended")
+
+    async def _start(self) -> None:
+        await self._credentials()
+        port = self.server.listen(self.settings.listen)
+        address = self.settings.listen
+        if not address.startswith("unix:"):
+            address = f"{address.rpartition(':')[0]}:{port}"
+        self.endpoint = self.settings.endpoint or address
+        for listener, client_certificate, bound in self._listeners:
+            bound(self.server.listen(listener, client_certificate=client_certificate))
+        await self.server.start()
+        self.metrics.certificate_end.set_function(lambda: self.folder.load().valid_until.timestamp())
+
+    async def _credentials(self) -> None:
+        """Have a certificate, however long it takes: an operator may bring it after we were started."""
+        failing = False
+        while True:
+            try:
+                if self._renewer is not None:
+                    await self._renewer.ensure()
+                identity = self.folder.load().identity
+                if identity != self.identity:
+                    raise Unauthenticated(f"the certificate is for {identity}; wanted: {self.identity}")
+            except ResourceError as error:
+                if not failing:
+                    self.log.warning("no certificate yet", error=error.message)
+                failing = True
+                self.not_ready(_STARTING, f"no certificate: {error.message}")
+                await self.clock.sleep(1.0)
+            else:
+                break
+        if self._renewer is not None:
+            self.add_task("certificate", self._renewer.run)
+
+    async def _watch(self, running: dict[asyncio.Future[None], _Task], stopping: asyncio.Future[Any]) -> None:
+        """Wait for the stop; raises the error of a task."""
+        waiting: set[asyncio.Future[Any]] = {stopping, *running}
+        while True:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done & running.keys():
+                error = ended.exception()
+                if error is not None:
+                    name = running[ended].name
+                    self.log.error("task failed", task=name, error=repr(error), exc_info=error)
+                    raise error
+            if stopping in done:
+                return
+
+    async def _drain(self, running: dict[asyncio.Future[None], _Task]) -> None:
+        """End everything within the deadline."""
+        force = threading.Timer(self.settings.drain_seconds + _FORCE_SECONDS, _force, [self.log])
+        force.daemon = True
+        force.start()
+        self.not_ready(_STARTING, "draining")
+        self.log.info("draining")
+        left = {task for task in running if not task.done()}
+        stoppable = {task for task in left if running[task].stop is not None}
+        for task in stoppable:
+            stop = running[task].stop
+            assert stop is not None
+            stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                self.server.stop(self.settings.drain_seconds),
+                *([asyncio.wait(stoppable, timeout=self.settings.drain_seconds)] if stoppable else []),
+            )
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_FORCE_SECONDS / 2)
+        if self._heartbeat is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heartbeat.once(), 1.0)
+        await self.channels.close()
+        await self.health.close()
+        force.cancel()
+
+    # --- what we say of ourselves
+
+    def _news(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.changed()
+
+    def _mastership_changed(self, fence: Fence | None) -> None:
+        self._role = ProcessRole.SLAVE if fence is None else ProcessRole.MASTER
+        self._term = self._term if fence is None else fence.term
+        self.metrics.master.set(0 if fence is None else 1)
+        self.metrics.term.set(self._term)
+        self._news()
+
+    def _reasons(self) -> str:
+        return "; ".join(f"{part}: {why}" for part, why in self._waiting.items())
+
+    def _say(self) -> api_pb2.UpdateNodeRequest:
+        return api_pb2.UpdateNodeRequest(
+            kind=self.kind.value,
+            name=self.settings.name,
+            endpoint=self.endpoint,
+            role=self._role.value,
+            term=self._term,
+            version=VERSION,
+            ready=not self._waiting,
+            message=self._reasons(),
+        )
+
+    def _status(self) -> status_pb2.StatusReply:
+        return status_pb2.StatusReply(
+            kind=self.kind.value,
+            name=self.settings.name,
+            cluster=self.settings.cluster or "",
+            role=self._role.value,
+            term=self._term,
+            version=VERSION,
+            ready=not self._waiting,
+            message=self._reasons(),
+            uptime_seconds=time.monotonic() - self._begin,
+        )
+
+    def _local_renewer(self) -> Renewer | None:
+        tls = self.settings.tls
+        if tls.authority is None:
+            return None
+        ttl = timedelta(seconds=tls.lifetime_seconds)
+        issuer = local_issuer(tls.authority, self.identity, clock=self.clock, ttl=ttl)
+        return Renewer(self.folder, self.identity, issuer, clock=self.clock)
+
+
+def _identity(kind: ProcessKind, settings: ProcessSettings) -> Identity:
+    if kind is ProcessKind.CLUSTER_AGENT:
+        return Identity.node(settings.cluster or "", settings.name)
+    return Identity(cluster_scope(settings.cluster) if settings.cluster else ROOT, kind.value, settings.name)
+
+
+def _force(log: structlog.stdlib.BoundLogger) -> None:
+    log.error("the drain hangs; ended by force")
+    os._exit(1)
