@@ -16,7 +16,7 @@ from typing import Any
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model.registry import AnyResource, Key, key_of
 from controller.root.api import diff as differ
-from controller.root.api import lifecycle, ports, rules
+from controller.root.api import lifecycle, ports, rules, subnets
 from controller.root.api.diff import FieldChange
 from controller.root.api.rules import Refusal
 from controller.store import changes, references, resources
@@ -81,7 +81,8 @@ def plan_writes(tx: Transaction, wanted: Sequence[AnyResource]) -> Plan:
     changing = [index for index, step in enumerate(steps) if step.action is not Action.UNCHANGED]
     for index, problem in _unresolved(tx, steps, changing):
         steps[index] = replace(steps[index], unresolved=(*steps[index].unresolved, problem))
-    for index, refusal in ports.refusals(tx, [(index, steps[index].current, steps[index].after) for index in changing]):
+    touched = [(index, steps[index].current, steps[index].after) for index in changing]
+    for index, refusal in (*ports.refusals(tx, touched), *subnets.refusals(tx, touched)):
         steps[index] = replace(steps[index], refusals=(*steps[index].refusals, refusal))
     return Plan(changes.head(tx), tuple(steps))
 

@@ -91,10 +91,6 @@ def _network(
 ) -> Iterator[Refusal]:
     assert isinstance(after, NetworkV4)
     if current is None:
-        for other in resources.list_all(tx, "NetworkV4", parents=after.parent_names):
-            assert isinstance(other, NetworkV4)
-            if other.name != after.name and other.spec.subnet.overlaps(after.spec.subnet):
-                yield invalid("spec.subnet", f"overlaps {other.spec.subnet} of network {other.name}")
         return
     if not any(change.path in ("spec.start_address", "spec.end_address") for change in diff):
         return
