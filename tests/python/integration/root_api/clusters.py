@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -21,8 +22,6 @@ class EchoConsole:
         self._typed.append(data)
 
     async def received(self) -> AsyncIterator[bytes]:
-        import asyncio
-
         while True:
             while self._typed:
                 data = self._typed.pop(0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -17,7 +16,7 @@ from controller.root.api.bootstrap import ensure_default_project, first_token
 from controller.root.api.settings import ApiSettings
 from controller.store import tokens
 from controller.store.changes import Feed
-from controller.store.database import Database, Tier
+from controller.store.database import Database
 from tests.python.integration.root_api.clusters import FakeClusters
 
 SITE: list[dict[str, Any]] = [
@@ -67,17 +66,10 @@ SERVICE: dict[str, Any] = {
 
 
 @pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: VirtualClock) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/root.db", tier=Tier.ROOT, clock=clock)
-    database.upgrade()
+def db(database: Database) -> Database:
+    """A root database with its default project, once per engine."""
     ensure_default_project(database)
-    yield database
-    database.close()
+    return database
 
 
 @pytest.fixture
@@ -131,7 +123,7 @@ async def service(site: Api) -> Api:
 
 
 @pytest.fixture
-def as_token(app: FastAPI, db: Database) -> Any:
+def as_token(app: FastAPI, db: Database) -> Callable[..., Api]:
     """Makes a client with a token of its own."""
 
     def make(role: str, *projects: str) -> Api:
