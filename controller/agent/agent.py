@@ -31,7 +31,7 @@ from controller.agent.reports import Reports
 from controller.agent.session import Pace, Session
 from controller.clock import Clock
 from controller.errors import ResourceError
-from controller.loop import Backoff, Loop
+from controller.loop import Backoff, Loop, Outcome, log_outcome
 from controller.model.provider import ProviderDriver
 from controller.wire.agent_pb2 import Hello
 
@@ -46,8 +46,6 @@ class Options:
     """What an agent is told about itself."""
 
     node: str
-    endpoint: str = ""
-    """Where it answers Status and Console."""
     migration_address: str = ""
     """Where other nodes' hypervisors reach this one's."""
     version: str = ""
@@ -75,9 +73,14 @@ class Agent:
         clock: Clock,
         state: Path | None = None,
         network: NetworkPort | None = None,
+        endpoint: Callable[[], str] = str,
+        report: Callable[[Outcome], None] = log_outcome,
         source: random.Random | None = None,
     ) -> None:
-        """``channel`` gives a channel to the cluster API; ``state`` None: nothing is kept (simulation)."""
+        """``channel`` gives a channel to the cluster API; ``state`` None: nothing is kept (simulation).
+
+        ``endpoint`` says where it answers Status and Console, ``report`` is told the outcome of each round of work.
+        """
         self.options = options
         self.driver = driver
         self.assignments = Assignments(state)
@@ -90,7 +93,8 @@ class Agent:
         self._network = NetworkKeeper(network, self.observer, self.assignments, clock=clock) if network else None
         self._loadbalancers = MemoryLoadbalancers(options.providers, self.reports)
         self._machines: Machines | None = None
-        self._channel = channel
+        self._endpoint = endpoint
+        self._stopping = asyncio.Event()
         self.loop = Loop(
             "agent",
             self._work,
@@ -99,6 +103,7 @@ class Agent:
             concurrency=SIDE_BY_SIDE,
             resync=options.resync,
             backoff=options.backoff,
+            report=report,
             source=self._random,
         )
         self.session = Session(
@@ -121,8 +126,13 @@ class Agent:
             return self.observer.trouble or "the hypervisor has not answered yet"
         return self.observer.trouble
 
+    def stop(self) -> None:
+        """Begin nothing new; ``run`` returns when what is under way has ended and was reported."""
+        self._stopping.set()
+        self.loop.stop()
+
     async def run(self) -> None:
-        """Work for ever; cancel to end. Machines stay as they are."""
+        """Work until ``stop``; cancelled, it ends at once. Machines stay as they are in any case."""
         self.assignments.load()
         self.journal.load()
         tasks: list[asyncio.Task[None]] = []
@@ -133,7 +143,10 @@ class Agent:
             if self._network is not None:
                 works.append(self._network.run())
             tasks = [asyncio.create_task(work) for work in works]
-            await asyncio.gather(*tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            await self._clock.sleep(2 * self.options.pace.gather)  # for the last report
         finally:
             for task in tasks:
                 task.cancel()
@@ -144,7 +157,7 @@ class Agent:
     async def _open(self) -> None:
         """Connect to the hypervisor, however long that takes."""
         failures = 0
-        while True:
+        while not self._stopping.is_set():
             try:
                 await self.driver.open()
                 self._facts = await self.driver.facts()
@@ -199,7 +212,7 @@ class Agent:
         }
         return Hello(
             node=options.node,
-            endpoint=options.endpoint,
+            endpoint=self._endpoint(),
             migration_address=options.migration_address,
             version=options.version,
             capacity=json.dumps(capacity).encode(),

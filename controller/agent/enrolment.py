@@ -61,7 +61,7 @@ class Enrolment:
         if not token:
             raise Unauthenticated(
                 f"{self._identity.name} has no valid certificate and no join token: "
-                f"make one with `resourcectl token create --join {self._identity.name}`"
+                f"`resourcectl join-token create {self._identity.name} --cluster {self._identity.cluster}` makes one"
             )
         channel: aio.Channel = first_contact_channel(self._join_api, self.server_name, self._roots())
         try:

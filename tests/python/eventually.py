@@ -6,12 +6,16 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, deadline: float = 10.0, every: float = 0.02) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], *, deadline: float = ..., every: float = ...) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], *, deadline: float = ..., every: float = ...) -> T: ...
+async def eventually(condition: Callable[[], Any], *, deadline: float = 10.0, every: float = 0.02) -> Any:
     """Return the condition's first true value; fail with the last one after ``deadline`` seconds."""
     end = time.monotonic() + deadline
     while True:

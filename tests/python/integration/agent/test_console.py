@@ -43,6 +43,12 @@ async def console_stub(path: Path, driver: MemoryDriver, caller: Identity) -> As
         await server.stop(0)
 
 
+async def ask(call: Any, message: NodeConsoleData) -> Any:
+    """Write and read; the refusal may come with either."""
+    await call.write(message)
+    return await call.read()
+
+
 @pytest.fixture
 async def machine(tmp_path: Path) -> AsyncIterator[tuple[MemoryDriver, str]]:
     hosts = MemoryHosts(MemoryHypervisors())
@@ -62,9 +68,8 @@ async def test_bytes_both_ways_one_at_a_time(machine: tuple[MemoryDriver, str], 
         await call.write(NodeConsoleData(data=b"ls\n"))
         assert (await call.read()).data == b"ls\n"
         second = stub.Console()
-        await second.write(NodeConsoleData(resource_uid=uid))
         with pytest.raises(Conflict), translated():
-            await second.read()
+            await ask(second, NodeConsoleData(resource_uid=uid))
         await call.done_writing()
         while (await call.read()).__class__ is NodeConsoleData:
             pass
@@ -79,11 +84,9 @@ async def test_refusals(machine: tuple[MemoryDriver, str], tmp_path: Path) -> No
     async with console_stub(tmp_path, driver, API) as stub:
         for first, error in ((NodeConsoleData(resource_uid="x"), NotFound), (NodeConsoleData(), InvalidInput)):
             call = stub.Console()
-            await call.write(first)
             with pytest.raises(error), translated():
-                await call.read()
+                await ask(call, first)
     async with console_stub(tmp_path, driver, Identity.node("tokyo1", "server1")) as stub:
         call = stub.Console()
-        await call.write(NodeConsoleData(resource_uid=uid))
         with pytest.raises(Forbidden), translated():
-            await call.read()
+            await ask(call, NodeConsoleData(resource_uid=uid))

@@ -35,7 +35,6 @@ async def running_agent(
     channels = Channels(site.node_folder(node))
     options = Options(
         node=node,
-        endpoint="127.0.0.1:7000",
         migration_address=f"memory:{node}",
         version="test",
         providers={"memory": ProviderDriver.MEMORY},
@@ -48,6 +47,7 @@ async def running_agent(
         lambda: channels.get(site.target, server_name(SCOPE, API.kind)),
         clock=SystemClock(),
         state=state,
+        endpoint=lambda: "127.0.0.1:7000",
     )
     task = asyncio.create_task(agent.run())
     try:
