@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "join-token": "join_tokens",
     "lab": "lab",
     "run": "run",
+    "pki": "pki",
     "db": "database",
     "backup": "backup",
     "restore": "backup",

@@ -16,7 +16,7 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": " "}
 
 def results(items: Sequence[Item]) -> View:
     """One row per document that was written; secrets of new tokens are shown this once."""
-    rows = [(text(item["kind"]), text(item["key"]), text(item["action"]), text(item["status"])) for item in items]
+    rows = [(text(item["kind"]), text(item["key"]), _DONE[item["action"]], text(item["status"])) for item in items]
     lines = [f"secret of {item['kind']} {item['key']}: {item['secret']}" for item in items if "secret" in item]
     return View(("KIND", "NAME", "ACTION", "STATUS"), rows, items, lines=(*lines, _counts(items)))
 

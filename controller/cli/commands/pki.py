@@ -1,0 +1,48 @@
+"""pki: the tree of certificate authorities of a site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+pki = typer.Typer(no_args_is_help=True)
+app.add_typer(pki, name="pki", rich_help_panel="Servers")
+
+
+@pki.callback()
+def _pki() -> None:
+    """Make the certificate authorities that processes and nodes know each other by.
+
+    Example:
+      resourcectl pki init /etc/resource-service/pki --cluster tokyo1
+    """
+
+
+@pki.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the authorities.", file_okay=False)],
+    cluster: Annotated[
+        list[str] | None, typer.Option("--cluster", metavar="NAME", help="Cluster that gets one; may be repeated.")
+    ] = None,
+) -> None:
+    """Make the root authority, the root tier's and one for each named cluster; what is there stays.
+
+    Keys are readable by you only. Each host gets the one folder of its tier, as tls.authority of its
+    processes; once all are made, the folder root can be kept offline.
+
+    Example:
+      resourcectl pki init /etc/resource-service/pki --cluster tokyo1
+    """
+    from controller.cli.exits import UsageProblem
+    from controller.clock import SystemClock
+    from controller.pki import ROOT, AuthorityTree, cluster_scope
+
+    tree = AuthorityTree(folder, clock=SystemClock())
+    try:
+        for scope in (ROOT, *(cluster_scope(name) for name in cluster or ())):
+            typer.echo(tree.scope_folder(scope))
+    except OSError as error:
+        raise UsageProblem(f"{error.filename or folder}: {error.strerror}") from error
