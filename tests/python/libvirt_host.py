@@ -100,6 +100,11 @@ class PrivateHost:
         self.start_daemon("libvirtd", "--listen")
         _wait(socket.exists)
 
+    def ensure_libvirtd(self) -> None:
+        """Start libvirtd where a test left it dead."""
+        if "libvirtd" not in self._daemons:
+            self.start_libvirtd()
+
     def kill_libvirtd(self) -> None:
         """SIGKILL; its QEMU processes live on."""
         self._end("libvirtd")

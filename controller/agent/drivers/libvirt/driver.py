@@ -43,7 +43,6 @@ from controller.errors import Conflict, NotFound, TimedOut
 ASK_AGAIN = 5.0
 """Seconds between two ACPI requests: one that comes while the guest boots is lost."""
 POLL = 0.3
-_ELSEWHERE = {PauseReason.INCOMING, PauseReason.MIGRATION}
 
 _EVENTS = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: Event.STARTED,
@@ -103,16 +102,19 @@ class LibvirtDriver(Driver):
         self._remember(desired.uid)
         wanted = Mark.of(desired)
         machine, mark = await self._find(desired.uid)
-        if machine is not None and (machine.migrating or machine.pause_reason in _ELSEWHERE):
+        if machine is not None and (machine.migrating or machine.pause_reason is PauseReason.INCOMING):
             raise Conflict(f"{desired.name} is being migrated ({machine.state}, {machine.pause_reason})")
-        same = mark is not None and (mark.digest, mark.reboots) == (wanted.digest, wanted.reboots)
+        same = mark is not None and mark.digest == wanted.digest and mark.reboots >= wanted.reboots
         if machine is not None and machine.state is not MachineState.STOPPED:
-            if same and run:
+            if same and run and machine.persistent:
                 if mark != wanted:
                     await self._mark(wanted, live=True)
                 return
-            if not same:
-                await self._image(desired)
+            image = await self._image(desired)
+            if same and run:
+                # Its libvirtd died in the last step of its arrival: the machine is whole, its definition is not.
+                await self._define(desired, image, self._files(desired.uid))
+                return
             await self._stop(desired.uid, desired.spec.shutdown_timeout)
         if same and not run:
             if mark != wanted:

@@ -106,6 +106,7 @@ class LibvirtHosts(Hosts):
 
     async def close(self) -> None:
         for number, host in enumerate(self.hosts):
+            host.ensure_libvirtd()
             driver = await self.driver(number)
             for machine in await driver.observe():
                 await driver.remove(machine.uid, timeout=0)
