@@ -23,11 +23,13 @@ async def state_of(driver: Driver, uid: str) -> MachineState | None:
 
 
 async def running(driver: Driver, hosts: Hosts, uid: str) -> Machine:
-    async def check() -> Machine | None:
-        machine = await find(driver, uid)
-        return machine if machine and machine.state is MachineState.RUNNING else None
+    async def check() -> bool:
+        return await state_of(driver, uid) is MachineState.RUNNING
 
-    return await eventually(check, deadline=hosts.patience)
+    await eventually(check, deadline=hosts.patience)
+    machine = await find(driver, uid)
+    assert machine is not None
+    return machine
 
 
 async def stopped(driver: Driver, hosts: Hosts, uid: str) -> None:

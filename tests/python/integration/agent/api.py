@@ -91,6 +91,14 @@ class PlayedApi(AgentServiceServicer):
             state.update({one.resource_uid: one for one in report.resources})
         return state
 
+    def resource(self, node: str, uid: str) -> ResourceReport:
+        """The newest report of a resource on a node; an empty one before the first."""
+        return self.state(node).get(uid) or ResourceReport()
+
+    def active(self, node: str) -> int:
+        """How many resources of the node are Active."""
+        return sum(one.status == "Active" for one in self.state(node).values())
+
     def _message(self, items: Any, *, full: bool) -> ApiMessage:
         self.version += 1
         return ApiMessage(assignments=Assignments(full=full, version=self.version, items=items))

@@ -117,7 +117,7 @@ async def test_joins_works_drains_and_leaves_machines_running(site: Site, world:
         assert world.running("u0") == ["memory:server0"]
         await agent.start()
         assert site.api.joins == 1, "the second start uses the certificate"
-        await eventually(lambda: site.api.state("server0")["u0"].state == "Running")
+        await eventually(lambda: site.api.resource("server0", "u0").state == "Running")
         assert world.read("memory:server0").machines["u0"].boots == 1
 
 
@@ -141,26 +141,24 @@ async def test_killed_in_the_middle_of_a_migration(site: Site, world: FolderHype
         await eventually(lambda: world.running("u0"))
         site.api.assign("server0", item("u0", migrate_to="server1", attempt=2))
         site.api.assign("server1", item("u0", name="u0-2", role="Incoming", attempt=2))
-        await eventually(lambda: (one := site.api.state("server1").get("u0")) and one.migration == "Prepared")
+        await eventually(lambda: site.api.resource("server1", "u0").migration == "Prepared")
         send = item("u0", migrate_to="server1", migrate_address="memory:server1", migrate_ready=True, attempt=2)
         site.api.assign("server0", send)
         await eventually(lambda: "u0" in world.read("memory:server1").machines)
         killed = source if victim == "source" else target
         await killed.end()
         await killed.start()
-        await eventually(
-            lambda: (one := site.api.state("server0").get("u0")) and one.migration in ("Sent", "Failed"), deadline=20
-        )
-        told = site.api.state("server0")["u0"]
+        await eventually(lambda: site.api.resource("server0", "u0").migration in ("Sent", "Failed"), deadline=20)
+        told = site.api.resource("server0", "u0")
         if told.state == "Running":
             assert world.running("u0") == ["memory:server0"]
             site.api.assign("server0", item("u0", attempt=3))
             site.api.assign("server1", item("u0", name="u0-2", role="Leaving", attempt=2))
-            await eventually(lambda: site.api.state("server1")["u0"].state == "Absent")
+            await eventually(lambda: site.api.resource("server1", "u0").state == "Absent")
             assert world.running("u0") == ["memory:server0"]
         else:
             assert world.running("u0") == []
-            await eventually(lambda: site.api.state("server1")["u0"].state_reason == "user")
+            await eventually(lambda: site.api.resource("server1", "u0").state_reason == "user")
             site.api.assign("server0", item("u0", role="Leaving"))
             site.api.assign("server1", item("u0", name="u0-2", attempt=2))
             await eventually(lambda: world.running("u0") == ["memory:server1"])

@@ -133,14 +133,12 @@ async def test_a_hung_hypervisor_never_stalls_heartbeats_nor_empties_the_report(
     driver.away = False
     async with running_agent(site, driver):
         site.api.assign("server0", item("u0"))
-        await eventually(
-            lambda: site.api.state("server0").get("u0") and site.api.state("server0")["u0"].state == "Running"
-        )
+        await eventually(lambda: site.api.resource("server0", "u0").state == "Running")
         driver.away = True
         site.api.end_session("server0")
         await eventually(lambda: len(site.api.messages("server0", "hello")) == 2)
         await eventually(lambda: any(not one.healthy for one in site.api.messages("server0", "heartbeat")))
-        assert site.api.state("server0")["u0"].state == "Running", "no word is better than a wrong one"
+        assert site.api.resource("server0", "u0").state == "Running", "no word is better than a wrong one"
         assert "away" in site.api.messages("server0", "heartbeat")[-1].message
         driver.away = False
         await eventually(lambda: site.api.messages("server0", "heartbeat")[-1].healthy)
@@ -149,9 +147,7 @@ async def test_a_hung_hypervisor_never_stalls_heartbeats_nor_empties_the_report(
 async def test_one_hung_machine_leaves_the_others_and_the_heartbeats_alone(site: Site) -> None:
     async with running_agent(site, MemoryDriverHangs("memory:server0", marker="web-9")):
         site.api.assign("server0", item("u9", index=9), item("u1", index=1))
-        await eventually(
-            lambda: site.api.state("server0").get("u1") and site.api.state("server0")["u1"].state == "Running"
-        )
+        await eventually(lambda: site.api.resource("server0", "u1").state == "Running")
         count = len(site.api.messages("server0", "heartbeat"))
         await eventually(lambda: len(site.api.messages("server0", "heartbeat")) > count + 2)
-        assert site.api.state("server0")["u9"].state == "Absent"
+        assert site.api.resource("server0", "u9").state == "Absent"

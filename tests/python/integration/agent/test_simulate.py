@@ -23,14 +23,12 @@ async def test_agents_in_one_process_work_and_migrate_between_each_other(site: S
         await eventually(lambda: simulator.connected == 20, deadline=20)
         for number in range(20):
             site.api.assign(f"sim-{number}", *(item(f"u{number}-{index}", index=index) for index in range(5)))
-        for number in range(20):
-            node = f"sim-{number}"
-            await eventually(lambda node=node: [one.status for one in site.api.state(node).values()] == ["Active"] * 5)
+        await eventually(lambda: [site.api.active(f"sim-{number}") for number in range(20)] == [5] * 20)
         site.api.assign("sim-1", item("u0-0", role="Incoming", name="u0-0-2", attempt=2))
-        await eventually(lambda: site.api.state("sim-1")["u0-0"].migration == "Prepared")
+        await eventually(lambda: site.api.resource("sim-1", "u0-0").migration == "Prepared")
         send = item("u0-0", migrate_to="sim-1", migrate_address="memory:sim-1", migrate_ready=True, attempt=2)
         site.api.assign("sim-0", send)
-        await eventually(lambda: site.api.state("sim-0")["u0-0"].migration == "Sent")
+        await eventually(lambda: site.api.resource("sim-0", "u0-0").migration == "Sent")
         assert simulator.world.double_runs() == []
     finally:
         task.cancel()
