@@ -151,6 +151,8 @@ async def _audit_refusal(
         return
     names = [str(value)[:100] for value in request.path_params.values()]
     kind = operation.kind.name if operation.kind else ""
+    if operation.kind is not None and operation.kind.per_project:
+        names.insert(0, request.query_params.get("project", "default")[:100])
     try:
         await services.db.awrite(
             lambda tx: audit.record(
