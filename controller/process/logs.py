@@ -7,16 +7,15 @@ Every line has ``timestamp`` (UTC), ``level``, ``logger``, ``event``, the proces
 from __future__ import annotations
 
 import logging
-import logging.config
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure_logs(process: str, name: str, level: str = "info") -> None:
-    """Set up logging of the whole program. Called once, by ``Process``."""
+def configure_logs(process: str, name: str, level: str = "info", stream: TextIO | None = None) -> None:
+    """Set up logging of the whole program. Called once, by ``Process``. ``stream`` None: standard error."""
 
     def who(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         event["process"], event["instance"] = process, name
@@ -49,7 +48,7 @@ def configure_logs(process: str, name: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
