@@ -169,7 +169,7 @@ class Plan:
             name=node.name,
             total=total,
             taken=taken,
-            state=node.state,
+            state=node.state if node.name in self.usage else "Unknown",  # it has not said what it has
             schedulable=node.spec.schedulable and node.status != "Deleting",
             draining=node.spec.drain,
             labels=node.labels,

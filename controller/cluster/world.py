@@ -46,15 +46,18 @@ def workload_key(assignment: Assignment) -> Key:
     return Key(assignment.spec.resource_kind, project, tuple(names))
 
 
-def store(tx: Transaction, plan: Plan) -> None:
-    """Write everything that the plan decided. Raises NoRoom or Conflict when the database disagrees."""
+def store(tx: Transaction, plan: Plan) -> set[int]:
+    """Write everything that the plan decided; returns the versions of what was inserted and changed.
+
+    Raises NoRoom or Conflict when the database disagrees.
+    """
     _note_assignments(plan)
     capacity.give_back(tx, plan.given_back)
     capacity.take(tx, plan.taken)
     claims.free_values(tx, [(OWNER, uid) for uid in plan.disowned])
     resources.delete(tx, plan.dropped)
-    resources.insert(tx, list(plan.inserted.values()))
-    resources.update(tx, list(plan.edited.values()))
+    written = resources.insert(tx, list(plan.inserted.values()))
+    written += resources.update(tx, list(plan.edited.values()))
     claims.take(tx, [Claim(OWNER, uid, name) for uid, name in plan.owned])
     if plan.events:
         events.record_many(
@@ -64,6 +67,7 @@ def store(tx: Transaction, plan: Plan) -> None:
                 for each in plan.events
             ],
         )
+    return {each.resource_version for each in written}
 
 
 class _StoredPlan(Plan):
@@ -94,6 +98,18 @@ class _StoredPlan(Plan):
         self.usage = capacity.usage(self._tx)
         self.standing = _standing(self._tx, self.workloads.values())
         return self.build_snapshot()
+
+
+def snapshot(tx: Transaction, cluster: str, computes: Iterable[Compute]) -> Snapshot:
+    """The cluster as placement of these Computes sees it now."""
+    plan = Plan(
+        cluster=cluster,
+        now=tx.now,
+        nodes=_by_name(resources.list_all(tx, NODE.name, parents=(cluster,))),
+        usage=capacity.usage(tx),
+        standing=_standing(tx, computes),
+    )
+    return plan.build_snapshot()
 
 
 def _by_name(nodes: Iterable[AnyResource]) -> dict[str, Node]:

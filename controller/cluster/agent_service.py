@@ -1,0 +1,143 @@
+"""AgentService: what a node's agent asks of its cluster's API (A4, A5).
+
+Whoever calls ``Session`` and ``Renew`` is the node that its certificate names, and gets nothing
+that concerns another. ``Join`` is first contact: the one-time token, made for one node, is spent in
+the same transaction in which the node is noted, and a certificate is signed for that node only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from controller.clock import Clock
+from controller.cluster import nodes
+from controller.cluster.reports import ReportWriter
+from controller.cluster.roster import Roster
+from controller.cluster.sessions import Session, Sessions
+from controller.errors import Forbidden, InvalidInput, NotFound, Problem
+from controller.model import document
+from controller.model.node import NODE, Node
+from controller.pki import Authority, CredentialFolder, Identity, cluster_scope
+from controller.pki.identity import NODE as NODE_KIND
+from controller.rpc.identity import Context, require_identity
+from controller.store import resources, tokens
+from controller.store.database import Database, Transaction
+from controller.wire import agent_pb2, agent_pb2_grpc
+
+_FACTS = ("capacity", "numa", "providers")
+
+
+class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
+    """Serves the agents of one cluster."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        cluster: str,
+        clock: Clock,
+        authority: CredentialFolder | None,
+        roster: Roster,
+        sessions: Sessions,
+        reports: ReportWriter,
+        lifetime: timedelta,
+    ) -> None:
+        """``authority``: the cluster's intermediate; None where another process signs."""
+        self._db = db
+        self._cluster = cluster
+        self._clock = clock
+        self._authority = authority
+        self._roster = roster
+        self._sessions = sessions
+        self._reports = reports
+        self._lifetime = lifetime
+        self._log = structlog.get_logger("agents")
+
+    async def Join(self, request: agent_pb2.JoinRequest, context: Context) -> agent_pb2.CertificateReply:
+        """Raises Unauthenticated, Forbidden (token spent, ended or another's), InvalidInput (CSR)."""
+        reply = self._sign(self._signer(), request.csr, request.node)  # before the token is spent
+        await self._db.awrite(partial(_join, cluster=self._cluster, token=request.token, node=request.node))
+        self._log.info("node joined", node=request.node)
+        return reply
+
+    async def Renew(self, request: agent_pb2.RenewRequest, context: Context) -> agent_pb2.CertificateReply:
+        """Raises Unauthenticated, Forbidden (the node is no longer one of the cluster's), InvalidInput."""
+        caller = require_identity(context, scope=cluster_scope(self._cluster), kinds=(NODE_KIND,))
+        known = await self._db.aread(lambda tx: resources.find(tx, NODE.key(self._cluster, caller.name)))
+        if known is None:
+            raise Forbidden(f"{caller.name} is no node of cluster {self._cluster}")
+        return self._sign(self._signer(), request.csr, caller.name)
+
+    async def Session(self, request_iterator: AsyncIterator[agent_pb2.AgentMessage], context: Context) -> None:
+        """Runs until the agent goes, another session of the node begins, or the process drains."""
+        caller = require_identity(context, scope=cluster_scope(self._cluster), kinds=(NODE_KIND,))
+        first = await anext(request_iterator, None)
+        if first is None or first.WhichOneof("body") != "hello":
+            raise InvalidInput([Problem("hello", "must be the first message")])
+        if first.hello.node != caller.name:
+            raise Forbidden(f"{caller} speaks for its own node only, not for {first.hello.node!r}")
+        await self._greet(first.hello)
+        await self._roster.caught_up()
+        session = Session(caller.name, context)
+        self._sessions.open(session, self._roster)
+        self._sessions.beat(caller.name)
+        try:
+            async for message in request_iterator:
+                match message.WhichOneof("body"):
+                    case "heartbeat":
+                        self._sessions.beat(caller.name, message.heartbeat.healthy, message.heartbeat.message)
+                    case "report":
+                        self._reports.put(caller.name, message.report.resources)
+        finally:
+            self._sessions.close(session)
+
+    async def _greet(self, hello: agent_pb2.Hello) -> None:
+        facts = _facts(hello)
+        known = self._roster.node(hello.node)
+        if known is not None and all(known.observed.get(name) == value for name, value in facts.items()):
+            return  # a reconnect: a thousand of them write nothing
+        try:
+            await self._db.awrite(partial(nodes.greet, cluster=self._cluster, name=hello.node, facts=facts))
+        except NotFound as error:
+            raise Forbidden(f"{hello.node} is no node of cluster {self._cluster}") from error
+        except ValidationError as error:
+            raise InvalidInput(document.problems(error, "hello.capacity")) from error
+
+    def _signer(self) -> Authority:
+        if self._authority is None:
+            raise Forbidden("this cluster API does not sign certificates")
+        return self._authority.load_authority()
+
+    def _sign(self, authority: Authority, request: bytes, node: str) -> agent_pb2.CertificateReply:
+        identity = Identity.node(self._cluster, node)
+        issued = authority.sign(request, identity, clock=self._clock, ttl=self._lifetime)
+        return agent_pb2.CertificateReply(certificate=issued.chain, authority=issued.roots)
+
+
+def _join(tx: Transaction, cluster: str, token: str, node: str) -> None:
+    tokens.use_join(tx, token, node)
+    if resources.find(tx, NODE.key(cluster, node)) is None:
+        # The root will tell more of it; until then nothing is placed there.
+        resources.insert(tx, [Node(name=node, cluster=cluster, state="Unknown", state_reason="has just joined")])
+
+
+def _facts(hello: agent_pb2.Hello) -> dict[str, Any]:
+    try:
+        told = json.loads(hello.capacity)
+        facts = {name: told[name] for name in _FACTS if name in told}
+        assert "capacity" in facts
+    except (ValueError, TypeError, AssertionError) as error:
+        raise InvalidInput([Problem("hello.capacity", "is not a JSON object with `capacity`")]) from error
+    return {
+        **facts,
+        "endpoint": hello.endpoint,
+        "migration_address": hello.migration_address,
+        "version": hello.version,
+    }

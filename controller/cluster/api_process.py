@@ -1,0 +1,82 @@
+"""cluster-api (A4): ClusterService for the root, ApiService for the cluster's processes, AgentService.
+
+Any number of them may serve one PostgreSQL. Refuses to start on a schema that it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from controller.cluster.agent_service import AgentServicer
+from controller.cluster.cluster_service import ClusterServicer
+from controller.cluster.reports import ReportWriter
+from controller.cluster.roster import Roster
+from controller.cluster.sessions import Sessions
+from controller.cluster.settings import ClusterApiSettings
+from controller.model.service_process import ProcessKind
+from controller.pki import CredentialFolder
+from controller.process import ApiServicer, Process
+from controller.store.changes import Feed
+from controller.store.database import Database, Tier
+from controller.wire import api_pb2
+from controller.wire.agent_pb2_grpc import add_AgentServiceServicer_to_server
+from controller.wire.api_pb2_grpc import add_ApiServiceServicer_to_server
+from controller.wire.cluster_pb2_grpc import add_ClusterServiceServicer_to_server
+
+
+async def main(settings: ClusterApiSettings) -> None:
+    """Serve until SIGTERM. Raises SchemaMismatch, Unavailable (no database) at the start."""
+    process = Process(ProcessKind.CLUSTER_API, settings)
+    db = Database(settings.database.url, tier=Tier.CLUSTER, cluster=settings.cluster)
+    try:
+        await asyncio.to_thread(db.check_schema)
+        await _serve(process, db, settings)
+    finally:
+        db.close()
+
+
+async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -> None:
+    clock, cluster = process.clock, settings.cluster
+    feed = Feed(db, clock)
+    sessions = Sessions(db, clock)
+    reports = ReportWriter(db, clock, cluster)
+    roster = Roster(db, feed, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster))
+    authority = settings.tls.authority
+    agents = AgentServicer(
+        db,
+        cluster=cluster,
+        clock=clock,
+        authority=CredentialFolder(authority) if authority is not None else None,
+        roster=roster,
+        sessions=sessions,
+        reports=reports,
+        lifetime=timedelta(seconds=settings.node_certificate_seconds),
+    )
+    root = ClusterServicer(db, feed, process.channels, cluster)
+    processes = ApiServicer(db, clock=clock, cluster=cluster, lease_seconds=settings.election.lease_seconds)
+
+    async def tell(request: api_pb2.UpdateNodeRequest) -> None:
+        processes.tell(request)
+
+    process.add_service(lambda server: add_AgentServiceServicer_to_server(agents, server))
+    process.add_service(lambda server: add_ClusterServiceServicer_to_server(root, server))
+    process.add_service(lambda server: add_ApiServiceServicer_to_server(processes, server))
+    if settings.root_listen:
+        process.add_listener(settings.root_listen)
+    if settings.join_listen:
+        process.add_listener(settings.join_listen, client_certificate=False)
+    process.add_task("feed", feed.run)
+    process.add_task("roster", roster.run)
+
+    def drain() -> None:
+        sessions.stop()
+        root.stop()
+
+    process.add_task("sessions", sessions.run, stop=drain)
+    process.add_task("reports", reports.run)
+    process.add_task("processes", processes.run)
+    process.heartbeat_to(tell)
+    await process.run()
+    await reports.flush()
+    await processes.flush()

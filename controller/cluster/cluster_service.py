@@ -1,0 +1,146 @@
+"""ClusterService: what the root asks of the cluster's API (G4). Only its two processes may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, cast
+
+import structlog
+
+from controller.cluster import forget, observe, offers, sync, world
+from controller.cluster.console import relay
+from controller.errors import Conflict, InvalidInput, NotFound, Problem
+from controller.model.compute import COMPUTE, Compute
+from controller.model.node import NODE, Node
+from controller.model.registry import AnyResource
+from controller.pki import ROOT
+from controller.rpc import Channels
+from controller.rpc.identity import Context, require_identity
+from controller.store import resources
+from controller.store.changes import Feed
+from controller.store.database import Database, Transaction
+from controller.wire import cluster_pb2, cluster_pb2_grpc
+
+_CONTROLLER = ("resource-controller",)
+_BOTH = ("resource-controller", "resource-api")
+_DIGESTS_PER_MESSAGE = 2000
+
+
+class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
+    """Serves the root."""
+
+    def __init__(self, db: Database, feed: Feed, channels: Channels, cluster: str) -> None:
+        self._db = db
+        self._feed = feed
+        self._channels = channels
+        self._cluster = cluster
+        self._observers: set[asyncio.Task[Any]] = set()
+        self._log = structlog.get_logger("cluster-service")
+
+    async def Sync(
+        self, request_iterator: AsyncIterator[cluster_pb2.SyncChunk], context: Context
+    ) -> cluster_pb2.SyncReply:
+        """Raises StaleTerm, InvalidInput. An owner that the stream breaks off in is not touched."""
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        parts: dict[str, list[AnyResource]] = {}
+        async for chunk in request_iterator:
+            whole: list[sync.OwnerWish] = []
+            for state in chunk.owners:
+                documents = parts.pop(state.owner, []) + sync.parse(state.owner, state.documents)
+                if state.more:
+                    parts[state.owner] = documents
+                else:
+                    whole.append(sync.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
+            if whole:
+                await self._db.awrite(partial(sync.apply, term=chunk.term, wishes=whole))
+        if parts:
+            raise InvalidInput([Problem(owner, "the rest of its documents did not come") for owner in parts])
+        return cluster_pb2.SyncReply()
+
+    async def Digests(
+        self, request: cluster_pb2.DigestsRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.DigestBatch]:
+        """In parts."""
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        known = list((await self._db.aread(sync.digests)).items())
+        for start in range(0, len(known), _DIGESTS_PER_MESSAGE):
+            yield cluster_pb2.DigestBatch(digests=dict(known[start : start + _DIGESTS_PER_MESSAGE]))
+
+    async def Observe(
+        self, request: cluster_pb2.ObserveRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.ObservedBatch]:
+        """Ends only when the process drains."""
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        task = asyncio.current_task()
+        assert task is not None
+        self._observers.add(task)
+        try:
+            async for batch in observe.Observer(self._db, self._feed, self._cluster).batches(request.since):
+                yield batch
+        finally:
+            self._observers.discard(task)
+
+    def stop(self) -> None:
+        """End the streams that would not end by themselves."""
+        for task in list(self._observers):
+            task.cancel()
+
+    async def Offer(self, request: cluster_pb2.OfferRequest, context: Context) -> cluster_pb2.OfferReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        owner = "RegionService"
+        computes = [cast(Compute, each) for each in sync.parse(owner, request.computes) if each.kind == COMPUTE.name]
+        made = await self._db.aread(partial(offers.offer, cluster=self._cluster, computes=computes))
+        return cluster_pb2.OfferReply(
+            accepted=made.accepted,
+            reasons=made.reasons,
+            placements=[cluster_pb2.Placement(compute=name, node=node) for name, node in made.placements.items()],
+        )
+
+    async def Capacity(self, request: cluster_pb2.CapacityRequest, context: Context) -> cluster_pb2.CapacityReply:
+        """Over the nodes that take new resources."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        sums = await self._db.aread(partial(offers.totals, cluster=self._cluster))
+        return cluster_pb2.CapacityReply(
+            free_vcpus=sums.free.vcpus,
+            free_memory_mib=sums.free.memory_mib,
+            free_disk_gib=sums.free.disk_gib,
+            total_vcpus=sums.total.vcpus,
+            total_memory_mib=sums.total.memory_mib,
+            total_disk_gib=sums.total.disk_gib,
+            nodes=sums.nodes,
+        )
+
+    async def ForgetNode(self, request: cluster_pb2.ForgetNodeRequest, context: Context) -> cluster_pb2.ForgetNodeReply:
+        """Raises StaleTerm, NotFound, Conflict for a node that is heard of."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        had = await self._db.awrite(partial(forget_node, cluster=self._cluster, term=request.term, name=request.node))
+        self._log.warning("node forgotten", node=request.node, computes=len(had))
+        return cluster_pb2.ForgetNodeReply(computes=had)
+
+    async def Console(
+        self, request_iterator: AsyncIterator[cluster_pb2.ConsoleData], context: Context
+    ) -> AsyncIterator[cluster_pb2.ConsoleData]:
+        """Raises NotFound, Conflict, Unavailable."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        async for data in relay(self._db, self._channels, self._cluster, request_iterator):
+            yield data
+
+
+def forget_node(tx: Transaction, cluster: str, term: int, name: str) -> list[str]:
+    """Drop everything assigned to a node that is not Up; returns the keys of what it had.
+
+    Raises StaleTerm, NotFound, Conflict. The controller, woken by the changes, does the rest.
+    """
+    sync.check_term(tx, term)
+    node = cast(Node | None, resources.find(tx, NODE.key(cluster, name)))
+    if node is None:
+        raise NotFound(f"cluster {cluster} has no node {name!r}")
+    if node.state == "Up":
+        raise Conflict(f"{name} is Up: drain it, or fence it first")
+    plan = world.load_of_node(tx, cluster, name)
+    had = forget.forget(plan, name)
+    world.store(tx, plan)
+    return had

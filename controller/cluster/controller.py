@@ -1,0 +1,278 @@
+"""The cluster controller: the master's loops over the cluster's database (G4, J10, K5).
+
+Level-triggered. A batch loop brings Computes and Loadbalancers on, woken by the change feed and by
+the resync; every pass reads, decides and writes in one fenced transaction. Beside it the nodes'
+states are kept (once a second) and drains are pushed on.
+
+Its own writes do not wake it: a pass goes as far as it can at once. What was refused for want of
+room is tried again when a node changes or capacity comes free, and at each resync.
+
+Ends with StaleTerm when the mastership is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+import structlog
+
+from controller.clock import Clock
+from controller.cluster import computes, loadbalancers, nodes, world
+from controller.cluster.forget import drain
+from controller.cluster.keys import parse_key
+from controller.cluster.nodes import Silence
+from controller.errors import StaleTerm, TemporaryError, VersionsGone
+from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
+from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.compute import COMPUTE, Compute
+from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
+from controller.model.node import NODE, Node
+from controller.model.registry import AnyResource, key_of
+from controller.store import changes, events, resources
+from controller.store.changes import Change, Feed, Verb
+from controller.store.database import Database, Fence, Transaction
+
+_KINDS = (COMPUTE.name, LOADBALANCER.name, ASSIGNMENT.name, NODE.name)
+_HOUSEKEEPING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often things are looked at, in seconds, and how much history is kept, in rows."""
+
+    resync: float = 60.0
+    watch: float = 1.0
+    drain_retry: float = 5.0
+    keep_changes: int = 200_000
+    keep_events: int = 20_000
+
+
+@dataclass
+class _Pass:
+    """What a pass over some keys came to."""
+
+    versions: set[int] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    freed: bool = False
+
+
+class ClusterController:
+    """Works for one term; ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        db: Database,
+        feed: Feed,
+        fence: Fence,
+        *,
+        cluster: str,
+        clock: Clock,
+        silence: Silence | None = None,
+        pace: Pace | None = None,
+        report: Callable[[Outcome], None] = log_outcome,
+    ) -> None:
+        self._db = db
+        self._feed = feed
+        self._fence = fence
+        self._cluster = cluster
+        self._clock = clock
+        self._silence = silence or Silence()
+        self._pace = pace = pace or Pace()
+        self._log = structlog.get_logger("cluster-controller").bind(cluster=cluster)
+        self._own: set[int] = set()
+        self._unplaced: set[str] = set()
+        self._nodes: dict[str, Node] = {}
+        self._workloads = BatchLoop(
+            "workloads", self._work, clock=clock, keys=self._keys, resync=pace.resync, report=report
+        )
+        self._drains = BatchLoop("drains", self._drain, clock=clock, report=report)
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises StaleTerm when another is master."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow())
+            tasks.create_task(self._workloads.run())
+            tasks.create_task(self._drains.run())
+            tasks.create_task(self._every(self._pace.watch, self.watch_nodes))
+            tasks.create_task(self._every(_HOUSEKEEPING_SECONDS, self._keep_house))
+
+    async def pass_over(self, keys: Iterable[str]) -> None:
+        """One pass over the workloads of those keys, at once (tests)."""
+        await self._work(frozenset(keys))
+
+    # --- workloads
+
+    async def _keys(self) -> list[str]:
+        def read(tx: Transaction) -> list[str]:
+            rows = [row for kind in (COMPUTE.name, LOADBALANCER.name) for row in resources.list_all(tx, kind)]
+            return [str(key_of(row)) for row in rows]
+
+        return await self._db.aread(read)
+
+    async def _work(self, keys: frozenset[str]) -> BatchResult:
+        done = await self._db.awrite(partial(self._pass, keys=keys), fence=self._fence)
+        self._own |= done.versions
+        self._unplaced = (self._unplaced - keys) | done.refused
+        if done.freed:
+            self._retry_unplaced()
+        return {}
+
+    def _pass(self, tx: Transaction, keys: frozenset[str]) -> _Pass:
+        plan = world.load(tx, self._cluster, map(parse_key, keys))
+        found = list(plan.workloads.values())
+        computes.reconcile(plan, [each for each in found if isinstance(each, Compute)])
+        loadbalancers.reconcile(plan, [each for each in found if isinstance(each, Loadbalancer)])
+        versions = world.store(tx, plan)
+        refused = {str(key) for key, each in plan.workloads.items() if each.status in ("Error", "Initializing")}
+        return _Pass(versions, refused, freed=bool(plan.given_back))
+
+    def _retry_unplaced(self) -> None:
+        self._workloads.wake(*self._unplaced)
+
+    # --- the feed
+
+    async def _follow(self) -> None:
+        """Wake what changes concern; after a gap in the log, look at everything."""
+        while True:
+            head, found = await self._db.aread(self._read_nodes)
+            self._nodes = {node.name: node for node in found}
+            self._drains.wake(*(node.name for node in found if _wants_drain(node)))
+            try:
+                async for batch in self._feed.subscribe(head, _KINDS):
+                    self._wake(batch)
+            except VersionsGone:
+                self._log.warning("the change log was compacted past us; looking at everything")
+            self._workloads.wake(*await self._keys())
+
+    def _read_nodes(self, tx: Transaction) -> tuple[int, list[Node]]:
+        return changes.head(tx), cast(list[Node], resources.list_all(tx, NODE.name, parents=(self._cluster,)))
+
+    def _wake(self, batch: list[Change]) -> None:
+        keys: set[str] = set()
+        for change in batch:
+            if isinstance(change.resource, Node):
+                self._node_changed(change, change.resource)
+            elif isinstance(change.resource, Assignment):
+                self._assignment_changed(change.resource)
+                if change.version not in self._own and change.verb != Verb.DELETED:
+                    keys.add(str(world.workload_key(change.resource)))
+            elif change.version not in self._own and change.verb != Verb.DELETED:
+                keys.add(f"{change.kind} {change.path}")
+        self._own = {version for version in self._own if version > batch[-1].version}
+        self._workloads.wake(*keys)
+
+    def _node_changed(self, change: Change, node: Node) -> None:
+        before = self._nodes.get(node.name)
+        if change.verb == Verb.DELETED:
+            self._nodes.pop(node.name, None)
+        else:
+            self._nodes[node.name] = node
+        if _wants_drain(node):
+            self._drains.wake(node.name)
+        if before is None or _offer(before) != _offer(node):
+            self._retry_unplaced()
+
+    def _assignment_changed(self, assignment: Assignment) -> None:
+        for name in (assignment.spec.node, assignment.spec.migrate_to):
+            node = self._nodes.get(name or "")
+            if node is not None and _wants_drain(node):
+                self._drains.wake(node.name)
+
+    # --- nodes
+
+    async def watch_nodes(self) -> None:
+        """Bring the nodes' states and shown usage up to date; remove those that are to go and empty."""
+        known = dict(self._nodes)
+        seen = await self._db.aread(lambda tx: nodes.look(tx, known, self._silence))
+        different = {name: each for name, each in seen.items() if nodes.differs(known[name], each)}
+        leaving = [node for node in known.values() if node.status == "Deleting"]
+        if not different and not leaving:
+            return
+
+        def write(tx: Transaction) -> list[str]:
+            changed = nodes.write(tx, self._cluster, different)
+            for node in changed:
+                if node.state != known[node.name].state:
+                    events.record(tx, NODE.name, key_of(node).path, f"Node{node.state}", node.state_reason)
+            for node in leaving:
+                nodes.remove_empty(tx, node)
+            return [node.name for node in changed if node.state != known[node.name].state]
+
+        turned = await self._db.awrite(write, fence=self._fence)
+        for name in turned:
+            self._workloads.wake(*await self._workloads_of(name))
+
+    async def _workloads_of(self, node: str) -> list[str]:
+        def read(tx: Transaction) -> list[str]:
+            plan = world.load_of_node(tx, self._cluster, node)
+            return [str(key) for key in plan.workloads]
+
+        return await self._db.aread(read)
+
+    async def _drain(self, names: frozenset[str]) -> BatchResult:
+        again: dict[str, Exception | float] = {}
+        for name in sorted(names):
+            if await self._db.awrite(partial(self._drain_one, name=name), fence=self._fence):
+                again[name] = self._pace.drain_retry
+        return again
+
+    def _drain_one(self, tx: Transaction, name: str) -> bool:
+        """One step of one node's drain; True when it is not over."""
+        node = cast(Node | None, resources.find(tx, NODE.key(self._cluster, name)))
+        if node is None:
+            return False
+        if not node.spec.drain:
+            _show(tx, node, None)
+            return False
+        plan = world.load_of_node(tx, self._cluster, name)
+        plan.nodes[name] = node
+        here = [each for each in plan.workloads.values() if isinstance(each, Compute)]
+        result = drain(plan, node, here)
+        loadbalancers.reconcile(plan, [each for each in plan.workloads.values() if isinstance(each, Loadbalancer)])
+        self._own |= world.store(tx, plan)
+        _show(tx, node, {"remaining": result.remaining, "blocked_by": result.blocked_by})
+        return result.remaining > 0
+
+    # --- the rest
+
+    async def _keep_house(self) -> None:
+        def write(tx: Transaction) -> None:
+            changes.compact(tx, self._pace.keep_changes)
+            events.prune(tx, self._pace.keep_events)
+
+        await self._db.awrite(write, fence=self._fence)
+
+    async def _every(self, seconds: float, work: Callable[[], object]) -> None:
+        """Do ``work`` again and again; a passing error is for the next time."""
+        while True:
+            await self._clock.sleep(seconds)
+            try:
+                result = work()
+                if asyncio.iscoroutine(result):
+                    await result
+            except StaleTerm:
+                raise
+            except TemporaryError as error:
+                self._log.info("not done this time", what=getattr(work, "__name__", ""), error=error.message)
+
+
+def _wants_drain(node: Node) -> bool:
+    return node.spec.drain or "drain" in node.observed
+
+
+def _offer(node: Node) -> object:
+    """What of a node decides whether something can be placed there."""
+    facts = {name: node.observed.get(name) for name in ("capacity", "zones", "providers")}
+    return node.state, node.spec, node.labels, facts
+
+
+def _show(tx: Transaction, node: Node, drained: dict[str, object] | None) -> None:
+    observed = {name: value for name, value in node.observed.items() if name != "drain"}
+    if drained is not None:
+        observed["drain"] = drained
+    if observed != node.observed:
+        resources.update(tx, [cast(AnyResource, node.model_copy(update={"observed": observed}))])

@@ -1,0 +1,50 @@
+"""cluster-controller (A5): works while it is master, stands by otherwise (H2)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from controller.cluster.controller import ClusterController, Pace
+from controller.cluster.nodes import Silence
+from controller.cluster.settings import ClusterControllerSettings
+from controller.model.service_process import ProcessKind
+from controller.pki import cluster_scope, server_name
+from controller.process import Process
+from controller.process.heartbeat import ApiClient
+from controller.store.changes import Feed
+from controller.store.database import Database, Fence, Tier
+
+
+async def main(settings: ClusterControllerSettings) -> None:
+    """Run until SIGTERM. Raises SchemaMismatch, Unavailable (no database) at the start."""
+    process = Process(ProcessKind.CLUSTER_CONTROLLER, settings)
+    db = Database(settings.database.url, tier=Tier.CLUSTER, cluster=settings.cluster)
+    try:
+        await asyncio.to_thread(db.check_schema)
+        feed = Feed(db, process.clock)
+        api_name = server_name(cluster_scope(settings.cluster), ProcessKind.CLUSTER_API.value)
+        api = ApiClient(process.channels, settings.api.target, api_name)
+
+        async def work(fence: Fence) -> None:
+            controller = ClusterController(
+                db,
+                feed,
+                fence,
+                cluster=settings.cluster,
+                clock=process.clock,
+                silence=Silence(settings.unknown_after_seconds, settings.down_after_seconds),
+                pace=Pace(
+                    resync=settings.resync_seconds,
+                    keep_changes=settings.keep_changes,
+                    keep_events=settings.keep_events,
+                ),
+                report=process.report,
+            )
+            await controller.run()
+
+        process.add_task("feed", feed.run)
+        process.elect(db, work, reassign=api.reassign, lease_seconds=settings.election.lease_seconds)
+        process.heartbeat_to(api.tell)
+        await process.run()
+    finally:
+        db.close()

@@ -1,0 +1,109 @@
+"""State of nodes, from their heartbeats, and what is taken of them, for people to see (G6).
+
+``NodeWatch`` keeps the nodes in memory as the change feed tells of them, so that a quiet second
+costs one small read, however many nodes there are; only what differs is written.
+
+Up: heard within ``unknown_after`` seconds; Down: not for ``down_after``; Unknown between. What
+follows from a state (drains, rebuilds) is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from controller.model.node import NODE, Capacity, Node
+from controller.model.registry import key_of
+from controller.store import capacity, processes, resources
+from controller.store.database import Transaction
+from controller.store.processes import Beat
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Seconds without a heartbeat before a node is no longer Up, and before it is Down."""
+
+    unknown_after: float = 15.0
+    down_after: float = 60.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a node is to be shown as."""
+
+    state: str
+    reason: str
+    taken: Capacity
+    computes: int
+
+
+def judge(beat: Beat | None, now: datetime, silence: Silence) -> tuple[str, str]:
+    """(state, reason) from the last heartbeat."""
+    if beat is None:
+        return "Unknown", "not heard of yet"
+    quiet = now - beat.at
+    if quiet <= timedelta(seconds=silence.unknown_after):
+        return "Up", "" if beat.healthy else beat.message or "unhealthy"
+    state = "Down" if quiet > timedelta(seconds=silence.down_after) else "Unknown"
+    return state, f"last heard of at {beat.at.isoformat(timespec='seconds')}"
+
+
+def look(tx: Transaction, names: Iterable[str], silence: Silence) -> dict[str, Seen]:
+    """What each of the nodes is to be shown as now."""
+    beats = processes.beats(tx)
+    usage = capacity.usage(tx)
+    counts: dict[str, int] = {}
+    for node, _ in capacity.takings(tx):
+        counts[node] = counts.get(node, 0) + 1
+    found = {}
+    for name in names:
+        state, reason = judge(beats.get(name), tx.now, silence)
+        taken = usage[name][1] if name in usage else Capacity()
+        found[name] = Seen(state, reason, taken, counts.get(name, 0))
+    return found
+
+
+def differs(node: Node, seen: Seen) -> bool:
+    """Whether the node's row says something else."""
+    shown = (node.state, node.state_reason, node.observed.get("taken"), node.observed.get("computes"))
+    return shown != (seen.state, seen.reason, seen.taken.model_dump(), seen.computes)
+
+
+def write(tx: Transaction, cluster: str, seen: Mapping[str, Seen]) -> list[Node]:
+    """Show the nodes as seen; returns those that changed. Nodes that are gone are passed over."""
+    rows = cast(list[Node], list(resources.get_many(tx, (NODE.key(cluster, name) for name in seen)).values()))
+    changed = [_shown(row, seen[row.name]) for row in rows if differs(row, seen[row.name])]
+    return cast(list[Node], resources.update(tx, changed))
+
+
+def remove_empty(tx: Transaction, node: Node) -> bool:
+    """Drop a node that the root no longer lists, once nothing is on it; True when it went."""
+    row = resources.find(tx, key_of(node))
+    if row is None or row.status != "Deleting" or capacity.takings(tx, node.name):
+        return False
+    resources.delete(tx, [key_of(node)])
+    capacity.remove_node(tx, node.name)
+    processes.forget(tx, [node.name])
+    return True
+
+
+def greet(tx: Transaction, cluster: str, name: str, facts: Mapping[str, Any]) -> Node:
+    """Note what an agent says of its node at the start of a session; raises NotFound.
+
+    ``facts``: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint,
+    migration_address, version.
+    """
+    node = cast(Node, resources.get(tx, NODE.key(cluster, name)))
+    total = Capacity.model_validate(facts["capacity"])
+    capacity.set_total(tx, name, total)
+    observed = {**node.observed, **facts, "capacity": total.model_dump()}
+    if observed == node.observed:
+        return node
+    return cast(Node, resources.update(tx, [node.model_copy(update={"observed": observed})])[0])
+
+
+def _shown(node: Node, seen: Seen) -> Node:
+    observed = {**node.observed, "taken": seen.taken.model_dump(), "computes": seen.computes}
+    return node.model_copy(update={"state": seen.state, "state_reason": seen.reason, "observed": observed})

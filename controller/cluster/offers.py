@@ -1,0 +1,86 @@
+"""Would the cluster take these Computes now, and what is free (J9): answers that change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from controller.cluster import world
+from controller.cluster.migration import service_of
+from controller.model.compute import Compute
+from controller.model.node import Capacity
+from controller.model.registry import key_of
+from controller.schedule import Placed, Request, need_of, place
+from controller.store import resources
+from controller.store.database import Transaction
+
+
+@dataclass
+class Offer:
+    """Node by Compute's name, or why not: reason to the most nodes that it held for."""
+
+    placements: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accepted(self) -> bool:
+        """All of them fit."""
+        return not self.reasons
+
+
+def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
+    """Place the Computes on a snapshot that is thrown away; those that have a node keep it."""
+    present = resources.get_many(tx, map(key_of, computes))
+    result = Offer()
+    asked = []
+    for compute in computes:
+        known = present.get(key_of(compute))
+        node = known.observed.get("node") if known is not None else None
+        if node:
+            result.placements[compute.name] = node
+        else:
+            asked.append(compute)
+    if not asked:
+        return result
+    snapshot = world.snapshot(tx, cluster, asked)
+    requests = [
+        Request(
+            key=compute.name,
+            service=service_of(compute),
+            index=compute.spec.index,
+            need=need_of(compute.spec),
+            provider=compute.spec.provider,
+            policy=compute.spec.schedule_policy,
+        )
+        for compute in asked
+    ]
+    worst: Counter[str] = Counter()
+    for answer in place(snapshot, requests):
+        if isinstance(answer, Placed):
+            result.placements[answer.request.key] = answer.node
+        else:
+            worst |= Counter(answer.reasons or {"no nodes": 1})
+    result.reasons = dict(worst)
+    return result
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the nodes that take new resources."""
+
+    free: Capacity
+    total: Capacity
+    nodes: int
+
+
+def totals(tx: Transaction, cluster: str) -> Totals:
+    """What is free and what there is, over the nodes that are Up and schedulable."""
+    snapshot = world.snapshot(tx, cluster, ())
+    free = snapshot.free[snapshot.open].clip(min=0).sum(axis=0)
+    total = snapshot.total[snapshot.open].sum(axis=0)
+    return Totals(_capacity(free), _capacity(total), int(snapshot.open.sum()))
+
+
+def _capacity(row: Sequence[int]) -> Capacity:
+    return Capacity(vcpus=int(row[0]), memory_mib=int(row[1]), disk_gib=int(row[2]))

@@ -1,0 +1,142 @@
+"""Live sessions of agents: one per node, the newest wins; heartbeats gathered, assignments sent.
+
+A session costs one task that waits for the agent's next message. What goes down is sent by a task
+that lives only while there is something to send, so that thousands of quiet agents cost a few
+heartbeats a second and nothing else. Heartbeats are written once a second for all nodes together.
+
+Ordering: a session's first message down is the node's whole set, as fresh as the database was when
+the agent said hello; then changes in the order of their versions. An agent that does not keep up
+is cut off once too much waits for it: it comes back and is told everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import structlog
+
+from controller.clock import Clock
+from controller.cluster.roster import Roster
+from controller.errors import TemporaryError
+from controller.rpc.identity import Context
+from controller.store import processes
+from controller.store.database import Database, Transaction
+from controller.wire.agent_pb2 import ApiMessage
+from controller.wire.agent_pb2 import Assignments as AssignmentsMessage
+
+_MOST_WAITING = 1000
+
+
+class Session:
+    """The stream of one agent."""
+
+    def __init__(self, node: str, context: Context) -> None:
+        self.node = node
+        self._context = context
+        self._waiting: deque[AssignmentsMessage] = deque()
+        self._sender: asyncio.Task[None] | None = None
+        self._handler = asyncio.current_task()
+
+    def send(self, message: AssignmentsMessage) -> None:
+        """Send a message after those that wait already."""
+        if message.full:
+            self._waiting.clear()
+        self._waiting.append(message)
+        if len(self._waiting) > _MOST_WAITING:
+            self.end()
+        elif self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_waiting())
+
+    def end(self) -> None:
+        """Cut the stream."""
+        if self._handler is not None:
+            self._handler.cancel()
+
+    def stop_sending(self) -> None:
+        """The stream has ended."""
+        self._waiting.clear()
+        if self._sender is not None:
+            self._sender.cancel()
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            context: Any = self._context
+            try:
+                await context.write(ApiMessage(assignments=self._waiting.popleft()))
+            except Exception:
+                self.end()  # whatever gRPC calls it: nobody is there any more
+                return
+
+
+class Sessions:
+    """All sessions of this process; ``run`` must be kept running."""
+
+    def __init__(self, db: Database, clock: Clock, flush_seconds: float = 1.0) -> None:
+        self._db = db
+        self._clock = clock
+        self._flush_seconds = flush_seconds
+        self._live: dict[str, Session] = {}
+        self._beats: dict[str, tuple[bool, str]] = {}
+        self._stopping = False
+        self._log = structlog.get_logger("sessions")
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def open(self, session: Session, roster: Roster) -> None:
+        """Begin: an older session of the node ends, the whole set goes out."""
+        older = self._live.get(session.node)
+        self._live[session.node] = session
+        if older is not None:
+            older.end()
+        session.send(roster.whole(session.node))
+
+    def close(self, session: Session) -> None:
+        """The session's stream has ended."""
+        session.stop_sending()
+        if self._live.get(session.node) is session:
+            del self._live[session.node]
+
+    def changed(self, node: str, message: AssignmentsMessage) -> None:
+        """Tell a node's agent, if it is here."""
+        session = self._live.get(node)
+        if session is not None:
+            session.send(message)
+
+    def all_anew(self, roster: Roster) -> None:
+        """Tell every agent its whole set."""
+        for session in self._live.values():
+            session.send(roster.whole(session.node))
+
+    def stop(self) -> None:
+        """Cut every stream: the process drains, the agents go elsewhere. ``run`` ends soon."""
+        self._stopping = True
+        for session in list(self._live.values()):
+            session.end()
+
+    def beat(self, node: str, healthy: bool = True, message: str = "") -> None:
+        """A sign of life."""
+        self._beats[node] = (healthy, message)
+
+    async def run(self) -> None:
+        """Write heartbeats until ``stop``."""
+        while not self._stopping:
+            await self._clock.sleep(self._flush_seconds)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write the heartbeats that came since the last time, as of now."""
+        beats, self._beats = self._beats, {}
+        if not beats:
+            return
+
+        def write(tx: Transaction) -> None:
+            processes.beat(tx, {node: (tx.now, healthy, message) for node, (healthy, message) in beats.items()})
+
+        try:
+            await self._db.awrite(write)
+        except TemporaryError as error:
+            self._log.warning("heartbeats not written", error=error.message, nodes=len(beats))
+            self._beats = {**beats, **self._beats}

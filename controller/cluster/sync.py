@@ -1,0 +1,185 @@
+"""The root's wishes, taken into the cluster's database (H5): owner by owner, each in one transaction.
+
+An owner's documents are the whole of what is wanted of it: what it no longer lists is to be
+deleted, which for Computes and Loadbalancers means Deleting until their nodes have said that
+nothing is left. The digest of what was taken in is written in the same transaction, so that it
+never tells of rows that are not there yet.
+
+Only wishes are written here; status, state and observed facts belong to the controller and the
+agents, but for the words that say that there is something to do (Initializing, Updating, Deleting).
+
+The term of the root's master is remembered, and lower ones are refused (H2).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from controller.cluster.keys import parse_key
+from controller.errors import InvalidInput, Problem, StaleTerm
+from controller.model import document, registry
+from controller.model.access import JOIN_TOKEN
+from controller.model.compute import COMPUTE, Compute
+from controller.model.envelope import RequestMethod
+from controller.model.loadbalancer import LOADBALANCER
+from controller.model.node import NODE
+from controller.model.registry import AnyResource, Key, key_of
+from controller.store import claims, resources
+from controller.store.claims import Claim
+from controller.store.database import Transaction
+
+_DIGEST = "digest"
+_TERM = "root-term"
+
+_PLACED = (COMPUTE.name, LOADBALANCER.name)
+_KINDS = {
+    "RegionService": _PLACED,
+    "Node": (NODE.name,),
+    "JoinToken": (JOIN_TOKEN.name,),
+}
+_WISH = ("project", "labels", "spec", "revision", "max_revision_history")
+
+
+@dataclass
+class OwnerWish:
+    """All documents of one owner."""
+
+    owner: str
+    digest: str
+    documents: Sequence[AnyResource] = ()
+    gone: bool = False
+
+
+def parse(owner: str, texts: Iterable[bytes]) -> list[AnyResource]:
+    """The documents of an owner; raises InvalidInput naming the bad one."""
+    kinds = _KINDS.get(owner.partition(" ")[0], ())
+    found = []
+    for text in texts:
+        raw = json.loads(text)
+        if raw.get("kind") not in kinds:
+            raise InvalidInput([Problem(owner, f"may not have a document of kind {raw.get('kind')!r}")])
+        try:
+            found.append(registry.get(raw["kind"]).model.model_validate(raw))
+        except ValidationError as error:
+            raise InvalidInput(document.problems(error, owner)) from None
+    return found
+
+
+def check_term(tx: Transaction, term: int) -> None:
+    """Refuse a term below the highest one seen (StaleTerm); remember a higher one."""
+    seen = max(map(int, claims.taken(tx, _TERM)), default=0)
+    if term < seen:
+        raise StaleTerm(f"term {term} of the root's controller is over: {seen} was seen")
+    if term > seen:
+        claims.free_values(tx, [(_TERM, str(seen))])
+        claims.take(tx, [Claim(_TERM, str(term), "root")])
+
+
+def digests(tx: Transaction) -> dict[str, str]:
+    """Digest of what was last taken in, by owner."""
+    return claims.taken(tx, _DIGEST)
+
+
+def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish]) -> None:
+    """Take in the wishes of some owners, all of each."""
+    check_term(tx, term)
+    kept = _members(tx, [wish.owner for wish in wishes])
+    wanted = {key_of(each): each for wish in wishes for each in wish.documents}
+    known = resources.get_many(tx, {*wanted, *(key for keys in kept.values() for key in keys)})
+    new: list[AnyResource] = []
+    changed: list[AnyResource] = []
+    dropped: list[Key] = []
+    for wish in wishes:
+        complete = True
+        for each in wish.documents:
+            key = key_of(each)
+            stored = known.get(key)
+            if stored is None:
+                new.append(_fresh(each))
+            elif _is_leaving(stored):
+                complete = False  # it goes first; the root sends again when it is gone
+            elif each.kind in _PLACED and each.uid and each.uid != stored.uid:
+                changed.append(_deleting(stored))
+                complete = False
+            elif (merged := _merged(stored, each)) is not stored:
+                changed.append(merged)
+        listed = {key_of(each) for each in wish.documents}
+        for key in kept[wish.owner] - listed:
+            stored = known.get(key)
+            if stored is None:
+                continue
+            if key.kind == JOIN_TOKEN.name:
+                dropped.append(key)
+            elif not _is_leaving(stored):
+                changed.append(_deleting(stored))
+        claims.free_values(tx, [(_DIGEST, wish.owner)])
+        if complete and not wish.gone:
+            claims.take(tx, [Claim(_DIGEST, wish.owner, wish.digest)])
+    resources.insert(tx, new)
+    resources.update(tx, changed)
+    resources.delete(tx, dropped)
+
+
+def _fresh(wanted: AnyResource) -> AnyResource:
+    if wanted.kind in _PLACED:
+        return wanted.model_copy(update={"status": "Initializing"})
+    if wanted.kind == NODE.name:
+        return wanted.model_copy(update={"status": "Active", "state": "Unknown", "state_reason": "not heard of yet"})
+    return wanted.model_copy(update={"status": "Active", "state": "Unused"})
+
+
+def _merged(stored: AnyResource, wanted: AnyResource) -> AnyResource:
+    changes: dict[str, Any] = {name: getattr(wanted, name) for name in _WISH}
+    if wanted.observed:
+        changes["observed"] = {**stored.observed, **wanted.observed}
+    if stored.kind in _PLACED and wanted.revision != stored.revision:
+        changes["request_method"] = RequestMethod.UPDATE
+        if stored.status in ("Active", "Error"):
+            changes["status"] = "Updating"
+    if all(getattr(stored, name) == value for name, value in changes.items()):
+        return stored
+    return stored.model_copy(update=changes)
+
+
+def _is_leaving(stored: AnyResource) -> bool:
+    return stored.status.startswith("Deleting")
+
+
+def _deleting(stored: AnyResource) -> AnyResource:
+    return stored.model_copy(update={"status": "Deleting", "request_method": RequestMethod.DELETE})
+
+
+_FEW = 16
+
+
+def _members(tx: Transaction, owners: Iterable[str]) -> Mapping[str, set[Key]]:
+    """What each owner listed last, as far as it may still be there."""
+    found: dict[str, set[Key]] = {}
+    services: dict[tuple[str, str, str], set[Key]] = {}
+    for owner in owners:
+        key = parse_key(owner)
+        if key.kind == "RegionService":
+            region, name = key.names
+            found[owner] = {LOADBALANCER.key(region, name, project=key.project)}
+            services[key.project, region, name] = found[owner]
+        else:
+            found[owner] = {key}
+    if len(services) > _FEW:
+        rows = resources.list_all(tx, COMPUTE.name)
+    else:
+        rows = [
+            row
+            for project, region, service in services
+            for row in resources.list_all(
+                tx, COMPUTE.name, parents=(region,), project=project, fields={"spec.service": service}
+            )
+        ]
+    for row in cast(list[Compute], rows):
+        if (members := services.get((row.project, row.region, row.spec.service))) is not None:
+            members.add(key_of(row))
+    return found
