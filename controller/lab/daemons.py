@@ -35,7 +35,7 @@ class Daemon:
             comm = Path(f"/proc/{pid}/comm").read_text().strip()
         except (OSError, ValueError):
             return None
-        if comm != self.name or pid not in namespaces.processes_in([self.namespace]):
+        if comm != self.name or not namespaces.is_in(pid, self.namespace):
             return None
         return pid
 

@@ -70,6 +70,14 @@ def processes_in(names: Iterable[str]) -> dict[int, str]:
     return found
 
 
+def is_in(pid: int, name: str) -> bool:
+    """Tell whether a process is in a network namespace."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == (NETNS / name).stat().st_ino
+    except OSError:
+        return False
+
+
 def processes_marked(lab: str) -> set[int]:
     """Return the processes whose environment says that this lab started them."""
     mark = f"{MARKER}={lab}".encode()

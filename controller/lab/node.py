@@ -22,6 +22,9 @@ from controller.rendering import render
 STATE = Path("/var/lib/resource-service")
 """Where a node has its state, on real machines as in a lab."""
 
+BOOT_ID = "boot-id"
+"""File in the node's state that changes when its namespaces are made anew: to its agent, a restart."""
+
 SERVICE_ROUTE_PROTOCOL = 201
 """Protocol number of the routes that agents set for service addresses."""
 
@@ -121,6 +124,7 @@ def _write_files(layout: Layout, node: Node, fresh: bool) -> None:
     if fresh:
         # Pid files and sockets of a life before, of which no process is left.
         shutil.rmtree(root / "run", ignore_errors=True)
+        files.write(root / "state" / BOOT_ID, f"{uuid.uuid4()}\n")
     for name in ("libvirt", "lock", "of-a-lab"):
         (root / "run" / name).mkdir(parents=True, exist_ok=True)
     if not (root / "etc-libvirt").exists():

@@ -24,7 +24,10 @@ LINKS = IPv4Network("10.9.0.0/16")
 
 ROUTER_AS = 65000
 CONTROL_PORT = 7443
-"""Port of the cluster API in the control namespace."""
+"""Port of the cluster API in the control namespace, and of each agent on its node."""
+
+JOIN_PORT = 7444
+"""Port of the cluster API for nodes that have no certificate yet."""
 
 MARKER = "RESOURCE_SERVICE_LAB"
 """Environment variable of every process of the control plane that a lab started: the lab's id."""
@@ -57,6 +60,8 @@ class LabSettings(BaseModel):
     nodes: Annotated[tuple[NodePlan, ...], Field(min_length=1, max_length=60)] = tokyo_nodes()
     folder: Path = Path("/var/lib/resource-service-lab")
     """State of all labs; each has a folder of its own in it."""
+    api_port: Annotated[int, Field(ge=1, le=65535)] = 7440
+    """Port of the REST API on the machine's loopback; labs side by side need one each."""
     services: IPv4Network = IPv4Network("172.16.0.0/16")
     """Service addresses that the router takes from nodes; the rest of it is unreachable."""
 

@@ -1,0 +1,204 @@
+"""Everything at once: a lab, the control plane, the example site with its virtual machines.
+
+``up`` may be called again at any time: what is there stays, what is missing is made. The example
+documents are applied once only: what users changed since is theirs. ``down`` needs only the lab's
+id, and works on what a killed ``up`` left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from controller.client.sync import Client
+from controller.errors import NotFound, ResourceError, TimedOut, Unavailable
+from controller.lab import files, keeper, probe
+from controller.lab.guest import GuestImage, guest_image
+from controller.lab.lab import Lab
+from controller.lab.plane import CLUSTER, ControlPlane
+from controller.lab.settings import LabSettings, Node
+from controller.model import document
+from controller.model.access import JoinToken, JoinTokenSpec
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "tokyo"
+"""The example site of a checkout."""
+
+IMAGE, REGION = "guest", "kanto"
+"""The image that the example's service names, and its region."""
+
+_APPLIED = "applied"
+_READY_SECONDS = 90.0
+_MACHINES_SECONDS = 420.0
+_POLL_SECONDS = 0.5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A virtual machine as users see it."""
+
+    name: str
+    node: str
+    rack: str
+    address: str
+    status: str
+    reason: str
+    wanted: bool
+    """Whether it is asked to run."""
+    answers: bool = False
+    """Whether it answered over HTTP through the lab's router."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is as asked."""
+        return self.status == "Active" and (self.answers or not self.wanted)
+
+
+Show = Callable[[Sequence[Machine]], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is up."""
+
+    machines: tuple[Machine, ...]
+    url: str
+    token_file: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether every virtual machine is as asked."""
+        return all(machine.done for machine in self.machines)
+
+
+def up(
+    settings: LabSettings, examples: Path, *, say: Say = lambda line: None, show: Show = lambda machines: None
+) -> Result:
+    """Make it all and wait until the virtual machines answer.
+
+    ``show`` gets all of them whenever something about one changed. Raises TimedOut when the API
+    does not come up; virtual machines that do not are in the result as they are.
+    """
+    if not examples.is_dir():
+        raise NotFound(f"no example documents in {examples}")
+    guest = guest_image(say=say)
+    lab = Lab(settings)
+    lab.up(say)
+    plane = ControlPlane(lab)
+    plane.prepare(guest)
+    say("control plane: starting")
+    keeper.start(lab)
+    with _client(plane) as client:
+        if not (settings.state / _APPLIED).exists():
+            say(f"applying {examples}")
+            client.apply(_documents(plane, examples, guest))
+            files.write(settings.state / _APPLIED, f"{datetime.now(UTC).isoformat()}\n")
+        for node in lab.nodes:
+            if not plane.may_join(node):
+                _let_join(plane, client, node)
+        machines = _wait_for_machines(lab, client, show)
+    return Result(tuple(machines), plane.url, plane.token_file)
+
+
+def down(settings: LabSettings, *, keep_state: bool = False, say: Say = lambda line: None) -> None:
+    """End everything of a lab and remove it, with its state unless that is to be kept."""
+    lab = Lab(settings)
+    if keeper.running(settings.state) is not None:
+        say("control plane: stopping")
+        keeper.stop(lab)
+    say(f"lab {settings.id}: removing")
+    lab.down(keep_state=keep_state)
+
+
+def _client(plane: ControlPlane) -> Client:
+    """Return a client once the API answers. Raises TimedOut."""
+    limit = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            client = Client(plane.url, token=plane.token_file.read_text().strip())
+            next(iter(client.list("Region")), None)
+        except (FileNotFoundError, ResourceError) as error:
+            if time.monotonic() > limit:
+                raise TimedOut(f"the API at {plane.url} does not come up; see {plane.logs}") from error
+            time.sleep(_POLL_SECONDS)
+        else:
+            return client
+
+
+def _documents(plane: ControlPlane, examples: Path, guest: GuestImage) -> list[dict[str, Any]]:
+    """Return the example documents, with what depends on this machine filled in."""
+    documents = [
+        dict(raw) for path in sorted(examples.rglob("*.yaml")) for raw in document.read(path.read_text("utf-8"))
+    ]
+    for each in documents:
+        if each["kind"] == "Cluster" and each["name"] == CLUSTER:
+            each["spec"] = {**each["spec"], "endpoint": plane.cluster_endpoint}
+    image = {"kind": "Image", "name": IMAGE, "region": REGION, "spec": guest.spec().model_dump(mode="json")}
+    return [*documents, image]
+
+
+def _let_join(plane: ControlPlane, client: Client, node: Node) -> None:
+    """Make a join token and leave it where the node's agent looks for it."""
+    now = datetime.now(UTC)
+    token = JoinToken(
+        name=f"{node.name[:40]}-{now:%Y%m%d%H%M%S}",
+        cluster=CLUSTER,
+        spec=JoinTokenSpec(node=node.name, expires_at=now + timedelta(hours=1)),
+    )
+    result = client.apply([document.render(token, server_set=False)])[0]
+    files.write(plane.join_token_file(node), f"{result['secret']}\n", 0o600)
+
+
+def _wait_for_machines(lab: Lab, client: Client, show: Show) -> list[Machine]:
+    limit = time.monotonic() + _MACHINES_SECONDS
+    shown: list[Machine] = []
+    with ThreadPoolExecutor(4, "ask") as pool:
+        while True:
+            try:
+                wanted, machines = _machines(client)
+            except Unavailable:
+                wanted, machines = -1, shown
+            # An answer of an address counts only from the guest that it was given to.
+            answers = pool.map(lambda machine: _answers(lab, machine), machines)
+            machines = [replace(machine, answers=answer) for machine, answer in zip(machines, answers, strict=True)]
+            if machines != shown:
+                show(machines)
+                shown = machines
+            if len(machines) == wanted and all(machine.done for machine in machines):
+                return machines
+            if time.monotonic() > limit:
+                return machines
+            time.sleep(_POLL_SECONDS)
+
+
+def _machines(client: Client) -> tuple[int, list[Machine]]:
+    """Return how many virtual machines are asked for, and those that are there."""
+    wanted = sum(service["spec"]["replicas"] for service in client.list("RegionService"))
+    return wanted, sorted((_machine(compute) for compute in client.list("Compute")), key=lambda each: each.name)
+
+
+def _machine(compute: dict[str, Any]) -> Machine:
+    spec, observed = compute["spec"], compute.get("observed") or {}
+    interfaces = spec.get("interfaces") or [{}]
+    return Machine(
+        name=compute["name"],
+        node=observed.get("node") or "",
+        rack=observed.get("rack") or "",
+        address=interfaces[0].get("address", ""),
+        status=compute["status"],
+        reason=compute.get("status_reason") or "",
+        wanted=spec["power"] == "Running",
+    )
+
+
+def _answers(lab: Lab, machine: Machine) -> bool:
+    if machine.status != "Active" or not machine.wanted or not machine.address:
+        return False
+    answer = probe.ask(lab, machine.address)
+    return answer is not None and str(answer.get("host_name", "")).split(".")[0] == machine.name
