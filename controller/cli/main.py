@@ -40,6 +40,8 @@ COMMANDS: Mapping[str, str] = {
     "drain": "nodes",
     "token": "tokens",
     "join-token": "join_tokens",
+    "up": "lab",
+    "down": "lab",
     "lab": "lab",
     "run": "run",
     "pki": "pki",

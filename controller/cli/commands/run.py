@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
@@ -50,7 +51,19 @@ def run(
       resourcectl run resource-api --config /etc/resource-service/resource-api.toml
     """
     main, settings = load(role, config)
+    _calm_collector()
     asyncio.run(main(settings))
+
+
+def _calm_collector() -> None:
+    """Look for garbage less often, and never again among the modules.
+
+    Documents are trees: they go by reference counting. With the defaults, parsing 10,000 of them
+    walks the growing heap again and again, which takes four times as long as the work itself.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def load(role: Role, config: Path | None) -> tuple[Callable[[Any], Coroutine[Any, Any, None]], Any]:
