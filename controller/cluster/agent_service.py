@@ -7,6 +7,7 @@ the same transaction in which the node is noted, and a certificate is signed for
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -20,7 +21,7 @@ from controller.clock import Clock
 from controller.cluster import nodes
 from controller.cluster.reports import ReportWriter
 from controller.cluster.roster import Roster
-from controller.cluster.sessions import Session, Sessions
+from controller.cluster.sessions import AgentSession, Sessions
 from controller.errors import Forbidden, InvalidInput, NotFound, Problem
 from controller.model import document
 from controller.model.node import NODE, Node
@@ -75,7 +76,9 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             raise Forbidden(f"{caller.name} is no node of cluster {self._cluster}")
         return self._sign(self._signer(), request.csr, caller.name)
 
-    async def Session(self, request_iterator: AsyncIterator[agent_pb2.AgentMessage], context: Context) -> None:
+    async def Session(
+        self, request_iterator: AsyncIterator[agent_pb2.AgentMessage], context: Context
+    ) -> AsyncIterator[agent_pb2.ApiMessage]:
         """Runs until the agent goes, another session of the node begins, or the process drains."""
         caller = require_identity(context, scope=cluster_scope(self._cluster), kinds=(NODE_KIND,))
         first = await anext(request_iterator, None)
@@ -85,16 +88,28 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             raise Forbidden(f"{caller} speaks for its own node only, not for {first.hello.node!r}")
         await self._greet(first.hello)
         await self._roster.caught_up()
-        session = Session(caller.name, context)
+        session = AgentSession(caller.name)
         self._sessions.open(session, self._roster)
         self._sessions.beat(caller.name)
+        listening = asyncio.create_task(self._listen(session, request_iterator))
         try:
-            async for message in request_iterator:
+            async for message in session.messages():
+                yield message
+        finally:
+            listening.cancel()
+            self._sessions.close(session)
+
+    async def _listen(self, session: AgentSession, messages: AsyncIterator[agent_pb2.AgentMessage]) -> None:
+        """Take in what the agent says; its end is the session's end."""
+        try:
+            async for message in messages:
                 match message.WhichOneof("body"):
                     case "heartbeat":
-                        self._sessions.beat(caller.name, message.heartbeat.healthy, message.heartbeat.message)
+                        self._sessions.beat(session.node, message.heartbeat.healthy, message.heartbeat.message)
                     case "report":
-                        self._reports.put(caller.name, message.report.resources)
+                        self._reports.put(session.node, message.report.resources)
+        except Exception as error:
+            self._log.debug("stream broke", node=session.node, error=repr(error))
         finally:
             self._sessions.close(session)
 

@@ -1,8 +1,7 @@
 """Live sessions of agents: one per node, the newest wins; heartbeats gathered, assignments sent.
 
-A session costs one task that waits for the agent's next message. What goes down is sent by a task
-that lives only while there is something to send, so that thousands of quiet agents cost a few
-heartbeats a second and nothing else. Heartbeats are written once a second for all nodes together.
+A quiet session costs two tasks that wait, so that thousands of agents cost a few heartbeats a
+second and nothing else. Heartbeats are written once a second for all nodes together.
 
 Ordering: a session's first message down is the node's whole set, as fresh as the database was when
 the agent said hello; then changes in the order of their versions. An agent that does not keep up
@@ -13,14 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from collections.abc import AsyncIterator
 
 import structlog
 
 from controller.clock import Clock
 from controller.cluster.roster import Roster
 from controller.errors import TemporaryError
-from controller.rpc.identity import Context
 from controller.store import processes
 from controller.store.database import Database, Transaction
 from controller.wire.agent_pb2 import ApiMessage
@@ -29,45 +27,37 @@ from controller.wire.agent_pb2 import Assignments as AssignmentsMessage
 _MOST_WAITING = 1000
 
 
-class Session:
-    """The stream of one agent."""
+class AgentSession:
+    """The stream of one agent: what waits to be sent to it."""
 
-    def __init__(self, node: str, context: Context) -> None:
+    def __init__(self, node: str) -> None:
         self.node = node
-        self._context = context
         self._waiting: deque[AssignmentsMessage] = deque()
-        self._sender: asyncio.Task[None] | None = None
-        self._handler = asyncio.current_task()
+        self._news = asyncio.Event()
+        self._ended = False
 
     def send(self, message: AssignmentsMessage) -> None:
-        """Send a message after those that wait already."""
+        """Send a message after those that wait already; a whole set replaces them."""
         if message.full:
             self._waiting.clear()
         self._waiting.append(message)
         if len(self._waiting) > _MOST_WAITING:
             self.end()
-        elif self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_waiting())
+        self._news.set()
 
     def end(self) -> None:
         """Cut the stream."""
-        if self._handler is not None:
-            self._handler.cancel()
+        self._ended = True
+        self._news.set()
 
-    def stop_sending(self) -> None:
-        """The stream has ended."""
-        self._waiting.clear()
-        if self._sender is not None:
-            self._sender.cancel()
-
-    async def _send_waiting(self) -> None:
-        while self._waiting:
-            context: Any = self._context
-            try:
-                await context.write(ApiMessage(assignments=self._waiting.popleft()))
-            except Exception:
-                self.end()  # whatever gRPC calls it: nobody is there any more
-                return
+    async def messages(self) -> AsyncIterator[ApiMessage]:
+        """What is to be sent, until the session ends."""
+        while not self._ended:
+            self._news.clear()
+            while self._waiting and not self._ended:
+                yield ApiMessage(assignments=self._waiting.popleft())
+            if not self._ended:
+                await self._news.wait()
 
 
 class Sessions:
@@ -77,7 +67,7 @@ class Sessions:
         self._db = db
         self._clock = clock
         self._flush_seconds = flush_seconds
-        self._live: dict[str, Session] = {}
+        self._live: dict[str, AgentSession] = {}
         self._beats: dict[str, tuple[bool, str]] = {}
         self._stopping = False
         self._log = structlog.get_logger("sessions")
@@ -85,7 +75,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
-    def open(self, session: Session, roster: Roster) -> None:
+    def open(self, session: AgentSession, roster: Roster) -> None:
         """Begin: an older session of the node ends, the whole set goes out."""
         older = self._live.get(session.node)
         self._live[session.node] = session
@@ -93,9 +83,9 @@ class Sessions:
             older.end()
         session.send(roster.whole(session.node))
 
-    def close(self, session: Session) -> None:
+    def close(self, session: AgentSession) -> None:
         """The session's stream has ended."""
-        session.stop_sending()
+        session.end()
         if self._live.get(session.node) is session:
             del self._live[session.node]
 
