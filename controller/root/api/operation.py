@@ -15,7 +15,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from controller.clock import Clock
-from controller.errors import Forbidden, InvalidInput, NotFound, Problem, ResourceError, Unauthenticated, Unavailable
+from controller.errors import (
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Problem,
+    ResourceError,
+    TemporaryError,
+    Unauthenticated,
+    Unavailable,
+)
 from controller.model.access import Token, TokenRole
 from controller.model.registry import Key, Kind
 from controller.root.api.calls import ClusterCalls
@@ -149,10 +158,10 @@ async def _audit_refusal(
     """Who was refused what; a plan asks for no write and leaves no record."""
     if request.query_params.get("dry_run") == "true":
         return
-    names = [str(value)[:100] for value in request.path_params.values()]
+    names = [str(value) for value in request.path_params.values()]
     kind = operation.kind.name if operation.kind else ""
     if operation.kind is not None and operation.kind.per_project:
-        names.insert(0, request.query_params.get("project", "default")[:100])
+        names.insert(0, request.query_params.get("project", "default"))
     try:
         await services.db.awrite(
             lambda tx: audit.record(
@@ -160,13 +169,18 @@ async def _audit_refusal(
                 token=token.name,
                 verb=operation.id,
                 resource_kind=kind,
-                resource="/".join(names),
+                resource=_printable("/".join(names)),
                 request_id=request_id,
                 outcome=error.code,
             )
         )
-    except Unavailable:
+    except TemporaryError:
         return  # the refusal itself matters more to the caller than its record
+
+
+def _printable(text: str, longest: int = 300) -> str:
+    """What a stranger sent, safe to store and to show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
 
 
 def bad(path: str, message: str) -> InvalidInput:

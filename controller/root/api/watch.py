@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from controller.errors import NotFound, Unauthenticated, VersionsGone
+from controller.errors import NotFound, ResourceError, TemporaryError, Unauthenticated, VersionsGone
 from controller.model import registry
 from controller.root.api import access
 from controller.root.api import query as q
@@ -40,20 +41,41 @@ class Drain:
         self._stopping.set()
 
     async def until_stopped(self, batches: AsyncIterator[list[Change]]) -> AsyncIterator[list[Change]]:
-        """The batches, until ``stop``."""
-        stopping = asyncio.ensure_future(self._stopping.wait())
+        """The batches, until ``stop``; raises what they raise.
+
+        They are read in a task of their own: the server cancels the caller in the midst of an
+        await when the listener hangs up, and a subscription must then still be given back.
+        """
+        queue: asyncio.Queue[list[Change] | ResourceError] = asyncio.Queue(1)
+        tasks: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(_pump(batches, queue)),
+            asyncio.ensure_future(self._stopping.wait()),
+        ]
+            asyncio.ensure_future(_pump(batches, queue)),
+            asyncio.ensure_future(self._stopping.wait()),
+        ]
         try:
             while not self._stopping.is_set():
-                following = asyncio.ensure_future(anext(batches))
-                await asyncio.wait((stopping, following), return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    await asyncio.wait((following,))
+                taken = asyncio.ensure_future(queue.get())
+                tasks[2:] = [taken]
+                await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+                if not taken.done():
                     return
-                yield following.result()
+                batch = taken.result()
+                if isinstance(batch, ResourceError):
+                    raise batch
+                yield batch
         finally:
-            stopping.cancel()
-            await batches.aclose()  # type: ignore[attr-defined]
+            for task in tasks:
+                task.cancel()
+
+
+async def _pump(batches: AsyncIterator[list[Change]], queue: asyncio.Queue[list[Change] | ResourceError]) -> None:
+    try:
+        async for batch in batches:
+            await queue.put(batch)
+    except ResourceError as error:
+        await queue.put(error)
 
 
 async def watch(call: Call) -> Response:
@@ -87,6 +109,8 @@ async def _lines(
             yield b"".join(told)
     except VersionsGone as error:
         yield json.dumps({"verb": "Gone", "detail": error.message}).encode() + b"\n"
+    except TemporaryError:
+        return  # the database is away: the caller takes the watch up again from where it was
 
 
 def _line(call: Call, change: Change, kinds: frozenset[str], labels: Sequence[LabelFilter]) -> bytes | None:
