@@ -157,9 +157,12 @@ class Agent:
     async def _open(self) -> None:
         """Connect to the hypervisor, however long that takes."""
         failures = 0
+        opened = False
         while not self._stopping.is_set():
             try:
-                await self.driver.open()
+                if not opened:
+                    await self.driver.open()
+                    opened = True
                 self._facts = await self.driver.facts()
                 self._machines = self._make_machines(self._facts)
                 if self.options.boot:
@@ -183,6 +186,7 @@ class Agent:
             clock=self._clock,
             accelerator=facts.accelerator,
             limits=self.options.limits,
+            providers=self.options.providers,
             changed=self._follow,
         )
 

@@ -30,6 +30,8 @@ from controller.wire.agent_pb2 import Assignments as AssignmentsMessage
 
 _PRECEDENCE = {AssignmentRole.OWNER: 0, AssignmentRole.LEAVING: 1, AssignmentRole.INCOMING: 2}
 
+_ROLES = {role.value for role in AssignmentRole}
+
 
 @dataclass(frozen=True)
 class Assigned:
@@ -100,7 +102,10 @@ class Assignments:
             self._apply(AssignmentsMessage.FromString(content))
 
     async def take(self, message: AssignmentsMessage) -> set[str]:
-        """Take in a message; returns the uids of resources whose assignments it changed."""
+        """Take in a message; returns the uids of resources whose assignments it changed.
+
+        Raises InvalidInput for a role that this agent does not know, and then keeps what it has.
+        """
         changed = self._apply(message)
         if self._path is not None and (changed or message.full):
             await asyncio.to_thread(write_durably, self._path, self._content())
@@ -122,6 +127,9 @@ class Assignments:
         return list(self._by_uid)
 
     def _apply(self, message: AssignmentsMessage) -> set[str]:
+        for item in message.items:
+            if item.role not in _ROLES:
+                raise InvalidInput([Problem(item.name, f"role {item.role!r} is not known to this agent")])
         gone = set(message.removed)
         if message.full:
             gone |= self._by_name.keys() - {item.name for item in message.items}

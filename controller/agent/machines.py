@@ -11,8 +11,8 @@ reason; a passing one is tried again after a back-off by the loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -61,9 +61,13 @@ class Machines:
         clock: Clock,
         accelerator: str,
         limits: Limits | None = None,
+        providers: Collection[str] = (),
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """``changed`` is called when the host's network may have to follow."""
+        """``providers``: names of those that this node offers.
+
+        ``changed`` is called when the host's network may have to follow.
+        """
         self._driver = driver
         self._observer = observer
         self._assignments = assignments
@@ -73,6 +77,7 @@ class Machines:
         self._accelerator = accelerator
         self._limits = limits or Limits()
         self._places = Places(self._limits.starts, self._limits.start_patience, clock)
+        self._providers = providers
         self._changed = changed
         self._errors: dict[str, tuple[Assigned, str]] = {}
         self._gone: dict[str, Assigned] = {}
@@ -139,8 +144,9 @@ class Machines:
                 assigned, machine = self._assignments.of(uid), machines.get(uid)
                 if assigned is None or assigned.kind != "Compute" or machine is None:
                     continue
-                if machine.state is MachineState.STOPPED and assigned.spec.on_node_up is OnNodeUp.NONE:
-                    held[uid] = _asked(assigned)
+                with suppress(InvalidInput):  # it is reported when it is worked on
+                    if machine.state is MachineState.STOPPED and assigned.spec.on_node_up is OnNodeUp.NONE:
+                        held[uid] = _asked(assigned)
         await self._journal.booted(boot, held)
 
     def _judge(self, assigned: Assigned, machine: Machine | None) -> Decision:
@@ -190,6 +196,7 @@ class Machines:
                     run = assigned.spec.power is Power.RUNNING
                     async with self._places.take():
                         if self._still(assigned):
+                            self._check_provider(assigned)
                             await driver.ensure(assigned.desired, run=run)
                 case Step.RESUME:
                     if self._still(assigned):
@@ -203,6 +210,11 @@ class Machines:
                     self._gone[uid] = assigned
                     await self._journal.forget(uid)
 
+    def _check_provider(self, assigned: Assigned) -> None:
+        provider = assigned.spec.provider
+        if provider not in self._providers:
+            raise PermanentError(f"no driver for provider {provider} on this node")
+
     def _still(self, assigned: Assigned) -> bool:
         """Whether the decision was made from what is still asked; else the next round decides anew."""
         return self._assignments.of(assigned.uid) is assigned
@@ -215,6 +227,7 @@ class Machines:
                     return
                 if machine is not None:
                     await self._driver.remove(assigned.uid, timeout=0)
+                self._check_provider(assigned)
                 await self._driver.prepare_incoming(assigned.desired)
         except PermanentError as error:
             # Told as Failed, for the controller then tries another node.

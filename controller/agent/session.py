@@ -83,6 +83,7 @@ class Session:
         """Dial for ever; cancel to end."""
         failures = 0
         while True:
+            told = self.last_error
             try:
                 await self._once()
                 self.last_error = "the cluster API ended the session"
@@ -96,7 +97,8 @@ class Session:
             self.connected = False
             self._assignments.session_ended()
             delay = self._pace.reconnect.delay(failures, self._random)
-            _log.info("session ended", error=self.last_error, retry_in=round(delay, 2))
+            if self.last_error != told or failures == 1:
+                _log.info("session ended", error=self.last_error, retry_in=round(delay, 2))
             await self._clock.sleep(delay)
 
     async def _once(self) -> None:

@@ -108,7 +108,7 @@ async def test_the_api_goes_away_and_comes_back(site: Site, tmp_path: Path) -> N
         folder = own.node_folder("server0")
     channels = Channels(folder)
     agent = Agent(
-        Options(node="server0", pace=PACE),
+        Options(node="server0", pace=PACE, providers={"memory": ProviderDriver.MEMORY}),
         MemoryDriver("memory:server0", world),
         lambda: channels.get(f"127.0.0.1:{port}", server_name(SCOPE, API.kind)),
         clock=SystemClock(),
