@@ -23,7 +23,7 @@ def server(*databases: str) -> Iterator[dict[str, str]]:
     """SQLAlchemy URLs by database name; the server and its data are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="bench-pg-", dir="/tmp") as name:
         folder = Path(name)
-        prefix = ["setpriv", "--pdeathsig", "QUIT"]
+        prefix: list[str | Path] = ["setpriv", "--pdeathsig", "QUIT"]
         if os.geteuid() == 0:
             user = pwd.getpwnam("nobody")
             os.chown(folder, user.pw_uid, user.pw_gid)

@@ -20,7 +20,6 @@ lab = typer.Typer(no_args_is_help=True)
 app.add_typer(lab, name="lab", rich_help_panel="Lab")
 
 _PANEL = "Lab"
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "tokyo"
 IdOption = Annotated[str, typer.Option("--id", help="Id of the lab; several live side by side.")]
 
 
@@ -83,8 +82,8 @@ def lab_status(id: IdOption = "tokyo") -> View:  # noqa: A002
 def up(
     id: IdOption = "tokyo",  # noqa: A002
     examples: Annotated[
-        Path, typer.Option("--examples", metavar="FOLDER", help="Documents to apply.", file_okay=False)
-    ] = EXAMPLES,
+        Path | None, typer.Option("--examples", metavar="FOLDER", help="Documents to apply; else examples/tokyo.")
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="Port of the API on this machine.", min=1, max=65535)] = 7440,
 ) -> None:
     """Start the whole control plane and a lab of four nodes here, apply the example site, wait for its VMs.
@@ -94,10 +93,11 @@ def up(
     Example:
       resourcectl up
     """
+    from controller.lab.up import EXAMPLES
     from controller.lab.up import up as lab_up_all
 
     with progress.shown() as show:
-        result = lab_up_all(_settings(id, port), examples, say=show.say, show=show.machines)
+        result = lab_up_all(_settings(id, port), examples or EXAMPLES, say=show.say, show=show.machines)
     for line in output.table(progress.TITLES, [progress.row(machine) for machine in result.machines]):
         typer.echo(line)
     typer.echo(
