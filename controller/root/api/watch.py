@@ -51,9 +51,6 @@ class Drain:
             asyncio.ensure_future(_pump(batches, queue)),
             asyncio.ensure_future(self._stopping.wait()),
         ]
-            asyncio.ensure_future(_pump(batches, queue)),
-            asyncio.ensure_future(self._stopping.wait()),
-        ]
         try:
             while not self._stopping.is_set():
                 taken = asyncio.ensure_future(queue.get())
