@@ -10,6 +10,7 @@ who asks for those gets VersionsGone and lists again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -169,8 +170,9 @@ class Feed:
     def wake(self) -> None:
         """Look at once; may be called from any thread."""
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._woken.set)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
+                loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self) -> None:
         """Read the log until cancelled; while the database is away, keep trying."""

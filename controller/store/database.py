@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from controller.clock import Clock
+from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, Problem, StaleTerm, TimedOut, Unavailable
 from controller.store import engines, schema
 from controller.store.tables import counter, lease
@@ -78,10 +78,8 @@ class Transaction:
         if self._now is None:
             if self._clock is not None:
                 self._now = self._clock.now()
-            elif self.dialect == "postgresql":
-                self._now = self.connection.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
             else:
-                self._now = datetime.now(UTC)
+                self._now = self.connection.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
         return self._now
 
     def take_versions(self, number: int) -> int:
@@ -104,9 +102,9 @@ class Database:
         self.url = url
         self.tier = tier
         self.cluster = cluster
-        self._clock = clock
         self._reader, self._writer = engines.make(url)
         self.dialect = self._writer.dialect.name
+        self._clock = SystemClock() if clock is None and self.dialect == "sqlite" else clock
         self._write_lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._read_pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
@@ -120,7 +118,7 @@ class Database:
     def upgrade(self) -> None:
         """Bring the database to this program's schema and record the tier; again: no effect."""
         with _wrapped():
-            schema.upgrade(self._writer, self.tier.value, self.cluster, self._clock.now() if self._clock else None)
+            schema.upgrade(self._writer, self.tier.value, self.cluster, (self._clock or SystemClock()).now())
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on one snapshot. Raises Unavailable when the database is away."""

@@ -29,5 +29,5 @@ async def notices_of(db: Database, clock: Clock, wake: Callable[[], object]) -> 
                 wake()
                 async for _ in connection.notifies():
                     wake()
-        except psycopg.OperationalError:
+        except psycopg.Error:
             await clock.sleep(_AGAIN_SECONDS)

@@ -31,7 +31,7 @@ from controller.store.tables import reference, resource
 
 @dataclass(frozen=True)
 class Reference:
-    """One name in one field; ``target`` is None when its parents are not known."""
+    """One name in one field."""
 
     field: str
     """Dotted path of the field."""
@@ -83,6 +83,24 @@ def users(tx: Transaction, key: Key, limit: int = 20, *, ignoring: Collection[Ke
         return _some_users(tx, sources, limit)
     found = {(row[0], row[1]) for source in sources for row in tx.connection.execute(source)} - left_out
     return [f"{kind} {path}" for kind, path in sorted(found)[:limit]], len(found)
+
+
+def used(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
+    """Those of the keys that something refers to, children included: ``users`` for many, without names.
+
+    Projects are not looked at: whose they are is no edge.
+    """
+    found: set[Key] = set()
+    by_name = {(key.kind, key.path): key for key in keys}
+    for kind, paths in _grouped(by_name.values()).items():
+        edges = select(reference.c.to_path).where(reference.c.to_kind == kind, among(tx, reference.c.to_path, paths))
+        sources = [edges]
+        if children := [child.name for child in registry.kinds() if child.parent == kind]:
+            inside = (resource.c.kind.in_(children), among(tx, resource.c.parent, paths))
+            sources.append(select(resource.c.parent).where(*inside))
+        for source in sources:
+            found.update(by_name[kind, path] for path in tx.connection.execute(source.distinct()).scalars())
+    return found
 
 
 def store(tx: Transaction, resources: Sequence[AnyResource]) -> None:

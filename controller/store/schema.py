@@ -6,7 +6,7 @@ waits and finds nothing to do.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from uuid import uuid4
@@ -27,7 +27,7 @@ _alembic = Lock()  # its context is global to the process
 _UPGRADE_LOCK = 7_310_001  # any number; no other advisory lock is used
 
 
-def upgrade(engine: Engine, tier: str, cluster: str, now: datetime | None = None) -> None:
+def upgrade(engine: Engine, tier: str, cluster: str, now: datetime) -> None:
     """Run the missing migrations, record the tier, and make the project ``default`` of a root.
 
     Raises SchemaMismatch for a newer database, or another tier's.
@@ -43,7 +43,7 @@ def upgrade(engine: Engine, tier: str, cluster: str, now: datetime | None = None
         if connection.execute(select(meta.c.key).where(meta.c.key == "tier")).first() is None:
             connection.execute(insert(meta), [{"key": "tier", "value": tier}, {"key": "cluster", "value": cluster}])
             if tier == "root":
-                _make_default_project(connection, now or datetime.now(UTC))
+                _make_default_project(connection, now)
         _check_tier(connection, tier, cluster)
 
 

@@ -1,8 +1,8 @@
 """Databases for tests: an upgraded, empty one on SQLite or on a private PostgreSQL.
 
 The PostgreSQL server is started once per session as a non-root user, listens on a unix socket in
-a temporary folder only, and ends with the session, also when the session is killed. New databases
-are copies of an upgraded template, which is quicker than migrating each.
+a temporary folder only, and ends with the session, also when the session is killed. Upgraded databases
+are copies of a template, and are emptied and lent again: quicker than migrating or copying each.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import pytest
 
 from controller.clock import Clock, VirtualClock
 from controller.store.database import Database, Tier
+from controller.store.tables import metadata
 
 _BINARIES = Path("/usr/lib/postgresql/15/bin")
 _START_SECONDS = 30.0
+_TABLES = [*(f'"{table.name}"' for table in metadata.sorted_tables), "alembic_version"]
 
 
 class PostgresqlServer:
@@ -45,6 +47,8 @@ class PostgresqlServer:
                 "--auth=trust",
                 "--username=resource",
                 "--encoding=UTF8",
+                "--locale-provider=icu",  # sorts as some servers do, past punctuation: our columns must not
+                "--icu-locale=en-US-u-ka-shifted",
                 "--locale=C.UTF-8",
                 "--no-sync",
             ],
@@ -72,6 +76,7 @@ class PostgresqlServer:
         self._wait()
         self._number = 0
         self._templates: dict[Tier, str] = {}
+        self._free: dict[Tier, list[str]] = {}
 
     def url(self, database: str) -> str:
         """SQLAlchemy's URL of a database of this server."""
@@ -82,27 +87,49 @@ class PostgresqlServer:
         self._number += 1
         name = f"test{self._number}"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def drop(self, name: str) -> None:
         """Drop a database, whoever is connected."""
         with self.connect() as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def template(self, tier: Tier) -> str:
-        """Name of an upgraded database to copy."""
+    def lend(self, tier: Tier) -> str:
+        """Name of an upgraded database that holds nothing else."""
+        free = self._free.setdefault(tier, [])
+        return free.pop() if free else self.new(self._template(tier))
+
+    def take_back(self, tier: Tier, name: str) -> None:
+        """Bring a lent database back to how it was lent."""
+        with self.connect() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                [name],
+            )
+        with self.connect(name) as connection, connection.transaction():
+            for table in _TABLES:
+                connection.execute(
+                    f"DELETE FROM public.{table}; INSERT INTO public.{table} SELECT * FROM pristine.{table}"
+                )
+        self._free[tier].append(name)
+
+    def _template(self, tier: Tier) -> str:
         if tier not in self._templates:
             name = self.new()
             upgraded = Database(self.url(name), tier=tier, clock=VirtualClock())
             upgraded.upgrade()
             upgraded.close()
+            with self.connect(name) as connection:
+                connection.execute("CREATE SCHEMA pristine")
+                for table in _TABLES:
+                    connection.execute(f"CREATE TABLE pristine.{table} AS TABLE public.{table}")
             self._templates[tier] = name
         return self._templates[tier]
 
-    def connect(self) -> psycopg.Connection:
-        """A connection of the server's owner, outside transactions."""
-        return psycopg.connect(host=str(self.folder), user="resource", dbname="postgres", autocommit=True)
+    def connect(self, name: str = "postgres") -> psycopg.Connection:
+        """A connection of the server's owner; each statement is its own transaction."""
+        return psycopg.connect(host=str(self.folder), user="resource", dbname=name, autocommit=True)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -136,27 +163,28 @@ class Databases:
         self._templates = templates
         self._server = server
         self._open: list[Database] = []
-        self._names: list[str] = []
+        self._number = 0
+        self._made: list[str] = []
+        self._lent: list[tuple[Tier, str]] = []
 
     def empty_url(self) -> str:
         """URL of a new database without any schema."""
-        if self._server is None:
-            return f"sqlite:///{self._folder / f'empty{len(self._names)}.db'}{self._note('')}"
-        return self._server.url(self._note(self._server.new()))
+        if self._server is not None:
+            self._made.append(self._server.new())
+            return self._server.url(self._made[-1])
+        return f"sqlite:///{self._file('empty')}"
 
     def url(self, tier: Tier = Tier.ROOT) -> str:
-        """URL of a new upgraded database: for processes that open it by themselves."""
+        """URL of an upgraded, empty database: for processes that open it by themselves."""
         if self._server is not None:
-            return self._server.url(self._note(self._server.new(self._server.template(tier))))
-        path = self._folder / f"{tier}{len(self._names)}.db"
-        self._note("")
+            self._lent.append((tier, self._server.lend(tier)))
+            return self._server.url(self._lent[-1][1])
         template = self._templates / f"{tier}.db"
         if not template.exists():
             upgraded = Database(f"sqlite:///{template}", tier=tier, clock=VirtualClock())
             upgraded.upgrade()
             upgraded.close()
-        shutil.copy(template, path)
-        return f"sqlite:///{path}"
+        return f"sqlite:///{shutil.copy(template, self._file(tier.value))}"
 
     def open(self, url: str, tier: Tier = Tier.ROOT, clock: Clock | None = None, cluster: str = "") -> Database:
         """Open a database; it is closed with the test."""
@@ -172,12 +200,14 @@ class Databases:
         for database in self._open:
             database.close()
         if self._server is not None:
-            for name in self._names:
+            for tier, name in self._lent:
+                self._server.take_back(tier, name)
+            for name in self._made:
                 self._server.drop(name)
 
-    def _note(self, name: str) -> str:
-        self._names.append(name)
-        return name
+    def _file(self, word: str) -> Path:
+        self._number += 1
+        return self._folder / f"{word}{self._number}.db"
 
 
 def _unprivileged_user() -> pwd.struct_passwd:

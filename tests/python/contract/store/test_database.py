@@ -7,10 +7,10 @@ import contextvars
 import threading
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from controller.clock import VirtualClock
-from controller.errors import Conflict, InvalidInput, Unavailable
+from controller.errors import Conflict, InvalidInput, TimedOut, Unavailable
 from controller.store import changes, resources, revisions
 from controller.store.database import Database, Tier, Transaction
 from tests.python.contract.store.samples import make, racks, store
@@ -121,6 +121,27 @@ def test_a_lost_connection_is_tried_again_and_nothing_is_doubled(databases: Data
     db.write(work)
     assert len(runs) == 2
     assert db.read(lambda tx: resources.count(tx, "Rack")) == 1
+
+
+def _cut(connection: Connection) -> None:
+    session = connection.connection.driver_connection
+    assert session is not None
+    session.close()
+
+
+@pytest.mark.postgresql
+def test_a_connection_lost_in_the_commit_leaves_the_outcome_open(databases: Databases, clock: VirtualClock) -> None:
+    if databases.engine == "sqlite":
+        pytest.skip("SQLite has no connection to lose")
+    db = databases.new(Tier.ROOT, clock)
+
+    def work(tx: Transaction) -> None:
+        resources.insert(tx, racks("a"))
+        event.listen(tx.connection.engine, "commit", _cut, once=True)
+
+    with pytest.raises(TimedOut, match="unknown"):
+        db.write(work)
+    store(db, *racks("a"))
 
 
 def test_an_absent_database_is_unavailable(databases: Databases) -> None:

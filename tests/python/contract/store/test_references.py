@@ -130,3 +130,14 @@ def test_users_follow_updates_and_deletes(database: Database) -> None:
     assert users(database, "Floor", "tokyo", "floor-1-2-1") == (["Rack tokyo/rack-1"], 1)
     database.write(lambda tx: resources.delete(tx, [key("Rack", "tokyo", "rack-1")]))
     assert users(database, "Floor", "tokyo", "floor-1-2-1") == ([], 0)
+
+
+def test_used_tells_for_many_at_once(database: Database) -> None:
+    store(database, *site(), *racks("rack-1"))
+    keys = [
+        key("Floor", "tokyo", "floor-1-1-1"),
+        key("Rack", "tokyo", "rack-1"),
+        key("Datacenter", "tokyo"),
+        key("Datacenter", "none"),
+    ]
+    assert database.read(lambda tx: references.used(tx, keys)) == {keys[0], keys[2]}
