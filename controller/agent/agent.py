@@ -138,6 +138,8 @@ class Agent:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._open()
+            if self._stopping.is_set():
+                return
             self.driver.events().listeners.append(self._event)
             works = [self.loop.run(), self.session.run()]
             if self._network is not None:

@@ -137,7 +137,9 @@ def _kept(assigned: Assigned, machine: Machine | None, held: bool) -> Decision:
     if machine.state is MachineState.PAUSED:
         if machine.pause_reason is PauseReason.INCOMING:
             return Decision(Step.WAIT, Status.CREATING_SCHEDULED, "its memory is not complete")
-        return Decision(Step.RESUME if run else Step.ENSURE, Status.ACTIVE)
+        # What was sent away is resumed even to be stopped: drivers refuse to touch it otherwise.
+        resume = run or machine.pause_reason is PauseReason.MIGRATION
+        return Decision(Step.RESUME if resume else Step.ENSURE, Status.ACTIVE)
     if machine.state is MachineState.RUNNING:
         as_asked = run and same and machine.reboots >= spec.reboots
         return Decision(Step.NOTHING, Status.ACTIVE) if as_asked else Decision(Step.ENSURE, pending)

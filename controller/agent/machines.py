@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -23,6 +23,7 @@ from controller.agent.drivers.base import Driver, Machine, MachineState, Migrati
 from controller.agent.journal import Journal, MigrationPhase, MigrationRecord
 from controller.agent.observer import Observer
 from controller.agent.places import Places
+from controller.agent.repeats import Repeats
 from controller.agent.reports import Reports, compose
 from controller.clock import Clock
 from controller.errors import InvalidInput, PermanentError, ResourceError, TimedOut
@@ -78,6 +79,7 @@ class Machines:
         self._limits = limits or Limits()
         self._places = Places(self._limits.starts, self._limits.start_patience, clock)
         self._providers = providers
+        self._repeats = Repeats(clock)
         self._changed = changed
         self._errors: dict[str, tuple[Assigned, str]] = {}
         self._gone: dict[str, Assigned] = {}
@@ -98,7 +100,10 @@ class Machines:
             raise
         if decision.step in (Step.NOTHING, Step.WAIT):
             self._errors.pop(uid, None)
+        wait = self._repeats.wait(assigned, decision.step)
         self._say(assigned, machine, decision)
+        if wait > 0:
+            return wait
         if decision.step is Step.NOTHING:
             return None
         if decision.step is Step.WAIT:
@@ -115,6 +120,7 @@ class Machines:
         finally:
             self._changed()
         self._errors.pop(uid, None)
+        self._repeats.done(assigned, decision.step)
         return 0.0
 
     async def picture(self) -> None:
@@ -268,6 +274,7 @@ class Machines:
     async def _unassigned(self, uid: str, machine: Machine | None) -> float | None:
         self._errors.pop(uid, None)
         self._gone.pop(uid, None)
+        self._repeats.forget(uid)
         self._say_unassigned(uid, machine)
         if machine is None:
             self._strays.pop(uid, None)
@@ -298,6 +305,9 @@ class Machines:
     def _say(self, assigned: Assigned, machine: Machine | None, decision: Decision) -> None:
         failed = self._errors.get(assigned.uid)
         error = failed[1] if failed and failed[0] is assigned else ""
+        if self._repeats.wait(assigned, decision.step) > 0:
+            reason = f"does not stay as it was made; tried again ({decision.step.lower()}) after a while"
+            decision = replace(decision, reason=reason)
         self._reports.say(compose(assigned.uid, assigned, machine, decision, error=error, facts=self._facts(assigned)))
 
     def _fail(self, assigned: Assigned, machine: Machine | None, message: str) -> None:

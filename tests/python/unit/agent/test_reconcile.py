@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.base import MachineState
+from controller.agent.drivers.base import Event, MachineState
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import (
     MemoryDriverAway,
@@ -51,6 +51,25 @@ async def test_a_crashed_machine_is_started_again(
     world.crash(HERE, "u0")
     await bench.until(lambda: running(world) == {"u0"}, within=2)
     assert world.read(HERE).machines["u0"].boots == 2
+
+
+async def test_a_machine_that_crashes_at_every_start_is_started_ever_more_slowly(
+    benches: Benches, clock: VirtualClock, world: MemoryHypervisors
+) -> None:
+    driver = MemoryDriver(HERE, world, clock=clock)
+    bench = await benches.start(driver, clock)
+    driver.events().listeners.append(
+        lambda event: world.crash(HERE, event.uid) if event.event is Event.STARTED else None
+    )
+    await bench.assign(item())
+    await clock.advance(300)
+    boots = world.read(HERE).machines["u0"].boots
+    assert 5 <= boots <= 15
+    assert "does not stay" in bench.report().status_reason
+    driver.events().listeners.pop()
+    await bench.assign(item(reboots=1))
+    await bench.until(lambda: running(world) == {"u0"}, within=1)
+    await bench.until(lambda: bench.report().status_reason == "")
 
 
 async def test_power_is_desired_state(benches: Benches, clock: VirtualClock, world: MemoryHypervisors) -> None:
