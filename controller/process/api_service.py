@@ -8,19 +8,27 @@ thousands of senders cost one write. Any number of API processes may serve one d
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import cast
 
 import structlog
 
 from controller.clock import Clock
 from controller.errors import InvalidInput, Problem, TemporaryError
 from controller.model.envelope import State
-from controller.model.service_process import ProcessKind, ProcessRole, ServiceProcess, ServiceProcessSpec
+from controller.model.service_process import (
+    SERVICE_PROCESS,
+    ProcessKind,
+    ProcessRole,
+    ServiceProcess,
+    ServiceProcessSpec,
+)
 from controller.pki import ROOT, cluster_scope
 from controller.pki.identity import NODE
 from controller.process.mastership import Standing
 from controller.rpc.identity import Context, require_identity
 from controller.store import lease, processes, resources
 from controller.store.database import Database, Tier, Transaction
+from controller.store.processes import Beat
 from controller.wire import api_pb2, api_pb2_grpc
 
 _ELECTED = {Tier.ROOT: ProcessKind.RESOURCE_CONTROLLER, Tier.CLUSTER: ProcessKind.CLUSTER_CONTROLLER}
@@ -46,9 +54,11 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
         self._scope = cluster_scope(cluster) if cluster else ROOT
         self._ttl = lease_seconds
         self._flush_seconds = flush_seconds
-        self._silent = timedelta(seconds=silent_seconds)
+        self._silent = silent_seconds
         self._log = structlog.get_logger("api-service")
         self._told: dict[str, ServiceProcess] = {}
+        self._known: dict[str, tuple[float, ServiceProcess]] = {}
+        """What was last written for each, and when."""
 
     async def ReassignRole(self, request: api_pb2.ReassignRoleRequest, context: Context) -> api_pb2.ReassignRoleReply:
         elected = _ELECTED[self._db.tier].value
@@ -96,11 +106,15 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
             raise InvalidInput([Problem("", str(error))]) from error
 
     async def run(self) -> None:
-        """Write what was told and mark who is silent, about once a second, for ever."""
+        """Write what was told about once a second, and show who is silent, for ever."""
+        looked = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._flush_seconds)
             try:
                 await self.flush()
+                if self._clock.monotonic() - looked >= self._silent / 6:
+                    looked = self._clock.monotonic()
+                    await self.show_silent()
             except TemporaryError as error:
                 # What was told is lost, and told again soon.
                 self._log.warning("processes not written", error=error.message)
@@ -108,21 +122,44 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
     async def flush(self) -> None:
         """Write what was told since the last flush; raises Unavailable when the database is away."""
         told, self._told = self._told, {}
-        if told:
-            await self._db.awrite(lambda tx: [processes.heartbeat(tx, process) for process in told.values()])
-        # Looked for by reading first: a quiet tier writes nothing.
+        if not told:
+            return
+        now = self._clock.monotonic()
+        # Who said the same a moment ago needs no look at its row. After a longer silence it does:
+        # the row may say Down by now, written by another API.
+        same = {name for name, process in told.items() if self._is_known(name, process, now)}
+
+        def work(tx: Transaction) -> None:
+            processes.flush(tx, {name: Beat(tx.now) for name in same})
+            for name in told.keys() - same:
+                processes.heartbeat(tx, told[name])
+
+        await self._db.awrite(work)
+        self._known.update({name: (now, process) for name, process in told.items()})
+
+    def _is_known(self, name: str, process: ServiceProcess, now: float) -> bool:
+        at, said = self._known.get(name, (0.0, None))
+        return said == process and now - at < self._silent / 2
+
+    async def show_silent(self) -> None:
+        """Show processes as Down that said nothing for long; raises Unavailable."""
+        # Reads first: a quiet tier writes nothing.
         if await self._db.aread(self._silent_ones):
             await self._db.awrite(lambda tx: resources.update(tx, self._silent_ones(tx)))
 
     def _silent_ones(self, tx: Transaction) -> list[ServiceProcess]:
         """Processes of this tier that are shown as alive and are silent, as they are to be shown."""
+        limit = tx.now - timedelta(seconds=self._silent)
+        beats = processes.beats(tx, SERVICE_PROCESS.name)
+        keys = [SERVICE_PROCESS.key(name) for name, beat in beats.items() if beat.at < limit]
+        rows = cast(list[ServiceProcess], list(resources.get_many(tx, keys).values()))
         return [
-            process.model_copy(
-                update={"state": State.DOWN.value, "state_reason": f"no heartbeat since {process.spec.heartbeat}"}
+            row.model_copy(
+                update={
+                    "state": State.DOWN.value,
+                    "state_reason": f"no heartbeat since {beats[row.name].at:%Y-%m-%d %H:%M:%S} UTC",
+                }
             )
-            for process in processes.all_processes(tx)
-            if process.spec.cluster == (self._cluster or None)
-            and process.state != State.DOWN
-            and process.spec.heartbeat is not None
-            and process.spec.heartbeat < tx.now - self._silent
+            for row in rows
+            if row.state != State.DOWN and row.spec.cluster == (self._cluster or None)
         ]

@@ -122,16 +122,33 @@ async def test_a_silent_process_is_shown_as_down_until_it_speaks_again(
     caller: Any = Caller(tree, CONTROLLER)
     await servicer.UpdateNode(beat("rc-1"), caller)
     await servicer.flush()
-    clock.shift(31)
-    await servicer.flush()
+    clock.shift(29)
+    await servicer.show_silent()
+    assert db.read(processes.all_processes)[0].state == "Up"
+    clock.shift(2)
+    await servicer.show_silent()
     (row,) = db.read(processes.all_processes)
     assert row.state == "Down"
     assert "no heartbeat since" in row.state_reason
     head = db.read(changes.head)
-    await servicer.flush()
+    await servicer.show_silent()
     assert db.read(changes.head) == head
     await servicer.UpdateNode(beat("rc-1"), caller)
     await servicer.flush()
+    assert db.read(processes.all_processes)[0].state == "Up"
+
+
+async def test_a_process_that_another_api_showed_as_down_comes_back(
+    db: Database, tree: AuthorityTree, clock: VirtualClock
+) -> None:
+    first, second = (ApiServicer(db, clock=clock, silent_seconds=30) for _ in range(2))
+    first.tell(beat("rc-1"))
+    await first.flush()
+    clock.shift(31)
+    await second.show_silent()
+    assert db.read(processes.all_processes)[0].state == "Down"
+    first.tell(beat("rc-1"))
+    await first.flush()
     assert db.read(processes.all_processes)[0].state == "Up"
 
 
