@@ -7,6 +7,7 @@ id, and works on what a killed ``up`` left.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from controller.errors import NotFound, ResourceError, TimedOut, Unavailable
 from controller.lab import files, keeper, probe
 from controller.lab.guest import GuestImage, guest_image
 from controller.lab.lab import Lab
-from controller.lab.plane import CLUSTER, ControlPlane
+from controller.lab.plane import CLUSTER, ControlPlane, load_settings
 from controller.lab.settings import LabSettings, Node
 from controller.model import document
 from controller.model.access import JoinToken, JoinTokenSpec
@@ -82,11 +83,14 @@ def up(
 ) -> Result:
     """Make it all and wait until the virtual machines answer.
 
+    A lab that is there keeps the settings that it was made with.
     ``show`` gets all of them whenever something about one changed. Raises TimedOut when the API
     does not come up; virtual machines that do not are in the result as they are.
     """
     if not examples.is_dir():
         raise NotFound(f"no example documents in {examples}")
+    with contextlib.suppress(NotFound):
+        settings = load_settings(settings.state)
     guest = guest_image(say=say)
     lab = Lab(settings)
     lab.up(say)
