@@ -52,7 +52,9 @@ from controller.wire import api_pb2, status_pb2
 from controller.wire.status_pb2_grpc import add_StatusServiceServicer_to_server
 
 VERSION = version("resource-service")
-_FORCE_SECONDS = 10.0
+FORCE_SECONDS = 10.0
+"""Seconds after the deadline of a drain that hangs until the process is ended by force."""
+
 _STARTING = "process"
 
 Run = Callable[[], Awaitable[None]]
@@ -258,7 +260,7 @@ class Process:
 
     async def _drain(self, running: dict[asyncio.Future[None], _Task]) -> None:
         """End everything within the deadline."""
-        force = threading.Timer(self.settings.drain_seconds + _FORCE_SECONDS, _force, [self.log])
+        force = threading.Timer(self.settings.drain_seconds + FORCE_SECONDS, _force, [self.log])
         force.daemon = True
         force.start()
         self.not_ready(_STARTING, "draining")
@@ -277,7 +279,7 @@ class Process:
         for task in left:
             task.cancel()
         if left:
-            await asyncio.wait(left, timeout=_FORCE_SECONDS / 2)
+            await asyncio.wait(left, timeout=FORCE_SECONDS / 2)
         if self._heartbeat is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._heartbeat.once(), 1.0)
