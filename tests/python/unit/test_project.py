@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.agent.settings import AgentSettings
+from controller.cli.main import COMMANDS
+from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.model import document, registry
 from controller.model.registry import AnyResource
+from controller.process.settings import load_settings
+from controller.root.settings import ResourceApiSettings, ResourceControllerSettings
 
 ROOT = Path(__file__).parents[3]
 TOKYO = ROOT / "examples" / "tokyo"
@@ -207,3 +213,49 @@ def _script(name: str) -> Any:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+SETTINGS = {
+    "resource-api": ResourceApiSettings,
+    "resource-controller": ResourceControllerSettings,
+    "cluster-api": ClusterApiSettings,
+    "cluster-controller": ClusterControllerSettings,
+    "cluster-agent": AgentSettings,
+}
+
+
+@pytest.mark.parametrize("role", SETTINGS)
+def test_example_settings_are_taken_by_the_process(role: str) -> None:
+    settings = load_settings(SETTINGS[role], ROOT / "examples" / "config" / f"{role}.toml")
+    assert settings.tls.folder.is_relative_to("/var/lib/resource-service")
+
+
+@pytest.mark.parametrize("role", SETTINGS)
+def test_unit_starts_the_process_with_its_settings(role: str) -> None:
+    unit = (ROOT / "examples" / "systemd" / f"{role}.service").read_text()
+    assert f"/bin/resourcectl run {role} --config /etc/resource-service/{role}.toml\n" in unit
+    # What an agent's QEMUs and helpers do is not the agent's to end.
+    assert ("KillMode=process\n" in unit) == (role == "cluster-agent")
+
+
+def test_settings_on_the_page_about_joining_are_taken_by_the_agent(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operations" / "join-a-node.md").read_text()
+    (block,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    file = tmp_path / "cluster-agent.toml"
+    file.write_text(block)
+    settings = load_settings(AgentSettings, file)
+    assert settings.name == "floor-1-1-1-rack-1-1-server2"
+    (documents,) = re.findall(r"<<END\n(.*?)END\n", page, flags=re.DOTALL)
+    assert [resource.kind for resource in document.parse_all(document.read(documents))] == ["PhysicalResource", "Node"]
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md")))
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_commands_on_pages_exist() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "operations").glob("*.md")):
+        for name in re.findall(r"resourcectl ([a-z][a-z-]+)", page.read_text()):
+            assert name in COMMANDS, f"{page.name}: resourcectl {name}"
