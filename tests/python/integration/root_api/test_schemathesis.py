@@ -1,7 +1,8 @@
 """The API against its own OpenAPI document: generated requests, good and bad, find no 5xx.
 
 ``RESOURCE_SCHEMATHESIS_EXAMPLES`` is the number of examples of each operation, made
-once by its schema and once against it; the last test checks how many requests there were.
+once by its schema and once against it; the last test checks that there were at least
+``RESOURCE_SCHEMATHESIS_LEAST`` requests. 92 and 20000 make the full run (8 minutes of cpu time).
 Half of the names in requests are made to be names of things that exist, so that requests get past
 the first check. ``WatchResources`` is left out, for its answer never ends.
 """
@@ -39,8 +40,8 @@ from controller.store.database import Database, Tier
 from tests.python.integration.root_api.clusters import FakeClusters
 from tests.python.integration.root_api.conftest import SERVICE, SITE
 
-EXAMPLES = int(os.environ.get("RESOURCE_SCHEMATHESIS_EXAMPLES", "25"))
-LEAST = int(os.environ.get("RESOURCE_SCHEMATHESIS_LEAST", "2000"))
+EXAMPLES = int(os.environ.get("RESOURCE_SCHEMATHESIS_EXAMPLES", "8"))
+LEAST = int(os.environ.get("RESOURCE_SCHEMATHESIS_LEAST", "1500"))
 KNOWN = ("kanto", "tokyo", "tokyo1", "floor-1-1-1", "rack-1", "libvirt", "small", "guest", "service", "server1", "web")
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -93,7 +94,7 @@ def test_every_operation_answers_as_its_document_says(
         global requests_made
         requests_made += 1
         _meet_what_exists(case)
-        case.call_and_validate(headers=headers, checks=CHECKS)
+        case.call_and_validate(headers=headers, checks=CHECKS, timeout=60)
 
     ask()
 
