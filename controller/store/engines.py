@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from controller.errors import InvalidInput, Problem, Unavailable
 
 BUSY_MILLISECONDS = 30_000
-_IDLE_MILLISECONDS = 10_000
+IDLE_MILLISECONDS = 20_000
 _RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
 
 
@@ -80,7 +80,7 @@ def _postgresql(url: URL, *, writing: bool) -> Engine:
     from psycopg.types.string import TextLoader
 
     settings = (
-        f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} "
+        f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS} "
         f"-c lock_timeout={BUSY_MILLISECONDS} -c timezone=UTC"
     )
     engine = create_engine(

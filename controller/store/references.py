@@ -220,7 +220,8 @@ def _target(kind_name: str, name: str, around: tuple[BaseModel, ...], clusters: 
 
 def _parent_name(parent: str, around: tuple[BaseModel, ...], clusters: _Clusters) -> str | None:
     for holder in reversed(around):
-        if (value := getattr(holder, parent, None)) is not None:
+        # asked of the class first: pydantic's answer to a missing attribute is slow
+        if parent in type(holder).model_fields and (value := getattr(holder, parent)) is not None:
             return str(value)
     cluster = getattr(around[0], "cluster", None)
     spec = clusters.spec(cluster) if cluster else None

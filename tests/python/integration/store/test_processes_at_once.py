@@ -28,10 +28,10 @@ def process(url: str, body: str) -> Iterator[subprocess.Popen[str]]:
     """A Python process with ``db`` open; it is killed at the end if it still runs."""
     head = """
         import signal, sys, time
-        from controller import model
-        from controller.store import lease, resources
+        from controller.store import engines, lease, resources
         from controller.store.database import Database, Fence, Tier
         from tests.python.contract.store.samples import racks
+        engines.IDLE_MILLISECONDS = 1000
         db = Database(sys.argv[1], tier=Tier.ROOT)
         def say(word):
             print(word, flush=True)
@@ -104,7 +104,6 @@ def test_a_master_stopped_past_its_lease_is_refused_when_woken(databases: Databa
 
 @pytest.mark.design("H2")
 @pytest.mark.postgresql
-@pytest.mark.slow
 def test_a_process_stopped_inside_a_write_loses_its_lock(databases: Databases) -> None:
     """PostgreSQL ends the idle transaction; on SQLite the writer waits, and says so when it gives up."""
     if databases.engine == "sqlite":

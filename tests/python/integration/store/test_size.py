@@ -15,7 +15,7 @@ from tests.python.contract.store.samples import racks, site, store
 
 @pytest.mark.design("G3")
 @pytest.mark.slow
-def test_ten_thousand_physical_resources_are_stored_in_time(database: Database, clock: VirtualClock) -> None:
+def test_ten_thousand_physical_resources_cost_less_than_ten_seconds(database: Database, clock: VirtualClock) -> None:
     store(database, *site(), *racks(*(f"rack-{number}" for number in range(100))))
     raws = [
         {
@@ -31,7 +31,7 @@ def test_ten_thousand_physical_resources_are_stored_in_time(database: Database, 
         }
         for number in range(10_000)
     ]
-    began = time.monotonic()
+    began = time.process_time()  # not the wall clock: other tests may run beside this one
     parsed = document.parse_all(raws)
 
     def work(tx: Transaction) -> None:
@@ -39,5 +39,5 @@ def test_ten_thousand_physical_resources_are_stored_in_time(database: Database, 
         resources.insert(tx, parsed)
 
     database.write(work)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert database.read(lambda tx: resources.count(tx, "PhysicalResource", fields={"spec.rack": "rack-7"})) == 100
