@@ -55,4 +55,9 @@ class ClusterPeer:
 
 
 def _in_words(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())) or "refused"
+    """``4 nodes: 2 too little memory, 2 cordoned``: every node is counted under one reason."""
+    if not reasons:
+        return "it has no nodes"
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    nodes = sum(reasons.values())
+    return f"{nodes} {'node' if nodes == 1 else 'nodes'}: {counted}"
