@@ -10,7 +10,7 @@ and cancels streams of replies when only they are left.
 from __future__ import annotations
 
 import asyncio
-import functools
+import threading
 from collections.abc import Callable
 
 import grpc
@@ -31,10 +31,8 @@ class RpcServer:
     def __init__(self, folder: CredentialFolder, *, observe: Observer = ignore_call) -> None:
         """``observe`` is told method, status and seconds of each finished call (metrics)."""
         self._folder = folder
-        self._made: dict[bool, tuple[Credentials, grpc.ServerCertificateConfiguration]] = {}
         self._calls = CallInterceptor(observe)
         self._server = aio.server(options=server_options(), interceptors=[self._calls])
-        self._log = structlog.get_logger("rpc")
 
     def add(self, add_servicer: AddServicer) -> None:
         """Add a service: ``server.add(lambda s: add_XServicer_to_server(servicer, s))``."""
@@ -46,9 +44,10 @@ class RpcServer:
         ``client_certificate=False``: for first contact only; handlers still refuse whoever shows none.
         Raises Unavailable when the address is taken.
         """
+        served = _Served(self._folder, client_certificate)
         credentials = grpc.dynamic_ssl_server_credentials(
-            self._configuration(client_certificate),
-            functools.partial(self._configuration, client_certificate),
+            served.first(),
+            served.renewed,  # type: ignore[arg-type]  (None is allowed and means no change)
             require_client_authentication=client_certificate,
         )
         try:
@@ -73,19 +72,38 @@ class RpcServer:
         await self._server.stop(None)
         await stopping
 
-    def _configuration(self, client_certificate: bool) -> grpc.ServerCertificateConfiguration:
-        """What the folder holds now, or the last that was good. gRPC calls it at each handshake, from its threads."""
-        made = self._made.get(client_certificate)
-        try:
-            credentials = self._folder.load()
-        except ResourceError as error:
-            if made is None:
-                raise
-            self._log.warning("certificate not reloaded", error=str(error))
-            return made[1]
-        if made is None or made[0] is not credentials:
-            pairs = [(credentials.key, credentials.chain)]
-            roots = credentials.roots if client_certificate else None
-            made = (credentials, grpc.ssl_server_certificate_configuration(pairs, roots))
-            self._made[client_certificate] = made
-        return made[1]
+
+class _Served:
+    """The certificate that one address shows.
+
+    A configuration is handed to gRPC once: gRPC replaces the one in use without a lock, so that
+    handing it over at every handshake crashes a server to which many connect at once.
+    """
+
+    def __init__(self, folder: CredentialFolder, client_certificate: bool) -> None:
+        self._folder = folder
+        self._client_certificate = client_certificate
+        self._credentials = folder.load()
+        self._lock = threading.Lock()
+        self._log = structlog.get_logger("rpc")
+
+    def first(self) -> grpc.ServerCertificateConfiguration:
+        """The certificate to begin with."""
+        return self._configuration(self._credentials)
+
+    def renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """The folder's certificate if it is another by now, else None. gRPC asks at each handshake, from its threads."""
+        with self._lock:
+            try:
+                credentials = self._folder.load()
+            except ResourceError as error:
+                self._log.warning("certificate not reloaded", error=str(error))
+                return None
+            if self._credentials is credentials:
+                return None
+            self._credentials = credentials
+            return self._configuration(credentials)
+
+    def _configuration(self, credentials: Credentials) -> grpc.ServerCertificateConfiguration:
+        pairs = [(credentials.key, credentials.chain)]
+        return grpc.ssl_server_certificate_configuration(pairs, credentials.roots if self._client_certificate else None)
