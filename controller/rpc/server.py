@@ -47,7 +47,7 @@ class RpcServer:
         served = _Served(self._folder, client_certificate)
         credentials = grpc.dynamic_ssl_server_credentials(
             served.first(),
-            served.renewed,  # type: ignore[arg-type]  (None is allowed and means no change)
+            served.renewed,  # type: ignore[arg-type]  # None is allowed: no change
             require_client_authentication=client_certificate,
         )
         try:
@@ -92,7 +92,7 @@ class _Served:
         return self._configuration(self._credentials)
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """The folder's certificate if it is another by now, else None. gRPC asks at each handshake, from its threads."""
+        """The folder's certificate if it is another by now, else None; asked at each handshake, from gRPC's threads."""
         with self._lock:
             try:
                 credentials = self._folder.load()
