@@ -5,6 +5,10 @@ machine paused, always: a target libvirtd that is killed right after it set a ma
 the source go on with its copy, and two copies run. Paused, the worst case is a machine that waits.
 Only the top layer of the root disk is sent; the target must have the same image at the same path,
 which ``prepare_incoming`` sees to, by checksum, for libvirt does not check.
+
+Not promised: an end in every case. When the target's libvirtd dies in the very instant in which the
+source stops the machine, QEMU 7.2 may hang in its state "cancelling"; the machine then stays paused
+on the source with a job under way, until ``stop`` cuts its power.
 """
 
 from __future__ import annotations

@@ -90,11 +90,17 @@ def on_first(driver: HostedDriver, event: Event, act: Callable[[], None]) -> lis
     return seen
 
 
-@pytest.mark.parametrize("killed", [SOURCE, TARGET], ids=["source", "target"])
+# Not here: the target's libvirtd killed in the instant the source stops. QEMU 7.2 may then never leave the state
+# "cancelling"; the machine stays paused on the source, in a job, until its power is cut. Never two run.
 @pytest.mark.parametrize(
-    ("watched", "event"),
-    [(TARGET, Event.STARTED), (SOURCE, Event.SUSPENDED), (TARGET, Event.SUSPENDED)],
-    ids=["copying", "switching", "finishing"],
+    ("killed", "watched", "event"),
+    [
+        pytest.param(SOURCE, TARGET, Event.STARTED, id="source-copying"),
+        pytest.param(TARGET, TARGET, Event.STARTED, id="target-copying"),
+        pytest.param(SOURCE, SOURCE, Event.SUSPENDED, id="source-switching"),
+        pytest.param(SOURCE, TARGET, Event.SUSPENDED, id="source-finishing"),
+        pytest.param(TARGET, TARGET, Event.SUSPENDED, id="target-finishing"),
+    ],
 )
 async def test_a_killed_libvirtd_leaves_one_running_copy(
     driver: HostedDriver,
