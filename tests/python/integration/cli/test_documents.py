@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from controller.cli.exits import ExitCode
+from controller.model import document, registry
+from controller.store import resources
+from controller.store.database import Database
 from tests.python.integration.cli.conftest import IMAGE, TOKYO, Shell
 
 
@@ -148,3 +151,18 @@ def test_an_api_that_is_away_is_worth_another_try(empty_shell: Shell) -> None:
     result = empty_shell.run("get", "nodes", "--server", "http://127.0.0.1:9")
     assert result.exit_code == ExitCode.TRY_AGAIN
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.design("D7")
+def test_kinds_with_two_parents_are_listed_across_them_and_below_a_named_one(tokyo: Shell, db: Database) -> None:
+    port = document.parse(registry.get("NetworkV4Port").example)
+    db.write(lambda tx: resources.insert(tx, [port]))
+    for words in (
+        (),
+        ("--cluster", "tokyo1"),
+        ("--network", "service"),
+        ("--cluster", "tokyo1", "--network", "service"),
+    ):
+        assert tokyo.ok("get", "ports", "-o", "name", *words) == "network_v4_port/tokyo1/service/172-16-10-10\n"
+    assert "172.16.10.10" in tokyo.ok("get", "port", "172-16-10-10", "--network", "service")
+    assert tokyo.run("get", "ports", "--network", "none").exit_code == ExitCode.NOT_FOUND
