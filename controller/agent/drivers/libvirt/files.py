@@ -14,7 +14,7 @@ from controller.agent import config_drive, qemu_img
 from controller.agent.drivers.base import Desired
 from controller.agent.drivers.libvirt.definition import DiskFile, disk_target
 from controller.agent.images import CachedImage
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import InvalidInput, PermanentError, Problem, TemporaryError
 from controller.model.compute import ComputeSpec
 
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -41,7 +41,9 @@ class MachineFiles:
         ]
 
     def check(self, spec: ComputeSpec, image: CachedImage) -> None:
-        """Raise PermanentError when the disks that are there cannot become what is asked."""
+        """Raise PermanentError when the disks that are there cannot become what is asked, or the asking is wrong."""
+        if len({disk.name for disk in spec.disks}) < len(spec.disks):
+            raise InvalidInput([Problem("spec.disks", "two disks have one name")])
         size = root_size(spec, image)
         if self.root_disk.exists():
             there = qemu_img.info(self.root_disk, "qcow2")
