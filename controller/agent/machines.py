@@ -312,7 +312,7 @@ class Machines:
 
     def _fail(self, assigned: Assigned, machine: Machine | None, message: str) -> None:
         self._errors[assigned.uid] = (assigned, message)
-        decision = Decision(Step.NOTHING, Status.ERROR, message)
+        decision = Decision(Step.WAIT, Status.ERROR, message)
         facts = self._facts(assigned)
         self._reports.say(compose(assigned.uid, assigned, machine, decision, error=message, facts=facts))
 

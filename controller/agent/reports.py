@@ -19,6 +19,7 @@ from controller.agent.assignments import Assigned
 from controller.agent.decide import Decision, Step
 from controller.agent.drivers.base import Machine, MachineState
 from controller.agent.journal import MigrationPhase
+from controller.model.assignment import AssignmentRole
 from controller.wire.agent_pb2 import ResourceReport
 
 ABSENT = "Absent"
@@ -106,7 +107,8 @@ def compose(
             report.migration = MigrationPhase.FAILED.value if unclear else decision.phase.value
         if decision.attempt is not None:
             report.attempt = decision.attempt
-        if decision.step is Step.REMOVE and machine is None:
+        leaving = assigned is not None and assigned.role is AssignmentRole.LEAVING
+        if leaving and machine is None and decision.step is not Step.NOTHING:
             # Absent under Leaving would end the assignment, and disks may still be here.
             report.state, report.state_reason = MachineState.STOPPED.value, "removing"
     if error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.assignments import Assignments
+from controller.agent.assignments import Assigned, Assignments
+from controller.agent.decide import Decision, Step
 from controller.agent.drivers.base import Machine
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
@@ -17,9 +18,10 @@ from controller.agent.journal import Journal, MigrationPhase, MigrationRecord
 from controller.agent.network import NetworkKeeper, TapState
 from controller.agent.observer import Observer
 from controller.agent.places import Places
-from controller.agent.reports import Reports
+from controller.agent.reports import Reports, compose
 from controller.clock import VirtualClock
 from controller.errors import InvalidInput, TimedOut, Unavailable
+from controller.model.envelope import Status
 from controller.wire.agent_pb2 import Assignments as Message
 from controller.wire.agent_pb2 import ResourceReport
 from tests.python.contract.drivers.memory_hosts import MemoryHosts
@@ -99,6 +101,15 @@ def test_reports_go_out_once_and_goodbyes_too() -> None:
     assert reports.take_all() == []
     reports.forget("u0")
     assert reports.take_changed() == []
+
+
+@pytest.mark.parametrize("acting", [Step.REMOVE, Step.WAIT])
+def test_absent_under_leaving_is_said_only_when_nothing_is_left_to_do(acting: Step) -> None:
+    leaving = Assigned(item("u0", role="Leaving"))
+    said = [
+        compose("u0", leaving, None, Decision(one, Status.DELETING_SCHEDULED)).state for one in (acting, Step.NOTHING)
+    ]
+    assert said == ["Stopped", "Absent"]
 
 
 async def test_a_place_is_given_up_after_a_while(clock: VirtualClock) -> None:
