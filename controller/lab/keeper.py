@@ -19,7 +19,7 @@ from typing import IO
 
 import structlog
 
-from controller.errors import ResourceError, TimedOut, Unavailable
+from controller.errors import ResourceError, TimedOut
 from controller.lab import namespaces
 from controller.lab.lab import Lab
 from controller.lab.plane import ControlPlane, load_settings
@@ -29,6 +29,8 @@ from controller.process.supervisor import Supervisor
 
 LOOK_AT_DAEMONS = 1.0
 """Seconds between two looks whether a daemon of the lab died."""
+
+START_SECONDS = 30.0
 
 LOOK_FOR_TOKENS = 0.2
 """Seconds between two looks whether the nodes may join."""
@@ -60,26 +62,25 @@ def running(state: Path) -> int | None:
 
 
 def start(lab: Lab) -> None:
-    """Start the keeper of a lab in the background, unless it runs."""
+    """Start the keeper of a lab in the background, unless it runs. Raises TimedOut when it does not come up."""
     state = lab.settings.state
     if running(state) is not None:
         return
     log = log_file(state)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "controller.lab.keeper", str(state)],
+        # A child of init, not of ours: it outlives us, and nobody of us has to wait for its end.
+        subprocess.run(
+            ["setsid", "--fork", sys.executable, "-m", "controller.lab.keeper", str(state)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
             env={**os.environ, MARKER: lab.settings.id},
-            start_new_session=True,
+            check=True,
         )
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + START_SECONDS
     while running(state) is None:
-        if process.poll() is not None:
-            raise Unavailable(f"the lab's keeper ended at once; see {log}")
         if time.monotonic() > limit:
             raise TimedOut(f"the lab's keeper does not start; see {log}")
         time.sleep(0.05)

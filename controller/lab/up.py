@@ -26,9 +26,6 @@ from controller.lab.settings import LabSettings, Node
 from controller.model import document
 from controller.model.access import JoinToken, JoinTokenSpec
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "tokyo"
-"""The example site of a checkout."""
-
 IMAGE, REGION = "guest", "kanto"
 """The image that the example's service names, and its region."""
 
