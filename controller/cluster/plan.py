@@ -10,6 +10,7 @@ Not safe for several threads at once.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,6 +64,11 @@ class Plan:
     owned: list[tuple[str, str]] = field(default_factory=list)
     """(uid of the resource, name of the assignment) that gets the permission to run."""
     events: list[Happening] = field(default_factory=list)
+    _of: dict[str, dict[str, Assignment]] = field(default_factory=lambda: defaultdict(dict), init=False)
+
+    def __post_init__(self) -> None:
+        for assignment in self.assignments.values():
+            self._of[assignment.spec.resource_uid][assignment.name] = assignment
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -75,8 +81,8 @@ class Plan:
 
     def of(self, workload: Workload) -> list[Assignment]:
         """The assignments of a resource, oldest first."""
-        mine = [each for each in self.assignments.values() if each.spec.resource_uid == workload.uid]
-        return sorted(mine, key=lambda each: each.spec.attempt)
+        mine = self._of.get(workload.uid)
+        return sorted(mine.values(), key=lambda each: each.spec.attempt) if mine else []
 
     def edit(
         self,
@@ -118,7 +124,7 @@ class Plan:
             ),
         )
         self.taken.append((node, claim_of(made), need))
-        self.assignments[made.name] = self.inserted[made.name] = made
+        self.assignments[made.name] = self.inserted[made.name] = self._of[workload.uid][made.name] = made
         if role is AssignmentRole.OWNER:
             self.owned.append((owner_of(made), made.name))
         return made
@@ -139,7 +145,7 @@ class Plan:
             self.disowned.append(owner_of(assignment))
         self.given_back.append((assignment.spec.node, claim_of(assignment)))
         key = registry.key_of(assignment)
-        del self.assignments[assignment.name]
+        del self.assignments[assignment.name], self._of[assignment.spec.resource_uid][assignment.name]
         self.edited.pop(key, None)
         self.dropped[key] = assignment
 
