@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -24,16 +23,16 @@ TOTAL = Capacity(vcpus=4, memory_mib=4096, disk_gib=40)
 NODES = ("a", "b")
 
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True
 )
 
 address_steps = st.lists(
-    st.tuples(st.sampled_from(["take", "free"]), st.lists(st.integers(0, 5), min_size=1, max_size=4)), max_size=12
+    st.tuples(st.sampled_from(["take", "free"]), st.lists(st.integers(0, 5), min_size=1, max_size=4)), max_size=8
 )
 sizes = st.builds(Capacity, vcpus=st.integers(0, 5), memory_mib=st.integers(0, 3000), disk_gib=st.integers(0, 30))
 takings = st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, 5), sizes), min_size=1, max_size=3)
 backs = st.lists(st.tuples(st.sampled_from(NODES), st.integers(0, 5)), min_size=1, max_size=3)
-capacity_steps = st.lists(st.one_of(takings.map(lambda x: ("take", x)), backs.map(lambda x: ("back", x))), max_size=12)
+capacity_steps = st.lists(st.one_of(takings.map(lambda x: ("take", x)), backs.map(lambda x: ("back", x))), max_size=8)
 
 
 def network() -> NetworkV4:
@@ -99,31 +98,29 @@ def run_steps(db: Database, steps: list[tuple[str, list[tuple[object, ...]]]], p
             continue
 
 
+@pytest.fixture
+def pair(databases: Databases) -> tuple[Database, Database]:
+    """Two controllers' views of one cluster database."""
+    url = databases.url(Tier.CLUSTER)
+    return databases.open(url, Tier.CLUSTER, VirtualClock()), databases.open(url, Tier.CLUSTER, VirtualClock())
+
+
 @pytest.mark.design("I1")
 @quick
 @given(ours=capacity_steps, theirs=capacity_steps)
 def test_two_writers_never_overcommit_a_node(
-    databases: Databases,
-    tmp_path: Path,
+    pair: tuple[Database, Database],
     ours: list[tuple[str, list[tuple[object, ...]]]],
     theirs: list[tuple[str, list[tuple[object, ...]]]],
 ) -> None:
-    marker = tmp_path / "url"
-    if not marker.exists():
-        marker.write_text(databases.url(Tier.CLUSTER))
-    pair = [Database(marker.read_text(), tier=Tier.CLUSTER, clock=VirtualClock()) for _ in range(2)]
-    try:
-        for node in NODES:
-            pair[0].write(lambda tx, node=node: capacity.remove_node(tx, node))  # type: ignore[misc]
-            pair[0].write(lambda tx, node=node: capacity.set_total(tx, node, TOTAL))  # type: ignore[misc]
-        other = threading.Thread(target=run_steps, args=(pair[1], theirs, "t"))
-        other.start()
-        run_steps(pair[0], ours, "o")
-        other.join()
-        check_books(pair[0])
-        everything = list(pair[0].read(capacity.takings))
-        pair[0].write(lambda tx: capacity.give_back(tx, everything))
-        assert {taken for _, taken in pair[0].read(capacity.usage).values()} == {Capacity()}
-    finally:
-        for db in pair:
-            db.close()
+    for node in NODES:
+        pair[0].write(lambda tx, node=node: capacity.remove_node(tx, node))  # type: ignore[misc]
+        pair[0].write(lambda tx, node=node: capacity.set_total(tx, node, TOTAL))  # type: ignore[misc]
+    other = threading.Thread(target=run_steps, args=(pair[1], theirs, "t"))
+    other.start()
+    run_steps(pair[0], ours, "o")
+    other.join()
+    check_books(pair[0])
+    everything = list(pair[0].read(capacity.takings))
+    pair[0].write(lambda tx: capacity.give_back(tx, everything))
+    assert {taken for _, taken in pair[0].read(capacity.usage).values()} == {Capacity()}
