@@ -94,6 +94,7 @@ def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish]) -> None:
     new: list[AnyResource] = []
     changed: list[AnyResource] = []
     dropped: list[Key] = []
+    taken_in: list[Claim] = []
     for wish in wishes:
         complete = True
         for each in wish.documents:
@@ -117,9 +118,10 @@ def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish]) -> None:
                 dropped.append(key)
             elif not _is_leaving(stored):
                 changed.append(_deleting(stored))
-        claims.free_values(tx, [(_DIGEST, wish.owner)])
         if complete and not wish.gone:
-            claims.take(tx, [Claim(_DIGEST, wish.owner, wish.digest)])
+            taken_in.append(Claim(_DIGEST, wish.owner, wish.digest))
+    claims.free_values(tx, [(_DIGEST, wish.owner) for wish in wishes])
+    claims.take(tx, taken_in)
     resources.insert(tx, new)
     resources.update(tx, changed)
     resources.delete(tx, dropped)

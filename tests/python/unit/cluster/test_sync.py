@@ -1,0 +1,125 @@
+"""Wishes of the root, taken into the database owner by owner."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.cluster import sync
+from controller.cluster.sync import OwnerWish
+from controller.errors import InvalidInput, StaleTerm
+from controller.model.compute import Compute
+from controller.model.node import Node
+from controller.model.registry import key_of
+from controller.store import resources
+from controller.store.database import Database, Tier
+from tests.python.databases import Databases
+from tests.python.integration.cluster.site import CLUSTER, compute, node
+
+WEB = "RegionService default/kanto/web"
+
+
+@pytest.fixture
+def db(sqlite_databases: Databases) -> Database:
+    return sqlite_databases.new(Tier.CLUSTER, cluster=CLUSTER)
+
+
+def wish(db: Database, *documents: Compute | Node, owner: str = WEB, digest: str = "d1", term: int = 1) -> None:
+    db.write(lambda tx: sync.apply(tx, term, [OwnerWish(owner, digest, documents)]))
+
+
+def rows(db: Database) -> dict[str, Compute]:
+    return {row.name: row for row in db.read(lambda tx: resources.list_all(tx, "Compute"))}  # type: ignore[misc]
+
+
+def set_status(db: Database, name: str, status: str) -> None:
+    row = rows(db)[name].model_copy(update={"status": status})
+    db.write(lambda tx: resources.update(tx, [row]))
+
+
+@pytest.mark.design("K5", "H5")
+def test_new_computes_are_initializing_with_the_roots_identity_and_the_digest_is_kept(db: Database) -> None:
+    wish(db, compute("web-0"), compute("web-1"))
+    assert {name: row.status for name, row in rows(db).items()} == {"web-0": "Initializing", "web-1": "Initializing"}
+    assert rows(db)["web-0"].uid == compute("web-0").uid
+    assert db.read(sync.digests) == {WEB: "d1"}
+
+
+@pytest.mark.design("K3")
+def test_what_is_no_longer_listed_is_deleting_and_stays_until_its_node_has_spoken(db: Database) -> None:
+    wish(db, compute("web-0"), compute("web-1"))
+    wish(db, compute("web-0"), digest="d2")
+    assert {name: row.status for name, row in rows(db).items()} == {"web-0": "Initializing", "web-1": "Deleting"}
+    assert rows(db)["web-1"].request_method == "Delete"
+    assert db.read(sync.digests) == {WEB: "d2"}
+
+
+def test_services_do_not_touch_each_others_computes(db: Database) -> None:
+    wish(db, compute("web-0"))
+    wish(db, compute("shop-0"), owner="RegionService default/kanto/shop")
+    assert {row.status for row in rows(db).values()} == {"Initializing"}
+
+
+@pytest.mark.design("K5", "D3")
+def test_a_new_revision_of_an_active_compute_is_updating_at_once(db: Database) -> None:
+    wish(db, compute("web-0"))
+    set_status(db, "web-0", "Active")
+    wish(db, compute("web-0").model_copy(update={"revision": 2}), digest="d2")
+    assert rows(db)["web-0"].status == "Updating"
+    assert rows(db)["web-0"].request_method == "Update"
+
+
+def test_the_same_wish_again_changes_nothing(db: Database) -> None:
+    wish(db, compute("web-0"))
+    before = rows(db)["web-0"].resource_version
+    wish(db, compute("web-0"))
+    assert rows(db)["web-0"].resource_version == before
+
+
+def test_a_name_that_comes_back_with_another_identity_waits_until_the_old_one_is_gone(db: Database) -> None:
+    wish(db, compute("web-0"))
+    again = compute("web-0").model_copy(update={"uid": "another"})
+    wish(db, again, digest="d2")
+    assert rows(db)["web-0"].status == "Deleting"
+    assert db.read(sync.digests) == {}, "the root is to send it again"
+    db.write(lambda tx: resources.delete(tx, [key_of(again)]))
+    wish(db, again, digest="d2")
+    assert rows(db)["web-0"].uid == "another"
+    assert db.read(sync.digests) == {WEB: "d2"}
+
+
+@pytest.mark.design("H2")
+def test_a_term_below_the_highest_seen_is_refused_and_changes_nothing(db: Database) -> None:
+    wish(db, compute("web-0"), term=7)
+    with pytest.raises(StaleTerm, match="7 was seen"):
+        wish(db, compute("web-1"), term=6)
+    assert sorted(rows(db)) == ["web-0"]
+    wish(db, compute("web-0"), compute("web-1"), term=8)
+    with pytest.raises(StaleTerm):
+        wish(db, term=7)
+
+
+def test_a_gone_owner_leaves_no_digest(db: Database) -> None:
+    wish(db, compute("web-0"))
+    db.write(lambda tx: sync.apply(tx, 1, [OwnerWish(WEB, "", (), gone=True)]))
+    assert db.read(sync.digests) == {}
+    assert rows(db)["web-0"].status == "Deleting"
+
+
+@pytest.mark.design("G6")
+def test_a_nodes_wish_keeps_what_its_agent_said(db: Database) -> None:
+    owner = f"Node {CLUSTER}/n1"
+    wish(db, node("n1", "r1"), owner=owner)
+    row = db.read(lambda tx: resources.get(tx, key_of(node("n1", "r1"))))
+    assert row.state == "Unknown"
+    row.observed["capacity"] = {"vcpus": 4}
+    db.write(lambda tx: resources.update(tx, [row]))
+    wish(db, node("n1", "r2", drain=True), owner=owner, digest="d2")
+    row = db.read(lambda tx: resources.get(tx, key_of(node("n1", "r1"))))
+    assert row.observed["capacity"] == {"vcpus": 4}
+    assert row.observed["zones"]["rack"] == "r2"
+    assert row.spec.drain
+
+
+def test_an_owner_may_not_bring_documents_of_other_kinds() -> None:
+    with pytest.raises(InvalidInput, match="may not have a document of kind 'Node'"):
+        sync.parse(WEB, [node("n1", "r1").model_dump_json().encode()])
