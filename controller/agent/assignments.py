@@ -76,7 +76,7 @@ class Assigned:
         """The machine to ask of the driver."""
         return Desired(
             uid=self.uid,
-            name=self.item.resource.replace("/", "-"),
+            name=self.item.resource.replace("/", "."),
             revision=self.item.revision,
             spec=self.spec,
         )

@@ -53,7 +53,7 @@ class Desired:
 
     uid: str
     name: str
-    """Unique on the host, fit for a domain name: ``default-kanto-web-0``."""
+    """Unique on the host, fit for a domain name: ``default.kanto.web-0``."""
     revision: int
     spec: ComputeSpec
 

@@ -54,7 +54,7 @@ class Hosts(ABC):
         """Remove everything."""
 
     def desired(
-        self, name: str = "default-kanto-web-0", *, revision: int = 1, uid: str = "", **changes: Any
+        self, name: str = "default.kanto.web-0", *, revision: int = 1, uid: str = "", **changes: Any
     ) -> Desired:
         """A machine to ask for; ``changes`` replace fields of its spec."""
         values: dict[str, Any] = {

@@ -149,7 +149,7 @@ async def test_a_restarted_agent_finds_its_machines(driver: Driver, driver_facto
 
 
 async def test_machines_side_by_side(driver: Driver, hosts: Hosts) -> None:
-    wanted = [hosts.desired(f"default-kanto-web-{index}", interfaces=()) for index in range(3)]
+    wanted = [hosts.desired(f"default.kanto.web-{index}", interfaces=()) for index in range(3)]
     await asyncio.gather(*(driver.ensure(desired, run=True) for desired in wanted))
     for desired in wanted:
         await running(driver, hosts, desired.uid)

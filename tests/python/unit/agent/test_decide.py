@@ -26,7 +26,7 @@ SENDING, SENT, FAILED, UNCLEAR, PREPARED = (
 
 
 def machine(**values: Any) -> Machine:
-    return Machine(**{"uid": "u0", "name": "default-kanto-web-0", "revision": 1, **values})
+    return Machine(**{"uid": "u0", "name": "default.kanto.web-0", "revision": 1, **values})
 
 
 def step(there: dict[str, Any] | None, record: MigrationRecord | None = None, /, **asked: Any) -> Step:

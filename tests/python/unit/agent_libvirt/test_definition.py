@@ -40,7 +40,7 @@ def desired(revision: int = 1, **changes: Any) -> Desired:
             for number in range(2)
         ),
     }
-    return Desired(UID, "default-kanto-web-0", revision, ComputeSpec(**{**values, **changes}))
+    return Desired(UID, "default.kanto.web-0", revision, ComputeSpec(**{**values, **changes}))
 
 
 def xml(what: Desired, *, kvm: bool = False, kernel: Path | None = Path("/images/k")) -> str:
