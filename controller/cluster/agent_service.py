@@ -18,21 +18,19 @@ import structlog
 from pydantic import ValidationError
 
 from controller.clock import Clock
-from controller.cluster import nodes
+from controller.cluster.greetings import Greetings
 from controller.cluster.reports import ReportWriter
 from controller.cluster.roster import Roster
 from controller.cluster.sessions import AgentSession, Sessions
-from controller.errors import Forbidden, InvalidInput, NotFound, Problem
+from controller.errors import Forbidden, InvalidInput, Problem
 from controller.model import document
-from controller.model.node import NODE, Node
+from controller.model.node import NODE, Capacity, Node
 from controller.pki import Authority, CredentialFolder, Identity, cluster_scope
 from controller.pki.identity import NODE as NODE_KIND
 from controller.rpc.identity import Context, require_identity
 from controller.store import resources, tokens
 from controller.store.database import Database, Transaction
 from controller.wire import agent_pb2, agent_pb2_grpc
-
-_FACTS = ("capacity", "numa", "providers")
 
 
 class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
@@ -47,6 +45,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         authority: CredentialFolder | None,
         roster: Roster,
         sessions: Sessions,
+        greetings: Greetings,
         reports: ReportWriter,
         lifetime: timedelta,
     ) -> None:
@@ -57,6 +56,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self._authority = authority
         self._roster = roster
         self._sessions = sessions
+        self._greetings = greetings
         self._reports = reports
         self._lifetime = lifetime
         self._log = structlog.get_logger("agents")
@@ -86,7 +86,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             raise InvalidInput([Problem("hello", "must be the first message")])
         if first.hello.node != caller.name:
             raise Forbidden(f"{caller} speaks for its own node only, not for {first.hello.node!r}")
-        await self._greet(first.hello)
+        await self._greetings.greet(caller.name, _facts(first.hello))
         await self._roster.caught_up()
         session = AgentSession(caller.name)
         self._sessions.open(session, self._roster)
@@ -113,18 +113,6 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         finally:
             self._sessions.close(session)
 
-    async def _greet(self, hello: agent_pb2.Hello) -> None:
-        facts = _facts(hello)
-        known = self._roster.node(hello.node)
-        if known is not None and all(known.observed.get(name) == value for name, value in facts.items()):
-            return  # a reconnect: a thousand of them write nothing
-        try:
-            await self._db.awrite(partial(nodes.greet, cluster=self._cluster, name=hello.node, facts=facts))
-        except NotFound as error:
-            raise Forbidden(f"{hello.node} is no node of cluster {self._cluster}") from error
-        except ValidationError as error:
-            raise InvalidInput(document.problems(error, "hello.capacity")) from error
-
     def _signer(self) -> Authority:
         if self._authority is None:
             raise Forbidden("this cluster API does not sign certificates")
@@ -144,14 +132,18 @@ def _join(tx: Transaction, cluster: str, token: str, node: str) -> None:
 
 
 def _facts(hello: agent_pb2.Hello) -> dict[str, Any]:
+    """What the node has, as the agent tells it; raises InvalidInput."""
     try:
         told = json.loads(hello.capacity)
-        facts = {name: told[name] for name in _FACTS if name in told}
-        assert "capacity" in facts
-    except (ValueError, TypeError, AssertionError) as error:
+        capacity = Capacity.model_validate(told["capacity"])
+    except ValidationError as error:
+        raise InvalidInput(document.problems(error, "hello.capacity")) from error
+    except (ValueError, TypeError, KeyError) as error:
         raise InvalidInput([Problem("hello.capacity", "is not a JSON object with `capacity`")]) from error
     return {
-        **facts,
+        "capacity": capacity.model_dump(),
+        "numa": told.get("numa", []),
+        "providers": told.get("providers", []),
         "endpoint": hello.endpoint,
         "migration_address": hello.migration_address,
         "version": hello.version,

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from controller.cluster.agent_service import AgentServicer
 from controller.cluster.cluster_service import ClusterServicer
+from controller.cluster.greetings import Greetings
 from controller.cluster.reports import ReportWriter
 from controller.cluster.roster import Roster
 from controller.cluster.sessions import Sessions
@@ -42,6 +43,7 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
     sessions = Sessions(db, clock)
     reports = ReportWriter(db, clock, cluster)
     roster = Roster(db, feed, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster))
+    greetings = Greetings(db, roster, cluster)
     authority = settings.tls.authority
     agents = AgentServicer(
         db,
@@ -50,6 +52,7 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
         authority=CredentialFolder(authority) if authority is not None else None,
         roster=roster,
         sessions=sessions,
+        greetings=greetings,
         reports=reports,
         lifetime=timedelta(seconds=settings.node_certificate_seconds),
     )
@@ -75,6 +78,7 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
 
     process.add_task("sessions", sessions.run, stop=drain)
     process.add_task("reports", reports.run)
+    process.add_task("greetings", greetings.run)
     process.add_task("processes", processes.run)
     process.heartbeat_to(tell)
     await process.run()

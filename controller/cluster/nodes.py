@@ -89,19 +89,22 @@ def remove_empty(tx: Transaction, node: Node) -> bool:
     return True
 
 
-def greet(tx: Transaction, cluster: str, name: str, facts: Mapping[str, Any]) -> Node:
-    """Note what an agent says of its node at the start of a session; raises NotFound.
+def greet(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Note what agents say of their nodes at the start of a session; returns the nodes that there are.
 
-    ``facts``: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint,
-    migration_address, version.
+    Facts: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint, migration_address,
+    version.
     """
-    node = cast(Node, resources.get(tx, NODE.key(cluster, name)))
-    total = Capacity.model_validate(facts["capacity"])
-    capacity.set_total(tx, name, total)
-    observed = {**node.observed, **facts, "capacity": total.model_dump()}
-    if observed == node.observed:
-        return node
-    return cast(Node, resources.update(tx, [node.model_copy(update={"observed": observed})])[0])
+    rows = cast(list[Node], list(resources.get_many(tx, (NODE.key(cluster, name) for name in told)).values()))
+    changed = []
+    for node in rows:
+        facts = told[node.name]
+        capacity.set_total(tx, node.name, Capacity.model_validate(facts["capacity"]))
+        observed = {**node.observed, **facts}
+        if observed != node.observed:
+            changed.append(node.model_copy(update={"observed": observed}))
+    resources.update(tx, changed)
+    return {node.name for node in rows}
 
 
 def _shown(node: Node, seen: Seen) -> Node:
