@@ -1,0 +1,84 @@
+"""Two of each API and controller on one PostgreSQL; the masters stopped past their lease and woken again (H2)."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from controller.store.database import Tier
+from tests.python.databases import PostgresqlServer
+from tests.python.end_to_end.conftest import urls
+from tests.python.end_to_end.plant import Plant, plant
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.postgresql]
+KINDS = ("resource-controller", "cluster-controller")
+
+
+@pytest.fixture(scope="module")
+def pair(postgresql_server: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    made = urls(tmp_path_factory.mktemp("pair"), postgresql_server)
+    with plant(made[Tier.ROOT], made[Tier.CLUSTER], agents=2, controllers=2, apis=2) as running:
+        yield running
+
+
+def masters(site: Plant) -> dict[str, tuple[str, int]]:
+    """Name and term of the master of each kind, as the processes say."""
+    rows = site.rows("ServiceProcess")
+    found: dict[str, tuple[str, int]] = {}
+    for row in rows:
+        kind, term = row["spec"]["process_kind"], row["spec"]["term"]
+        if row["spec"]["role"] == "Master" and term > found.get(kind, ("", 0))[1]:
+            found[kind] = (row["name"], term)
+    return found
+
+
+@pytest.mark.design("H2", "F4", "A9")
+def test_one_master_of_each_kind(pair: Plant) -> None:
+    pair.until(lambda: set(masters(pair)) == set(KINDS), what="a master of each kind")
+    pair.put_service(3)
+    pair.until(lambda: pair.settled(3))
+    rows = {row["name"]: row for row in pair.rows("ServiceProcess")}
+    assert set(rows) == set(pair.processes)
+    for kind in KINDS:
+        roles = sorted(rows[f"{kind}-{number}"]["spec"]["role"] for number in range(2))
+        assert roles == ["Master", "Slave"]
+
+
+@pytest.mark.design("H2")
+def test_masters_stopped_past_their_lease_and_woken_again(pair: Plant) -> None:
+    pair.put_service(3)
+    pair.until(lambda: pair.settled(3))
+    before = masters(pair)
+    for name, _ in before.values():
+        pair.kill(name, signal.SIGSTOP)
+    pair.put_service(5)
+    pair.until(lambda: all(masters(pair)[kind][1] > before[kind][1] for kind in KINDS), what="new terms")
+    pair.until(lambda: pair.settled(5), deadline=90)
+    for name, _ in before.values():
+        pair.kill(name, signal.SIGCONT)
+    pair.put_service(2)
+    pair.until(lambda: pair.settled(2), deadline=90)
+    after = masters(pair)
+    assert all(after[kind][0] != before[kind][0] for kind in KINDS)
+    pair.until(lambda: all(_steps_down(pair, name) for name, _ in before.values()), what="the old masters step down")
+    assert pair.world.double_runs() == []
+    assert pair.leaks() == []
+
+
+@pytest.mark.design("H2")
+def test_a_stopped_api_holds_nobody_up(pair: Plant) -> None:
+    pair.put_service(2)
+    pair.until(lambda: pair.settled(2))
+    pair.kill("resource-api-1", signal.SIGSTOP)
+    try:
+        pair.put_service(3)
+        pair.until(lambda: pair.settled(3), deadline=90)
+    finally:
+        pair.kill("resource-api-1", signal.SIGCONT)
+
+
+def _steps_down(site: Plant, name: str) -> bool:
+    (row,) = [row for row in site.rows("ServiceProcess") if row["name"] == name]
+    return bool(row["spec"]["role"] == "Slave")
