@@ -60,15 +60,21 @@ def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
     written = {key_of(resource): resource for resource in resources.update(tx, kept)}
     gone = [step.key for step in steps if step.action is Action.DELETE and step.after is None]
     resources.delete(tx, gone)
-    for key in gone:
-        users, count = references.users(tx, key, _MAX_USERS)
-        if count:
-            raise Conflict(f"{key} is in use", users=users, user_count=count)
+    _refuse_used(tx, gone)
     for step in steps:
         resource = written.get(step.key) or step.current
         if resource is not None:
             results.append(Result(step.key, step.action, resource))
     return results
+
+
+def _refuse_used(tx: Transaction, gone: Sequence[Key]) -> None:
+    """Raise Conflict for the first that something left behind still names."""
+    doubtful = references.used(tx, gone) | {key for key in gone if key.kind == "Project"}
+    for key in sorted(doubtful, key=str):
+        users, count = references.users(tx, key, _MAX_USERS)
+        if count:
+            raise Conflict(f"{key} is in use", users=users, user_count=count)
 
 
 def _refusals(tx: Transaction, current: AnyResource, *, force: bool) -> Iterator[Refusal]:

@@ -69,6 +69,14 @@ async def test_what_is_still_in_use_undoes_the_whole_delete(service: Api) -> Non
     assert (await service.get("/v1/clusters/tokyo1/nodes/server1")).status_code == 200
 
 
+async def test_a_project_with_services_stays_in_a_batch_too(service: Api) -> None:
+    project = {"kind": "Project", "name": "shop"}
+    assert (await service.apply(project, {**SERVICE, "project": "shop"})).status_code == 200
+    refused = await service.post("/v1/delete", json=[project])
+    assert refused.status_code == 409
+    assert refused.json()["users"] == ["RegionService shop/kanto/web"]
+
+
 async def test_a_service_leaves_in_its_own_time(service: Api) -> None:
     answer = await service.post("/v1/delete", json=[SERVICE])
     assert [(one["action"], one["status"]) for one in answer.json()["results"]] == [("delete", "Deleting")]

@@ -10,8 +10,10 @@ import pytest
 from fastapi import FastAPI
 
 from controller.clock import VirtualClock
+from controller.model.network import NetworkV4Port
 from controller.root.api.bootstrap import ensure_default_project
 from controller.root.api.settings import ApiSettings
+from controller.store import resources
 from controller.store.database import Database, Tier
 from tests.python.databases import Databases
 from tests.python.integration.root_api.conftest import SERVICE, Api
@@ -114,6 +116,22 @@ async def test_networks_of_a_cluster_do_not_overlap_and_stay(site: Api) -> None:
         one["spec"][field] = spec[field].replace("172.16", "172.17")
     both = await site.apply(one, {**one, "name": "n2"})
     assert errors_of(both) == {"[1].spec.subnet": "overlaps 172.17.0.0/16 of network n1"}
+
+
+@pytest.mark.design("D7")
+async def test_a_pool_grows_but_does_not_leave_used_addresses(site: Api, db: Database) -> None:
+    path = "/v1/clusters/tokyo1/networks/service"
+    network = (await site.get(path)).json()
+    spec = {"address": "172.16.10.10", "mac": "52:54:ac:10:0a:0a", "owner_kind": "Compute", "owner": "default/kanto/a"}
+    port = {"name": "172-16-10-10", "cluster": "tokyo1", "network": "service", "spec": spec}
+    db.write(lambda tx: resources.insert(tx, [NetworkV4Port.model_validate(port)]))
+    network["spec"].update(start_address="172.16.10.5", end_address="172.16.10.254")
+    assert (await site.put(path, json=network)).status_code == 200
+    network["spec"].update(start_address="172.16.10.11")
+    refused = await site.put(path, json=network)
+    assert refused.status_code == 409
+    assert refused.json()["users"] == ["Compute default/kanto/a (172.16.10.10)"]
+    assert (await site.delete(path)).status_code == 409, "its ports are in use"
 
 
 @pytest.mark.design("J3")
