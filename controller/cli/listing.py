@@ -27,10 +27,10 @@ def many(kind: Kind, items: Sequence[Document]) -> View:
     )
 
 
-def one(kind: Kind, item: Document, lines: Sequence[str] = ()) -> View:
+def one(kind: Kind, item: Document) -> View:
     """The same for a single resource."""
     view = many(kind, [item])
-    return View(view.columns, view.rows, view.documents, view.wide, single=True, lines=tuple(lines))
+    return View(view.columns, view.rows, view.documents, view.wide, single=True)
 
 
 def description(item: Document, events: Sequence[Document]) -> View:

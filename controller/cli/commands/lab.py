@@ -20,6 +20,7 @@ lab = typer.Typer(no_args_is_help=True)
 app.add_typer(lab, name="lab", rich_help_panel="Lab")
 
 _PANEL = "Lab"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "tokyo"
 IdOption = Annotated[str, typer.Option("--id", help="Id of the lab; several live side by side.")]
 
 
@@ -93,7 +94,6 @@ def up(
     Example:
       resourcectl up
     """
-    from controller.lab.up import EXAMPLES
     from controller.lab.up import up as lab_up_all
 
     with progress.shown() as show:

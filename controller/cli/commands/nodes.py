@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -62,12 +63,18 @@ def drain(
     key = session.locate("Node", node)
     item = session.act(key, "drain")
     deadline = time.monotonic() + wait
-    while wait and time.monotonic() < deadline and dig(item, "observed.computes"):
-        time.sleep(1)
+    while not _is_empty(item) and time.monotonic() < deadline:
+        time.sleep(min(1.0, wait))
         item = session.get(key)
-    left = dig(item, "observed.computes")
-    if not (wait and left):
-        return listing.one(find_kind("Node"), item)
-    blocker = dig(item, "observed.drain") or item.get("state_reason") or "no reason is given yet"
-    view = listing.one(find_kind("Node"), item, lines=[f"{left} computes are still here: {blocker}"])
-    return dataclasses.replace(view, exit_code=ExitCode.TRY_AGAIN)
+    view = listing.one(find_kind("Node"), item)
+    if not wait or _is_empty(item):
+        return view
+    left = dig(item, "observed.drain.remaining") or dig(item, "observed.computes") or 0
+    blockers = dig(item, "observed.drain.blocked_by") or []
+    lines = [f"{left} computes are still here", *(f"  blocked: {blocker}" for blocker in blockers)]
+    return dataclasses.replace(view, lines=lines, exit_code=ExitCode.TRY_AGAIN)
+
+
+def _is_empty(node: Mapping[str, Any]) -> bool:
+    """True once the cluster has said so of this drain: nothing remains to be moved."""
+    return dig(node, "observed.drain.remaining") == 0 and not dig(node, "observed.computes")

@@ -47,16 +47,29 @@ def test_cordon_uncordon_and_drain_ask_it_of_the_node(tokyo: Shell) -> None:
     assert (spec["schedulable"], spec["drain"]) == (True, False)
 
 
-def test_a_drain_that_is_waited_for_says_what_is_left(tokyo: Shell, db: Database) -> None:
-    def occupied(tx: Transaction) -> None:
-        key = registry.get("Node").key("tokyo1", NODE)
-        node = resources.get(tx, key)
-        resources.update(tx, [node.model_copy(update={"observed": {"computes": 2}})])
+@pytest.mark.parametrize(
+    ("observed", "code", "said"),
+    [
+        (
+            {"computes": 2, "drain": {"remaining": 2, "blocked_by": ["default/kanto/web-0: no node has room"]}},
+            ExitCode.TRY_AGAIN,
+            ["2 computes are still here", "  blocked: default/kanto/web-0: no node has room"],
+        ),
+        ({"computes": 0, "drain": {"remaining": 0, "blocked_by": []}}, ExitCode.DONE, []),
+        ({"computes": 0}, ExitCode.TRY_AGAIN, ["0 computes are still here"]),  # the cluster has not said it yet
+    ],
+)
+def test_a_drain_that_is_waited_for_says_what_is_left_and_why(
+    tokyo: Shell, db: Database, observed: dict[str, object], code: ExitCode, said: list[str]
+) -> None:
+    def seen(tx: Transaction) -> None:
+        node = resources.get(tx, registry.get("Node").key("tokyo1", NODE))
+        resources.update(tx, [node.model_copy(update={"observed": observed})])
 
-    db.write(occupied)
+    db.write(seen)
     result = tokyo.run("drain", NODE, "--wait", "0.01")
-    assert result.exit_code == ExitCode.TRY_AGAIN
-    assert "2 computes are still here" in result.stdout
+    assert result.exit_code == code
+    assert result.stdout.splitlines()[2:] == said
 
 
 @pytest.mark.design("K2", "D3")
