@@ -36,9 +36,12 @@ Describe = Callable[["libvirt.virDomain", int], MachineEvent | None]
 class Connection:
     """One libvirtd, opened when needed."""
 
-    def __init__(self, settings: LibvirtSettings, listeners: Listeners, describe: Describe) -> None:
+    def __init__(
+        self, settings: LibvirtSettings, listeners: Listeners | None = None, describe: Describe | None = None
+    ) -> None:
+        """``listeners`` hear of machines' events, made by ``describe``; without them nobody is told of any."""
         self._settings = settings
-        self._listeners = listeners
+        self._listeners = listeners or Listeners()
         self._describe = describe
         self._lock = threading.Lock()
         self._connect: libvirt.virConnect | None = None
@@ -105,7 +108,8 @@ class Connection:
             connect = libvirt.open(self._settings.uri)
             _keep_alive(connect, self._settings)
             connect.registerCloseCallback(self._on_close, None)
-            connect.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
+            if self._describe is not None:
+                connect.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
             self._connect = connect
             back, self._was_lost = self._was_lost, False
         if back:
@@ -126,7 +130,7 @@ class Connection:
     def _on_lifecycle(
         self, _connect: libvirt.virConnect, domain: libvirt.virDomain, event: int, detail: int, _opaque: object
     ) -> None:
-        described = self._describe(domain, event)
+        described = None if self._describe is None else self._describe(domain, event)
         if described is not None:
             self._tell(described)
 

@@ -43,6 +43,10 @@ from controller.errors import Conflict, NotFound, TimedOut
 ASK_AGAIN = 5.0
 """Seconds between two ACPI requests: one that comes while the guest boots is lost."""
 POLL = 0.3
+JOB_PATIENCE = 5.0
+"""Seconds that a machine may take to say what job it has."""
+JOB_THREADS = 2
+"""Threads that one machine's silence may hold."""
 
 _EVENTS = {
     libvirt.VIR_DOMAIN_EVENT_STARTED: Event.STARTED,
@@ -65,7 +69,13 @@ class LibvirtDriver(Driver):
         self._listeners = Listeners()
         self._uids: dict[str, str] = {}
         """uid of the resource by UUID of the domain, for events of domains that are gone."""
-        self._connection = Connection(settings, self._listeners, self._describe)
+        self._asking: list[str] = []
+        """Machines whose jobs worker threads ask for right now: a stuck one must not take them all."""
+        # libvirtd works on five calls of a connection at a time: a few that take long (a migration, a stuck
+        # machine) must not keep the driver from seeing the others.
+        self._looking = Connection(settings, self._listeners, self._describe)
+        self._jobs = Connection(settings)
+        self._working = Connection(settings)
         self._images = ImageCache(
             settings.state_folder / "images",
             max_bytes=settings.image_max_gib * GIB,
@@ -79,10 +89,15 @@ class LibvirtDriver(Driver):
                 kvm.accelerator, self._settings.state_folder, self._settings.kvm_probe_kernel
             )
             self._kvm = found == "kvm"
-        await self._connection.open()
+        for connection in self._connections():
+            await connection.open()
 
     async def close(self) -> None:
-        await self._connection.close()
+        for connection in self._connections():
+            await connection.close()
+
+    def _connections(self) -> tuple[Connection, ...]:
+        return (self._looking, self._jobs, self._working)
 
     async def facts(self) -> HostFacts:
         capacity = await asyncio.to_thread(facts.read_capacity, self._settings.capacity, self._settings.state_folder)
@@ -93,10 +108,10 @@ class LibvirtDriver(Driver):
         )
 
     async def observe(self) -> list[Machine]:
-        machines = await self._connection.call("list machines", observing.machines)
-        for machine in machines:
-            self._remember(machine.uid)
-        return machines
+        seen = await self._looking.call("list machines", observing.look_at_all)
+        for each in seen:
+            self._remember(each.mark.uid)
+        return list(await asyncio.gather(*(self._with_job(each) for each in seen)))
 
     async def ensure(self, desired: Desired, *, run: bool) -> None:
         self._remember(desired.uid)
@@ -168,13 +183,13 @@ class LibvirtDriver(Driver):
 
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
         try:
-            await self._connection.call(
+            await self._working.call(
                 f"migrate {uid} to {target.node}",
                 lambda connect: migration.send(connect, uid, target, self._settings),
                 timeout=self._settings.migration_timeout,
             )
         except TimedOut:
-            await self._connection.call(f"break off the migration of {uid}", lambda c: migration.abort(c, uid))
+            await self._jobs.call(f"break off the migration of {uid}", lambda c: migration.abort(c, uid))
             raise
         machine, _ = await self._find(uid)
         if machine is not None and machine.state is not MachineState.STOPPED:
@@ -202,17 +217,39 @@ class LibvirtDriver(Driver):
                     raise Conflict(f"the console is in use: {error.get_error_message()}") from error
                 raise
 
-        return await self._connection.call(f"open the console of {uid}", work)
+        return await self._working.call(f"open the console of {uid}", work)
 
     def events(self) -> Listeners:
         return self._listeners
 
-    async def _find(self, uid: str) -> tuple[Machine | None, Mark | None]:
-        def work(connect: libvirt.virConnect) -> tuple[Machine | None, Mark | None]:
+    async def _find(self, uid: str) -> tuple[Machine, Mark] | tuple[None, None]:
+        def work(connect: libvirt.virConnect) -> observing.Seen | None:
             domain = observing.lookup(connect, uid)
-            return (None, None) if domain is None else observing.machine_and_mark(domain)
+            return None if domain is None else observing.look(domain)
 
-        return await self._connection.call(f"look at {uid}", work)
+        seen = await self._looking.call(f"look at {uid}", work)
+        return (None, None) if seen is None else (await self._with_job(seen), seen.mark)
+
+    async def _with_job(self, seen: observing.Seen) -> Machine:
+        """Add what job the machine has; one that gives no answer is UNKNOWN and holds up no other."""
+        uid = seen.mark.uid
+        if not seen.active:
+            return seen.with_job(None)
+        if self._asking.count(uid) >= JOB_THREADS:
+            return seen.stuck()
+
+        def work(connect: libvirt.virConnect) -> int | None:
+            self._asking.append(uid)
+            try:
+                domain = observing.lookup(connect, uid)
+                return None if domain is None else observing.job(domain)
+            finally:
+                self._asking.remove(uid)
+
+        try:
+            return seen.with_job(await self._jobs.call(f"ask for the job of {uid}", work, timeout=JOB_PATIENCE))
+        except TimedOut:
+            return seen.stuck()
 
     async def _image(self, desired: Desired) -> CachedImage:
         """The image, checked to fit the machine's disks as far as that is known without stopping it."""
@@ -229,7 +266,7 @@ class LibvirtDriver(Driver):
             config_drive=files.config_drive,
             console_log=files.console_log,
         )
-        await self._connection.call(f"define {desired.name}", lambda connect: connect.defineXML(xml))
+        await self._working.call(f"define {desired.name}", lambda connect: connect.defineXML(xml))
 
     async def _start(self, uid: str) -> None:
         def work(connect: libvirt.virConnect) -> None:
@@ -239,7 +276,7 @@ class LibvirtDriver(Driver):
             if not domain.isActive():
                 domain.create()
 
-        await self._connection.call(f"start {uid}", work, timeout=self._settings.start_timeout)
+        await self._working.call(f"start {uid}", work, timeout=self._settings.start_timeout)
 
     async def _mark(self, mark: Mark, *, live: bool) -> None:
         flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0)
@@ -262,7 +299,7 @@ class LibvirtDriver(Driver):
                 work(domain)
 
         try:
-            await self._connection.call(f"{doing} {uid}", found, timeout=timeout)
+            await self._working.call(f"{doing} {uid}", found, timeout=timeout)
         except NotFound:
             return  # it went while we looked
 

@@ -6,6 +6,8 @@ is looked at is simply not there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import libvirt
 
 from controller.agent.drivers.base import Machine, MachineState, PauseReason
@@ -23,43 +25,66 @@ _STATES = {
     libvirt.VIR_DOMAIN_CRASHED: MachineState.STOPPED,
 }
 
+_MIGRATIONS = {libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN, libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT}
+_SLEEPS = -1
+"""In place of a reason: the guest put itself to sleep."""
 
-def machines(connect: libvirt.virConnect) -> list[Machine]:
+
+@dataclass(frozen=True)
+class Seen:
+    """A domain with our mark, as far as libvirt tells at once: whether it migrates is asked apart."""
+
+    machine: Machine
+    mark: definition.Mark
+    paused_because: int | None
+    """libvirt's reason; None when it is not paused."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it has a QEMU."""
+        return self.machine.state is not MachineState.STOPPED
+
+    def with_job(self, operation: int | None) -> Machine:
+        """The machine, with the operation of its job."""
+        return replace(
+            self.machine,
+            migrating=operation in _MIGRATIONS,
+            pause_reason=_pause_reason(self.paused_because, operation, self.machine.persistent),
+        )
+
+    def stuck(self) -> Machine:
+        """The machine when its QEMU or its job gives no answer."""
+        return replace(self.machine, state=MachineState.UNKNOWN, pause_reason=PauseReason.NONE)
+
+
+def look_at_all(connect: libvirt.virConnect) -> list[Seen]:
     """Every domain with our mark."""
-    return [found for domain in connect.listAllDomains() if (found := machine(domain)) is not None]
+    return [seen for domain in connect.listAllDomains() if (seen := look(domain)) is not None]
 
 
-def machine(domain: libvirt.virDomain) -> Machine | None:
-    """The domain as a machine; None when it is not ours, or gone."""
-    return machine_and_mark(domain)[0]
-
-
-def machine_and_mark(domain: libvirt.virDomain) -> tuple[Machine, definition.Mark] | tuple[None, None]:
-    """The domain as a machine, with its whole mark."""
+def look(domain: libvirt.virDomain) -> Seen | None:
+    """The domain; None when it is not ours, or gone."""
     try:
         found = definition.read(domain.XMLDesc())
         if found is None:
-            return None, None
+            return None
         state, reason = domain.state()
-        operation = _job(domain)
         persistent = bool(domain.isPersistent())
     except libvirt.libvirtError as error:
         if is_absent(error):
-            return None, None
+            return None
         raise
-    seen = Machine(
+    machine = Machine(
         uid=found.mark.uid,
         name=found.mark.name,
         revision=found.mark.revision,
         state=_STATES.get(state, MachineState.UNKNOWN),
-        pause_reason=_pause_reason(state, reason, operation, persistent),
-        migrating=operation
-        in (libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN, libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT),
         persistent=persistent,
         reboots=found.mark.reboots,
         taps=found.taps,
     )
-    return seen, found.mark
+    paused_because = {libvirt.VIR_DOMAIN_PAUSED: reason, libvirt.VIR_DOMAIN_PMSUSPENDED: _SLEEPS}.get(state)
+    return Seen(machine, found.mark, paused_because)
 
 
 def lookup(connect: libvirt.virConnect, uid: str) -> libvirt.virDomain | None:
@@ -72,23 +97,26 @@ def lookup(connect: libvirt.virConnect, uid: str) -> libvirt.virDomain | None:
         raise
 
 
-def _job(domain: libvirt.virDomain) -> int | None:
-    """The operation of the job under way; None when there is none."""
+def job(domain: libvirt.virDomain) -> int | None:
+    """The operation of the domain's job under way; None when there is none.
+
+    May block for as long as its QEMU does, where the rest of this module does not.
+    """
     try:
         if domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE:
             return None
         return int(domain.jobStats().get("operation", libvirt.VIR_DOMAIN_JOB_OPERATION_UNKNOWN))
     except libvirt.libvirtError as error:
-        # Not running means no job; the state is read separately and says so.
-        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        if is_absent(error):
             return None
+        # libvirt refuses to tell of the job for two reasons: it is one of receiving, or nothing runs.
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            return int(libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN) if domain.isActive() else None
         raise
 
 
-def _pause_reason(state: int, reason: int, operation: int | None, persistent: bool) -> PauseReason:
-    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
-        return PauseReason.OTHER
-    if state != libvirt.VIR_DOMAIN_PAUSED:
+def _pause_reason(reason: int | None, operation: int | None, persistent: bool) -> PauseReason:
+    if reason is None:
         return PauseReason.NONE
     if operation == libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN:
         return PauseReason.INCOMING

@@ -40,7 +40,7 @@ class LibvirtSettings(Part):
     capacity: CapacitySettings = Field(default=CapacitySettings(), description="What the node offers.")
     call_timeout: float = Field(default=30.0, gt=0, description="Deadline of an ordinary libvirt call (s).")
     start_timeout: float = Field(default=120.0, gt=0, description="Deadline for starting a domain (s).")
-    migration_timeout: float = Field(default=3600.0, gt=0, description="Deadline of a migration (s); then aborted.")
+    migration_timeout: float = Field(default=1800.0, gt=0, description="Deadline of a migration (s); then aborted.")
     migration_bandwidth_mib: int = Field(default=0, ge=0, description="Limit of a migration (MiB/s); 0: none.")
     keepalive_interval: int = Field(default=5, ge=1, description="Between two probes of libvirtd (s).")
     keepalive_count: int = Field(default=3, ge=1, description="Unanswered probes after which it counts as away.")

@@ -117,7 +117,7 @@ async def test_machines_live_through_the_death_of_libvirtd(driver: HostedDriver,
 
 
 async def test_a_hung_libvirtd_stalls_nobody(hosts: LibvirtHosts) -> None:
-    settings = hosts.settings().model_copy(update={"call_timeout": 1.0, "start_timeout": 1.0, "keepalive_interval": 1})
+    settings = hosts.settings().model_copy(update={"call_timeout": 1.0, "keepalive_interval": 1})
     driver = HostedDriver(hosts.hosts[0], settings)
     await driver.open()
     desired = hosts.desired()
@@ -145,5 +145,26 @@ async def test_a_hung_libvirtd_stalls_nobody(hosts: LibvirtHosts) -> None:
             return False
 
     await eventually(answers, deadline=30)
-    await driver.ensure(desired, run=True)
     await driver.close()
+
+
+async def test_a_stuck_machine_holds_up_no_other(driver: HostedDriver, hosts: LibvirtHosts) -> None:
+    stuck, fine = hosts.desired("default.kanto.web-0"), hosts.desired("default.kanto.web-1", interfaces=())
+    for desired in (stuck, fine):
+        await driver.ensure(desired, run=True)
+    (qemu,) = hosts.hosts[0].qemu(stuck.name)
+    os.kill(qemu, signal.SIGSTOP)
+    try:
+        # Something that waits for the machine's monitor, as a broken migration does.
+        waiting = asyncio.ensure_future(driver.stop(stuck.uid, timeout=120))
+        began = time.monotonic()
+        for _ in range(8):
+            states = {machine.uid: machine.state for machine in await driver.observe()}
+            assert states[fine.uid] is MachineState.RUNNING
+            assert states[stuck.uid] in (MachineState.RUNNING, MachineState.UNKNOWN)
+        assert time.monotonic() - began < 60
+    finally:
+        os.kill(qemu, signal.SIGCONT)
+        waiting.cancel()
+    await driver.remove(stuck.uid, timeout=0)
+    assert await find(driver, stuck.uid) is None
