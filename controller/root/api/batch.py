@@ -85,7 +85,6 @@ def _audit(tx: Transaction, call: Call, steps: Iterable[Step]) -> None:
     records = [
         AuditRecord(
             name=resources.new_uid(tx),
-            project=step.key.project or "default",
             spec=AuditRecordSpec(
                 at=tx.now,
                 token=call.token.name,

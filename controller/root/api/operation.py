@@ -119,7 +119,6 @@ class Call:
             resource=key.path if key else "",
             request_id=self.request_id,
             outcome=outcome,
-            project=key.project if key and key.project else "default",
         )
 
 
