@@ -59,7 +59,7 @@ def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
     kept = [step.after for step in steps if step.after is not None]
     written = {key_of(resource): resource for resource in resources.update(tx, kept)}
     gone = [step.key for step in steps if step.action is Action.DELETE and step.after is None]
-    resources.delete(tx, gone)
+    resources.delete(tx, [*gone, *_events_of(tx, gone)])
     _refuse_used(tx, gone)
     for step in steps:
         resource = written.get(step.key) or step.current
@@ -99,9 +99,16 @@ def _node(tx: Transaction, node: AnyResource, *, force: bool) -> Iterator[Refusa
 
 
 def _used(tx: Transaction, key: Key, ignoring: Sequence[Key]) -> Iterator[Refusal]:
-    users, count = references.users(tx, key, _MAX_USERS, ignoring=ignoring if len(ignoring) > 1 else ())
+    ignored = [*(ignoring if len(ignoring) > 1 else ()), *_events_of(tx, [key])]
+    users, count = references.users(tx, key, _MAX_USERS, ignoring=ignored)
     if count:
         yield conflict("", f"{key} is in use", users, count)
+
+
+def _events_of(tx: Transaction, keys: Iterable[Key]) -> list[Key]:
+    """The events of projects: they go with their project and are no reason to keep it."""
+    projects = [key.names[-1] for key in keys if key.kind == "Project"]
+    return [key_of(event) for name in projects for event in resources.list_all(tx, "Event", project=name)]
 
 
 def _compute(compute: Compute, services: dict[Key, _Shrinking]) -> Iterator[Step]:

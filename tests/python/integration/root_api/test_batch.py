@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.model.event import Event
 from controller.store import database as store_database
+from controller.store import resources
+from controller.store.database import Database
 from tests.python.integration.root_api.conftest import SERVICE, SITE, Api
 
 
@@ -75,6 +78,16 @@ async def test_a_project_with_services_stays_in_a_batch_too(service: Api) -> Non
     refused = await service.post("/v1/delete", json=[project])
     assert refused.status_code == 409
     assert refused.json()["users"] == ["RegionService shop/kanto/web"]
+
+
+async def test_what_happened_in_a_project_does_not_keep_it(api: Api, db: Database) -> None:
+    await api.apply({"kind": "Project", "name": "shop"}, {"kind": "Project", "name": "bank"})
+    spec = {"resource_kind": "Compute", "resource": "shop/kanto/web-0", "reason": "Scheduled"}
+    event = Event.model_validate({"name": "1", "project": "shop", "spec": spec})
+    db.write(lambda tx: resources.insert(tx, [event, event.model_copy(update={"name": "2", "project": "bank"})]))
+    assert (await api.delete("/v1/projects/shop")).status_code == 204
+    assert (await api.post("/v1/delete", json=[{"kind": "Project", "name": "bank"}])).status_code == 200
+    assert (await api.get("/v1/events")).json()["items"] == []
 
 
 async def test_a_service_leaves_in_its_own_time(service: Api) -> None:
