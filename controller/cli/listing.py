@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,18 +12,29 @@ from controller.model.registry import Kind
 
 Document = Mapping[str, Any]
 
+_TIMES = ("spec.last_at", "spec.at")
+_FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=Z|[+-])")
+
 
 def many(kind: Kind, items: Sequence[Document]) -> View:
-    """A table of resources; project and parents are shown where they differ."""
+    """A table of resources; project and parents are shown where they differ.
+
+    Records of what happened come in order of time, and their names, which mean nothing, only in
+    the wide form.
+    """
+    is_record = bool(kind.columns) and kind.columns[0].path in _TIMES
+    if is_record:
+        items = sorted(items, key=lambda item: text(dig(item, kind.columns[0].path)))
     scope = [path for path in (*(["project"] if kind.per_project else []), *kind.parents) if _differs(items, path)]
     paths = [*scope, "name", *(column.path for column in kind.columns)]
     titles = [*(path.upper() for path in scope), "NAME", *(column.title for column in kind.columns)]
     first = len(scope) + 1
+    wide = {first + index for index, column in enumerate(kind.columns) if column.wide}
     return View(
         columns=tuple(titles),
-        rows=[tuple(text(dig(item, path)) for path in paths) for item in items],
+        rows=[tuple(_cell(item, path) for path in paths) for item in items],
         documents=items,
-        wide=frozenset(first + index for index, column in enumerate(kind.columns) if column.wide),
+        wide=frozenset(wide | ({len(scope)} if is_record else set())),
         lines=() if items else (f"no {kind.segment} found",),
     )
 
@@ -45,8 +57,7 @@ def description(item: Document, events: Sequence[Document]) -> View:
     lines.append("Events:" if events else "Events: none")
     if events:
         rows = [
-            [text(dig(event, path)) for path in ("spec.last_at", "spec.level", "spec.reason", "spec.count")]
-            + [text(dig(event, "spec.message"))]
+            [_cell(event, f"spec.{name}") for name in ("last_at", "level", "reason", "count", "message")]
             for event in events
         ]
         lines += [f"  {line}" for line in table(["LAST", "LEVEL", "REASON", "COUNT", "MESSAGE"], rows)]
@@ -59,6 +70,11 @@ def revisions(items: Sequence[Document]) -> View:
     rows = [tuple(text(dig(item, path)) for path in paths) for item in items]
     columns = ("REVISION", "CURRENT", "IMAGE", "FLAVOR", "REPLICAS")
     return View(columns, rows, items, lines=() if items else ("no revisions are kept",))
+
+
+def _cell(item: Document, path: str) -> str:
+    """A value as a cell; times without fractions of seconds."""
+    return _FRACTION.sub(r"\1", text(dig(item, path)))
 
 
 def _lines(key: str, value: Any, depth: int) -> list[str]:

@@ -115,3 +115,15 @@ def test_description_shows_what_was_asked_and_seen_and_the_events() -> None:
     for line in ("Name: a", "Status: Active", "  floor: floor-1-1-1", "  nodes: 2", "Events:"):
         assert line in text.splitlines()
     assert "hello" in text
+
+
+def test_events_come_in_order_of_time_without_their_names_and_fractions() -> None:
+    kind = registry.get("Event")
+    events = [
+        {"kind": "Event", "name": name, "spec": {"last_at": f"2026-01-01T00:00:0{second}.123456Z", "reason": "Seen"}}
+        for name, second in (("b", 2), ("a", 1))
+    ]
+    lines = _rendered(listing.many(kind, events), Format.TABLE).splitlines()
+    assert lines[0].split()[:2] == ["LAST", "LEVEL"]
+    assert [line.split()[0] for line in lines[1:]] == ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"]
+    assert "NAME" in _rendered(listing.many(kind, events), Format.WIDE)
