@@ -13,6 +13,7 @@ from typing import Any
 
 import libvirt
 
+from controller.agent.drivers.libvirt.definition import domain_uuid
 from controller.client import Client
 from controller.errors import ResourceError
 from controller.lab import namespaces, probe
@@ -90,7 +91,7 @@ class Site:
         services, computes = self.rows("RegionService", "kanto"), self.computes()
         if any(row["status"] != "Active" for row in (*services, *computes)) or len(computes) != replicas:
             return str([(row["name"], row["status"], row["status_reason"]) for row in (*services, *computes)])
-        running, wanted = running_copies(self.lab), {row["uid"]: 1 for row in computes}
+        running, wanted = running_copies(self.lab), {domain_uuid(row["uid"]): 1 for row in computes}
         if running != wanted:
             return f"running {running}, wanted {wanted}"
         if len(processes := self.machines()) != replicas:

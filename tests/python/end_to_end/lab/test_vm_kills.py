@@ -12,6 +12,7 @@ import time
 import libvirt
 import pytest
 
+from controller.agent.drivers.libvirt.definition import domain_uuid
 from controller.lab.settings import Node
 from tests.python.end_to_end.lab.site import WEB, Site, compute, states, watched
 
@@ -69,7 +70,7 @@ def test_killed_in_a_migration(site: Site, role: str, moment: str) -> None:
     source = site.node_of("web-0")
     used = {row["observed"]["node"] for row in site.computes()}
     target = next(node for node in site.lab.nodes if node.name not in used)
-    uid, boot = site.computes()[0]["uid"], site.answers()["web-0"]["boot_id"]
+    uid, boot = domain_uuid(site.computes()[0]["uid"]), site.answers()["web-0"]["boot_id"]
     with watched(site.lab) as twice:
         site.act(compute("web-0"), "migrate", {"node": target.name})
         wait = _handed_over if moment == "finish" else _arriving
