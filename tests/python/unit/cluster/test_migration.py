@@ -124,7 +124,8 @@ def test_the_target_keeps_its_part_until_the_source_has_taken_in_that_the_try_is
     world.act(job.source)
     while world.reports:
         world.deliver_report(0)
-    world.control()
+    for _ in range(3):
+        world.control()
     assert {each.spec.role for each in world.assignments.values()} == {AssignmentRole.OWNER, AssignmentRole.INCOMING}
     world.deliver_assignments(job.source)
     world.act(job.source)
