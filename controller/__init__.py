@@ -9,7 +9,7 @@ The package is a house of floors; a room imports only from floors below its own
     3  process
     2  store  schedule  rpc  client  hostnet
     1  model  pki  loop
-    0  errors  clock  wire
+    0  errors  clock  rendering  wire
 
 The name ``controller`` is frozen: stored Pulumi state and systemd units name it.
 """
