@@ -30,8 +30,7 @@ class MigrationPhase(StrEnum):
     FAILED = "Failed"
     """Source: the copy here runs on. Target: it could not prepare."""
     UNCLEAR = "Unclear"
-    """Source: ended, and the copy here does not run. Reported as Failed with the machine's state: the
-    controller looks at both nodes."""
+    """Source: ended, and the copy here does not run: the controller looks at both nodes."""
 
 
 @dataclass(frozen=True)

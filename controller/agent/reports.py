@@ -18,7 +18,6 @@ from typing import Any
 from controller.agent.assignments import Assigned
 from controller.agent.decide import Decision, Step
 from controller.agent.drivers.base import Machine, MachineState
-from controller.agent.journal import MigrationPhase
 from controller.model.assignment import AssignmentRole
 from controller.wire.agent_pb2 import ResourceReport
 
@@ -103,8 +102,7 @@ def compose(
     if decision is not None:
         report.status, report.status_reason = decision.status.value, decision.reason
         if decision.phase is not None:
-            unclear = decision.phase is MigrationPhase.UNCLEAR
-            report.migration = MigrationPhase.FAILED.value if unclear else decision.phase.value
+            report.migration = decision.phase.value
         if decision.attempt is not None:
             report.attempt = decision.attempt
         leaving = assigned is not None and assigned.role is AssignmentRole.LEAVING
