@@ -37,7 +37,7 @@ class Site:
         tree = AuthorityTree(folder / "pki", clock=SystemClock())
         self.root_authority = tree.scope_folder(ROOT)
         self.cluster_authority = tree.scope_folder(cluster_scope(CLUSTER))
-        self._token = self._prepare()
+        self.token = self._prepare()
 
     @property
     def cluster_endpoint(self) -> str:
@@ -45,7 +45,7 @@ class Site:
 
     def client(self) -> Client:
         """A REST client as admin."""
-        return Client(f"http://127.0.0.1:{self.rest_port}", token=self._token)
+        return Client(f"http://127.0.0.1:{self.rest_port}", token=self.token)
 
     def start(self, *roles: str) -> Self:
         """Start processes of the design and wait until each is ready."""
