@@ -3,6 +3,9 @@
 An owner is a RegionService (its Computes and Loadbalancer), a Node or a JoinToken. Only what was
 asked is sent, never what was seen, so that the digest changes only when the wish does. A Compute
 that is being deleted is left out: that is how a cluster learns of it.
+
+A service's digest tells how many Computes were made for it so far: a wish without a Compute must not
+look like one from before it was made, which the cluster may still name while it is being told.
 """
 
 from __future__ import annotations
@@ -17,8 +20,12 @@ from controller.model.compute import Compute
 from controller.model.envelope import Status
 from controller.model.loadbalancer import Loadbalancer
 from controller.model.node import Node
+from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource, Key, key_of
 from controller.wire import cluster_pb2
+
+MADE = "made"
+"""In a service's ``observed``: how many Computes were made for it, those that are gone included."""
 
 CHUNK_DOCUMENTS = 500
 """Documents per message: about half a megabyte."""
@@ -41,12 +48,11 @@ def owner_name(key: Key) -> str:
     return str(key)
 
 
-def service_owner(key: Key, computes: Sequence[Compute], loadbalancer: Loadbalancer | None) -> Owner:
+def service_owner(service: RegionService, computes: Sequence[Compute], loadbalancer: Loadbalancer | None) -> Owner:
     """What is wanted of a service."""
-    wanted: list[AnyResource] = [compute for compute in computes if compute.status not in _LEAVING]
-    if loadbalancer is not None and loadbalancer.status not in _LEAVING:
-        wanted.append(loadbalancer)
-    return _owner(key, [_wish(resource) for resource in wanted])
+    parts: list[AnyResource] = [*computes, *([loadbalancer] if loadbalancer is not None else [])]
+    wanted = [_wish(part) for part in parts if part.status not in _LEAVING]
+    return _owner(key_of(service), wanted, f"{service.uid} {service.observed.get(MADE, 0)}")
 
 
 def node_owner(node: Node, zones: Mapping[str, str]) -> Owner:
@@ -101,7 +107,7 @@ def _wish(resource: AnyResource) -> dict[str, Any]:
     return resource.model_dump(mode="json", include=_WISH)
 
 
-def _owner(key: Key, documents: Sequence[Mapping[str, Any]]) -> Owner:
+def _owner(key: Key, documents: Sequence[Mapping[str, Any]], era: str = "") -> Owner:
     encoded = tuple(json.dumps(document, sort_keys=True, separators=(",", ":")).encode() for document in documents)
-    digest = hashlib.sha256(b"\n".join(encoded)).hexdigest()
+    digest = hashlib.sha256(b"\n".join([era.encode(), *encoded])).hexdigest()
     return Owner(owner_name(key), encoded, digest)

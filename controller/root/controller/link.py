@@ -226,7 +226,7 @@ def _scheduled(tx: Transaction, sent: dict[str, desired.Owner], names: list[str]
     }
     changed = []
     for state in owners.states(tx, names):
-        owner = desired.service_owner(key_of(state.service), state.computes, state.loadbalancer)
+        owner = desired.service_owner(state.service, state.computes, state.loadbalancer)
         if owner.digest != sent[owner.name].digest:
             continue  # the wish changed meanwhile and will be sent again
         parts: list[AnyResource] = [*state.alive, *([state.loadbalancer] if state.loadbalancer else [])]

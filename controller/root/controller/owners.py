@@ -60,7 +60,7 @@ def _service(tx: Transaction, cluster: str, key: Key) -> Owner:
     state = services.load(tx, key)
     if state is None or state.cluster != cluster:
         return desired.gone(desired.owner_name(key))
-    return desired.service_owner(key, state.computes, state.loadbalancer)
+    return desired.service_owner(state.service, state.computes, state.loadbalancer)
 
 
 def _nodes(tx: Transaction, cluster: str, nodes: list[Node]) -> list[Owner]:

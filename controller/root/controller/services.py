@@ -168,7 +168,7 @@ def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
         leaving.append(state.loadbalancer)
     if not leaving:
         return
-    owner = desired.service_owner(key_of(state.service), state.computes, state.loadbalancer)
+    owner = desired.service_owner(state.service, state.computes, state.loadbalancer)
     never_placed = not state.cluster
     free = [
         key_of(item) for item in leaving if never_placed or view.has_let_go(owner.name, owner.digest, str(key_of(item)))
@@ -232,6 +232,9 @@ def _create(tx: Transaction, state: ServiceState, make: Template, indices: Seque
         new = make.compute(index, spec)
         fresh.append(new.model_copy(update={"status": Status.INITIALIZING.value}))
     resources.insert(tx, fresh)
+    observed = {**state.service.observed, desired.MADE: int(state.service.observed.get(desired.MADE, 0)) + len(fresh)}
+    counted = state.service.model_copy(update={"observed": observed})
+    state.service = cast(RegionService, resources.update(tx, [counted])[0])
 
 
 def _mark_leaving(tx: Transaction, leaving: Sequence[Compute | Loadbalancer]) -> None:

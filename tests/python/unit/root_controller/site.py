@@ -109,7 +109,7 @@ class Site:
         """The wish as it is now has arrived, and the Observe stream says so; machines still to go stay listed."""
         state = self.db.read(lambda tx: services.load(tx, KEY))
         assert state is not None
-        owner = desired.service_owner(KEY, state.computes, state.loadbalancer)
+        owner = desired.service_owner(state.service, state.computes, state.loadbalancer)
         self.view.digests[owner.name] = owner.digest
         self.view.present |= {str(key_of(item)) for item in state.alive}
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from controller.model.compute import COMPUTE, Compute
 from controller.model.document import parse
-from controller.model.registry import Key
+from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.root.controller import desired
 from controller.root.controller.desired import Owner
 from controller.root.controller.resolve import Effort, effort
 from controller.wire import cluster_pb2
 
-SERVICE = Key("RegionService", "default", ("kanto", "web"))
+SERVICE = cast(RegionService, parse(REGION_SERVICE.example)).model_copy(update={"uid": "s"})
 
 
 def compute(index: int, **update: object) -> Compute:
@@ -42,6 +42,15 @@ def test_what_was_asked_changes_the_digest() -> None:
 def test_a_leaving_compute_is_left_out() -> None:
     both = [compute(0), compute(1, status="Deleting")]
     assert desired.service_owner(SERVICE, both, None) == desired.service_owner(SERVICE, both[:1], None)
+
+
+@pytest.mark.design("H5")
+@pytest.mark.parametrize("update", [{"observed": {"made": 2}}, {"uid": "another"}])
+def test_the_same_words_said_later_have_another_digest(update: dict[str, object]) -> None:
+    before = desired.service_owner(SERVICE, [compute(0)], None)
+    later = desired.service_owner(SERVICE.model_copy(update=update), [compute(0)], None)
+    assert later.documents == before.documents
+    assert later.digest != before.digest
 
 
 @given(st.lists(st.integers(min_value=0, max_value=1300), min_size=0, max_size=6))

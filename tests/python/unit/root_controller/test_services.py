@@ -112,6 +112,23 @@ def test_a_compute_not_listed_before_the_wish_arrived_is_kept(site: Site) -> Non
     assert site.names() == ["web-0"]
 
 
+@pytest.mark.design("K3", "D7")
+def test_a_wish_of_the_same_words_from_before_a_compute_was_made_proves_nothing(site: Site) -> None:
+    """The cluster makes web-1, but the stream that would tell of it is late and still names the wish before."""
+    active(site, 1)
+    site.put(2)
+    site.advance()
+    site.put(1)
+    site.advance()
+    site.advance()
+    assert site.names() == ["web-0", "web-1"]
+    assert len(site.addresses()) == 2
+    site.cluster_takes_in()
+    site.advance()
+    assert site.names() == ["web-0"]
+    assert len(site.addresses()) == 1
+
+
 @pytest.mark.design("K3")
 def test_an_index_is_waited_for_while_its_compute_leaves(site: Site) -> None:
     active(site, 3)
