@@ -178,6 +178,7 @@ async def test_cordon_drain_and_uncordon(site: Api) -> None:
     assert asked(await site.post(f"{node}/cordon")) == (200, False, False)
     assert asked(await site.post(f"{node}/drain")) == (202, False, True)
     assert asked(await site.post(f"{node}/uncordon")) == (202, True, False)
+    assert asked(await site.post(f"{node}/drain")) == (202, False, True), "a drain is a cordon too"
     assert (await site.post(f"{node}/cordon", json={"why": "x"})).status_code == 422
     assert (await site.post("/v1/clusters/tokyo1/nodes/nobody/drain")).status_code == 404
 
