@@ -14,7 +14,7 @@ from typing import cast
 
 from sqlalchemy import delete, select
 
-from controller.model.registry import key_of
+from controller.model.registry import AnyResource, key_of
 from controller.model.service_process import SERVICE_PROCESS, ServiceProcess
 from controller.store import bulk, resources
 from controller.store.database import Transaction
@@ -69,9 +69,18 @@ def forget(tx: Transaction, names: Sequence[str], kind: str = _NODE) -> None:
 
 def all_processes(tx: Transaction) -> list[ServiceProcess]:
     """Every process, with the time of its last heartbeat."""
+    return cast(list[ServiceProcess], with_beats(tx, resources.list_all(tx, _PROCESS)))
+
+
+def with_beats(tx: Transaction, rows: Sequence[AnyResource]) -> list[AnyResource]:
+    """The rows, ServiceProcesses of this tier with the time of their last heartbeat; others as they are."""
+    if not any(isinstance(row, ServiceProcess) for row in rows):
+        return list(rows)
     known = beats(tx, _PROCESS)
-    rows = cast(list[ServiceProcess], resources.list_all(tx, _PROCESS))
-    return [_with_beat(row, known[row.name]) if row.name in known else row for row in rows]
+    return [
+        _with_beat(row, known[row.name]) if isinstance(row, ServiceProcess) and row.name in known else row
+        for row in rows
+    ]
 
 
 def _store(tx: Transaction, kind: str, beats: Mapping[str, Beat]) -> None:

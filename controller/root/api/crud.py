@@ -18,7 +18,7 @@ from controller.root.api.commit import Result
 from controller.root.api.operation import Call, bad
 from controller.root.api.plan import Action, Plan, Step
 from controller.root.api.render import json_response, listing, one
-from controller.store import resources, selectors
+from controller.store import processes, resources, selectors
 from controller.store.database import Transaction
 from controller.store.resources import Page
 from controller.store.selectors import LabelFilter
@@ -31,7 +31,11 @@ async def get(call: Call) -> Response:
     """GET of one resource."""
     key = call.kind.key(*call.names(), project=_project(call))
     access.check_read(call.token, call.kind, key.project)
-    resource = await call.services.db.aread(lambda tx: resources.get(tx, key))
+
+    def work(tx: Transaction) -> AnyResource:
+        return processes.with_beats(tx, [resources.get(tx, key)])[0]
+
+    resource = await call.services.db.aread(work)
     if not access.is_visible(call.token, resource):
         raise NotFound(f"{key} does not exist")
     return one(resource)
@@ -51,9 +55,10 @@ async def list_all(call: Call) -> Response:
     def work(tx: Transaction) -> Page:
         if parents and kind.parent is not None and len(parents) == len(kind.parents):
             resources.get(tx, registry.get(kind.parent).key(*parents))
-        return resources.list_page(
+        page = resources.list_page(
             tx, kind.name, parents=parents, project=project, labels=labels, fields=fields, limit=limit, after=after
         )
+        return replace(page, items=processes.with_beats(tx, page.items))
 
     page = await call.services.db.aread(work)
     seen = page.items if not call.token.spec.projects else [r for r in page.items if access.is_visible(call.token, r)]

@@ -44,6 +44,7 @@ def test_one_master_of_each_kind(pair: Plant) -> None:
     for kind in KINDS:
         roles = sorted(rows[f"{kind}-{number}"]["spec"]["role"] for number in range(2))
         assert roles == ["Master", "Slave"]
+    assert all(rows[name]["spec"]["heartbeat"] for name in rows if name.startswith("resource-"))
 
 
 @pytest.mark.design("H2")
