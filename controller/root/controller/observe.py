@@ -134,7 +134,14 @@ def _mirror(tx: Transaction, seen: Sequence[AnyResource]) -> None:
         return
     rows: Mapping[Key, AnyResource] = resources.get_many(tx, [key_of(item) for item in seen])
     fresh = [item for item in seen if key_of(item) not in rows]
-    changed = [item for item in seen if key_of(item) in rows and _differs(rows[key_of(item)], item)]
+    known = [item for item in seen if key_of(item) in rows]
+    # Made anew since we copied it, or another cluster's of the same name (events are named by what they say).
+    anew = [item for item in known if rows[key_of(item)].uid != item.uid]
+    same = [item for item in known if rows[key_of(item)].uid == item.uid]
+    changed = [item for item in same if _differs(rows[key_of(item)], item)]
+    if anew:
+        resources.delete(tx, [key_of(item) for item in anew])
+        fresh += anew
     if fresh:
         resources.insert(tx, fresh)
     if changed:

@@ -1,0 +1,51 @@
+"""What clusters report, in the root's rows: copies of what is the clusters' own."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.model.event import EVENT, Event
+from controller.root.controller import observe
+from controller.store import events, resources
+from controller.store.database import Database, Tier
+from tests.python.databases import Databases
+
+WEB = ("Compute", "default/kanto/web-0", "Scheduled", "placed on server1")
+
+
+@pytest.fixture
+def root(sqlite_databases: Databases) -> Database:
+    return sqlite_databases.new(Tier.ROOT)
+
+
+def told_by(databases: Databases, cluster: str) -> Event:
+    """The event as a cluster of that name sends it."""
+    db = databases.new(Tier.CLUSTER, cluster=cluster)
+    event = db.write(lambda tx: events.record(tx, *WEB))
+    return event.model_copy(update={"observed": {"cluster": cluster}})
+
+
+def take(root: Database, *seen: Event) -> None:
+    batch = observe.parse([each.model_dump_json().encode() for each in seen], ())
+    root.write(lambda tx: observe.apply(tx, batch))
+
+
+@pytest.mark.design("H5")
+def test_the_same_event_of_another_cluster_stops_nobodys_stream(root: Database, sqlite_databases: Databases) -> None:
+    """A service goes from one cluster, and comes again in another on a node of the same name."""
+    first, second = told_by(sqlite_databases, "tokyo1"), told_by(sqlite_databases, "tokyo2")
+    assert first.name == second.name
+    take(root, first)
+    take(root, second)
+    (copy,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    assert (copy.uid, copy.observed["cluster"]) == (second.uid, "tokyo2")
+
+
+@pytest.mark.design("H5")
+def test_a_copy_is_written_only_when_it_differs(root: Database, sqlite_databases: Databases) -> None:
+    event = told_by(sqlite_databases, "tokyo1")
+    take(root, event)
+    (before,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    take(root, event)
+    (after,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    assert after.resource_version == before.resource_version
