@@ -1,7 +1,8 @@
 """Backup and restore: every table as JSON lines, one format for both engines.
 
 A backup is one snapshot, taken while others write. It restores into an upgraded database of the
-same schema and tier that holds nothing else, on either engine, in one transaction. The first line
+same schema and tier that holds nothing else, on either engine, in one transaction. The terms of its
+leases begin far above those of the backup: others have seen later ones. The first line
 says what it is; each other line is ``[table, {column: value}]``; the last one counts the rows, so
 that a file that was cut off is refused.
 """
@@ -15,15 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.store import bulk, schema
 from controller.store.database import Database, Transaction
-from controller.store.tables import meta, metadata, resource
+from controller.store.tables import lease, meta, metadata, resource
 
 _FORMAT = "resource-service backup 1"
 _BATCH = 1000
+_TERMS_SINCE = 1 << 20
+"""More terms than can have been since any backup: whom a master writes to refuses lower ones than it saw."""
 
 
 def backup(db: Database, path: Path | str) -> int:
@@ -110,6 +113,7 @@ def _load(tx: Transaction, tier: str, source: IO[str]) -> int:
         raise _not_whole("was cut off")
     if tx.connection.execute(select(meta.c.value).where(meta.c.key == "tier")).scalar_one_or_none() != tier:
         raise _not_whole("names no tier")
+    tx.connection.execute(update(lease).values(holder="", expires_at=0, term=lease.c.term + _TERMS_SINCE))
     return rows
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from controller.clock import VirtualClock
 from controller.errors import Conflict, InvalidInput, VersionsGone
-from controller.store import addresses, backup, changes, resources, tokens
+from controller.store import addresses, backup, changes, lease, resources, tokens
 from controller.store.database import Database, Tier, Transaction
 from controller.store.tables import metadata
 from tests.python.contract.store.samples import make, racks, site, store
@@ -54,6 +54,24 @@ def test_a_backup_restores_into_an_empty_database(
     store(filled, *racks("rack-7", "rack-8"))
     with pytest.raises(VersionsGone):
         restored.read(lambda tx: changes.since(tx, filled.read(changes.head)))
+
+
+@pytest.mark.design("H2")
+def test_the_terms_of_a_restored_database_are_above_all_that_were_since_the_backup(
+    database: Database, databases: Databases, clock: VirtualClock, tmp_path: Path
+) -> None:
+    database.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 15))
+    backup.backup(database, tmp_path / "root.backup")
+    for term in range(1, 50):
+        database.write(lambda tx, term=term: lease.release(tx, "controller", "one", term))  # type: ignore[misc]
+        database.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 15))
+    seen = database.read(lambda tx: lease.get(tx, "controller"))
+    restored = databases.new(Tier.ROOT, clock)
+    backup.restore(restored, tmp_path / "root.backup")
+    won = restored.write(lambda tx: lease.reassign(tx, "controller", "another", 0, 15))
+    assert seen is not None
+    assert won.holder == "another", "the lease of the backup holds up nobody"
+    assert won.term > seen.term
 
 
 def test_a_backup_of_one_engine_restores_on_the_other(
