@@ -6,6 +6,8 @@ The rules that keep two copies from running:
 - a source whose migration has begun neither starts nor resumes its copy until the cluster
   controller has ended that migration, which it says by clearing ``migrate_to``, in a full set of
   the present session (``confirmed``): a word kept on disk from before does not count;
+- after a restart of the node nothing is started by a word from before: a node that was given up
+  (ForgetNode) may come back, and what it had runs elsewhere by now;
 - a target resumes only when it has become the Owner;
 - an incomplete copy (paused by ``incoming``) is never set going.
 
@@ -62,6 +64,7 @@ def decide(
     confirmed: bool = True,
     sending: int = 0,
     held: bool = False,
+    cold: bool = False,
     gone: bool = False,
 ) -> Decision:
     """Decide about a Compute.
@@ -69,8 +72,9 @@ def decide(
     ``sending``: number of a migration that this process is carrying out now, or 0. While it lasts it
     is reported under its own number, whatever is asked meanwhile: the controller takes a newer
     number for the word that nothing is sent under the old one.
-    ``held``: the machine stays off since the node was restarted. ``gone``: ``remove`` has
-    succeeded under this very assignment. Raises InvalidInput for a spec that is not understood.
+    ``held``: the machine stays off since the node was restarted. ``cold``: no full set came since
+    the node was restarted. ``gone``: ``remove`` has succeeded under this very assignment. Raises
+    InvalidInput for a spec that is not understood.
     """
     if sending:
         return Decision(Step.WAIT, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=sending)
@@ -79,8 +83,12 @@ def decide(
             if machine is not None and machine.migrating and record is not None and record.begun:
                 return Decision(Step.WAIT, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=record.attempt)
             decision = _owner(assigned, machine, record, held)
-            if decision.step in (Step.ENSURE, Step.RESUME) and not confirmed and _given_away(machine, record):
-                return replace(decision, step=Step.WAIT, reason="waits for the cluster's word on its migration")
+            if decision.step in (Step.ENSURE, Step.RESUME) and not confirmed:
+                if _given_away(machine, record):
+                    return replace(decision, step=Step.WAIT, reason="waits for the cluster's word on its migration")
+                if cold and not _runs(machine):
+                    reason = "waits for the cluster's word, since the node was restarted"
+                    return replace(decision, step=Step.WAIT, reason=reason)
             return decision
         case AssignmentRole.INCOMING:
             return _incoming(assigned, machine, record)
@@ -91,11 +99,15 @@ def decide(
 
 def _given_away(machine: Machine | None, record: MigrationRecord | None) -> bool:
     """Whether another node may hold the newer state of the machine, as far as this node can tell."""
-    if machine is not None and machine.state is MachineState.RUNNING:
+    if _runs(machine):
         return False
     return (record is not None and record.begun) or (
         machine is not None and machine.pause_reason is PauseReason.MIGRATION
     )
+
+
+def _runs(machine: Machine | None) -> bool:
+    return machine is not None and machine.state is MachineState.RUNNING
 
 
 def _owner(assigned: Assigned, machine: Machine | None, record: MigrationRecord | None, held: bool) -> Decision:

@@ -56,6 +56,8 @@ class Journal:
         self._migrations: dict[str, MigrationRecord] = {}
         self._held: dict[str, str] = {}
         self.boot = ""
+        self.cold = False
+        """The node was restarted, and the cluster has not said since what is to run here."""
         self._lock = asyncio.Lock()
 
     def load(self) -> None:
@@ -70,6 +72,7 @@ class Journal:
         }
         self._held = document["held"]
         self.boot = document["boot"]
+        self.cold = document.get("cold", False)
 
     def migration(self, uid: str) -> MigrationRecord | None:
         """The last migration of the resource."""
@@ -86,10 +89,17 @@ class Journal:
             await self._save()
 
     async def booted(self, boot: str, held: dict[str, str]) -> None:
-        """Remember the node's boot, and the machines that it does not start by itself."""
+        """Remember the node's boot, and the machines that it does not start by itself; the node is cold."""
+        self.cold = bool(self.boot)
         self.boot = boot
         self._held.update(held)
         await self._save()
+
+    async def warmed(self) -> None:
+        """The cluster has said what is to run here since the node was restarted."""
+        if self.cold:
+            self.cold = False
+            await self._save()
 
     async def release(self, uid: str) -> None:
         """The machine may be started again."""
@@ -108,6 +118,7 @@ class Journal:
         async with self._lock:
             document = {
                 "boot": self.boot,
+                "cold": self.cold,
                 "held": self._held,
                 "migrations": {uid: asdict(record) for uid, record in self._migrations.items()},
             }

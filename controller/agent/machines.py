@@ -165,11 +165,14 @@ class Machines:
             confirmed=self._assignments.confirmed,
             sending=self._sending.get(uid, 0),
             held=bool(held) and held == _asked(assigned),
+            cold=self._journal.cold,
             gone=self._gone.get(uid) is assigned,
         )
 
     async def _decide(self, assigned: Assigned, machine: Machine | None) -> Decision:
         """Decide, and bring the journal in line with what was just seen."""
+        if self._assignments.confirmed:
+            await self._journal.warmed()
         decision = self._judge(assigned, machine)
         held = self._journal.held(assigned.uid)
         if held and (held != _asked(assigned) or (machine and machine.state is MachineState.RUNNING)):

@@ -30,7 +30,7 @@ def machine(**values: Any) -> Machine:
 
 
 def step(there: dict[str, Any] | None, record: MigrationRecord | None = None, /, **asked: Any) -> Step:
-    flags = {name: asked.pop(name) for name in ("confirmed", "held", "gone", "sending") if name in asked}
+    flags = {name: asked.pop(name) for name in ("confirmed", "held", "cold", "gone", "sending") if name in asked}
     return decide(Assigned(item(**asked)), machine(**there) if there else None, record, **flags).step
 
 
@@ -56,6 +56,13 @@ def step(there: dict[str, Any] | None, record: MigrationRecord | None = None, /,
         (SENT_AWAY, {}, Step.RESUME),
         (SENT_AWAY, {"power": "Stopped"}, Step.RESUME),
         (SENT_AWAY, {"confirmed": False}, Step.WAIT),
+        # The node was restarted: it may have been given up meanwhile.
+        (None, {"confirmed": False, "cold": True}, Step.WAIT),
+        (STOPPED, {"confirmed": False, "cold": True}, Step.WAIT),
+        (ARRIVED, {"confirmed": False, "cold": True}, Step.WAIT),
+        (RUNNING, {"confirmed": False, "cold": True}, Step.NOTHING),
+        (STOPPED, {"confirmed": True, "cold": True}, Step.ENSURE),
+        (STOPPED, {"confirmed": False}, Step.ENSURE),
     ],
 )
 def test_an_owner(there: dict[str, Any] | None, asked: dict[str, Any], expected: Step) -> None:
