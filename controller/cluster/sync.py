@@ -102,7 +102,7 @@ def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish]) -> None:
             stored = known.get(key)
             if stored is None:
                 new.append(_fresh(each))
-            elif _is_leaving(stored):
+            elif _is_leaving(stored) and stored.kind != NODE.name:
                 complete = False  # it goes first; the root sends again when it is gone
             elif each.kind in _PLACED and each.uid and each.uid != stored.uid:
                 changed.append(_deleting(stored))
@@ -137,6 +137,9 @@ def _fresh(wanted: AnyResource) -> AnyResource:
 
 def _merged(stored: AnyResource, wanted: AnyResource) -> AnyResource:
     changes: dict[str, Any] = {name: getattr(wanted, name) for name in _WISH}
+    if stored.kind == NODE.name:
+        # One that was to go and is wanted again stays: what still is on it could never be drained else.
+        changes["status"] = "Active"
     if wanted.observed:
         changes["observed"] = {**stored.observed, **wanted.observed}
     if stored.kind in _PLACED and wanted.revision != stored.revision:

@@ -120,6 +120,19 @@ def test_a_nodes_wish_keeps_what_its_agent_said(db: Database) -> None:
     assert row.spec.drain
 
 
+@pytest.mark.design("G6", "F3")
+def test_a_node_that_is_wanted_again_before_it_went_stays_and_can_be_drained(db: Database) -> None:
+    owner = f"Node {CLUSTER}/n1"
+    wish(db, node("n1", "r1"), owner=owner)
+    db.write(lambda tx: sync.apply(tx, 1, [OwnerWish(owner, "", (), gone=True)]))
+    assert db.read(lambda tx: resources.get(tx, key_of(node("n1", "r1")))).status == "Deleting"
+    wish(db, node("n1", "r1", drain=True), owner=owner, digest="d2")
+    row = db.read(lambda tx: resources.get(tx, key_of(node("n1", "r1"))))
+    assert row.status == "Active"
+    assert row.spec.drain
+    assert db.read(sync.digests) == {owner: "d2"}
+
+
 def test_an_owner_may_not_bring_documents_of_other_kinds() -> None:
     with pytest.raises(InvalidInput, match="may not have a document of kind 'Node'"):
         sync.parse(WEB, [node("n1", "r1").model_dump_json().encode()])
