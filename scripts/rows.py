@@ -50,15 +50,14 @@ class Collector:
     def __init__(self, *, run: bool) -> None:
         self.run = run
         self.evidence: dict[str, Evidence] = defaultdict(Evidence)
-        self._marks: dict[str, tuple[list[str], list[str]]] = {}
+        self._marks: dict[str, dict[str, list[str]]] = {}
+        """Test to its rows, each with the reasons why it is shown in part only."""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the marked tests only."""
         marked = [item for item in items if item.get_closest_marker("design")]
         for item in marked:
-            ids = [str(row) for mark in item.iter_markers("design") for row in mark.args]
-            reasons = [str(reason) for mark in item.iter_markers("partial") for reason in mark.args]
-            self._marks[item.nodeid] = (ids, reasons)
+            self._marks[item.nodeid] = _rows_of(item)
             if not self.run:
                 self._note(item.nodeid, "skipped")
         items[:] = marked
@@ -73,10 +72,19 @@ class Collector:
             self._note(report.nodeid, "passed")
 
     def _note(self, test: str, outcome: str) -> None:
-        ids, reasons = self._marks.get(test, ([], []))
-        for row in ids:
+        for row, reasons in self._marks.get(test, {}).items():
             getattr(self.evidence[row], outcome).append(test)
             self.evidence[row].partial.extend(reasons)
+
+
+def _rows_of(item: pytest.Item) -> dict[str, list[str]]:
+    """The test's rows; ``partial("why", "A6")`` is about A6 only, ``partial("why")`` about all of them."""
+    found: dict[str, list[str]] = {str(row): [] for mark in item.iter_markers("design") for row in mark.args}
+    for mark in item.iter_markers("partial"):
+        reason, *only = mark.args
+        for row in only or list(found):
+            found[str(row)].append(str(reason))
+    return found
 
 
 def report(table: dict[str, str], evidence: dict[str, Evidence], *, tests: bool = True) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,28 @@ def test_a_row_is_shown_partial_failing_or_not_yet() -> None:
         "A5   not yet  words",
         "1 shown, 1 partial, 1 failing, 1 not run, 1 not yet",
     ]
+
+
+def test_rows_collects_marks_and_outcomes_from_real_tests(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.design('A1', 'A2')\n"
+        "@pytest.mark.partial('half of it', 'A2')\n"
+        "def test_good(): pass\n"
+        "@pytest.mark.design('A3')\n"
+        "def test_bad(): assert False\n"
+        "@pytest.mark.design('A4')\n"
+        "@pytest.mark.skip\n"
+        "def test_skipped(): pass\n"
+        "def test_of_no_row(): assert False\n"
+    )
+    command = [sys.executable, str(ROOT / "scripts" / "rows.py"), "--brief", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    words = {line.split()[0]: line[5:13].strip() for line in done.stdout.splitlines() if re.match(r"[A-Z]\d+ ", line)}
+    assert done.returncode == 1
+    assert (words["A1"], words["A2"], words["A3"], words["A4"]) == ("shown", "partial", "failing", "not run")
+    assert "       partial: half of it" in done.stdout.splitlines()
+    assert words["N8"] == "not yet"
 
 
 def _script(name: str) -> Any:

@@ -166,3 +166,28 @@ def test_kinds_with_two_parents_are_listed_across_them_and_below_a_named_one(tok
         assert tokyo.ok("get", "ports", "-o", "name", *words) == "network_v4_port/tokyo1/service/172-16-10-10\n"
     assert "172.16.10.10" in tokyo.ok("get", "port", "172-16-10-10", "--network", "service")
     assert tokyo.run("get", "ports", "--network", "none").exit_code == ExitCode.NOT_FOUND
+
+
+@pytest.mark.design("J7", "K2", "K4")
+@pytest.mark.partial("a VIP is taken and kept, and has no data plane yet", "J7")
+def test_computes_and_loadbalancers_come_only_from_a_service_of_a_region(tokyo: Shell) -> None:
+    for kind in ("Compute", "Loadbalancer"):
+        made = tokyo.write("made.json", json.dumps(registry.get(kind).example))
+        refused = tokyo.run("apply", "-f", made)
+        assert refused.exit_code == ExitCode.INVALID
+        assert f"a {kind} is made by the server" in refused.stderr
+    web = yaml.safe_load((TOKYO / "web.yaml").read_text())
+    nowhere = tokyo.run("apply", "-f", "-", stdin=yaml.safe_dump({**web, "region": "nowhere"}))
+    assert nowhere.exit_code == ExitCode.INVALID
+    assert "nowhere" in nowhere.stderr
+    web["spec"]["global_service"] = "missing"
+    unlinked = tokyo.run("apply", "-f", "-", stdin=yaml.safe_dump(web))
+    assert "spec.global_service" in unlinked.stderr
+
+
+def test_a_service_must_choose_the_power_axis(tokyo: Shell) -> None:
+    web = yaml.safe_load((TOKYO / "web.yaml").read_text())
+    web["spec"]["compute"]["schedule_policy"]["rules"] = [{"axis": "rack", "mode": "AntiAffinity"}]
+    refused = tokyo.run("apply", "-f", "-", stdin=yaml.safe_dump(web))
+    assert refused.exit_code == ExitCode.INVALID
+    assert "must choose the power axis" in refused.stderr
