@@ -86,8 +86,11 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             raise InvalidInput([Problem("hello", "must be the first message")])
         if first.hello.node != caller.name:
             raise Forbidden(f"{caller} speaks for its own node only, not for {first.hello.node!r}")
-        await self._greetings.greet(caller.name, _facts(first.hello))
-        await self._roster.caught_up()
+        facts = _facts(first.hello)
+        await self._roster.caught_up()  # first, for a greeting is compared with what is known of the node
+        await self._greetings.greet(caller.name, facts)
+        if self._roster.node(caller.name) is None:
+            raise Forbidden(f"{caller.name} is no longer a node of cluster {self._cluster}")
         session = AgentSession(caller.name)
         self._sessions.open(session, self._roster)
         self._sessions.beat(caller.name)

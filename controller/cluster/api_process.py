@@ -42,7 +42,9 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
     feed = Feed(db, clock)
     sessions = Sessions(db, clock)
     reports = ReportWriter(db, clock, cluster)
-    roster = Roster(db, feed, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster))
+    roster = Roster(
+        db, feed, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster), gone=sessions.cut
+    )
     greetings = Greetings(db, roster, cluster)
     authority = settings.tls.authority
     agents = AgentServicer(

@@ -67,13 +67,18 @@ class Roster:
         *,
         changed: Callable[[str, AssignmentsMessage], None] = lambda _node, _message: None,
         anew: Callable[[], None] = lambda: None,
+        gone: Callable[[str], None] = lambda _node: None,
     ) -> None:
-        """``changed`` is told what a node has to hear; ``anew``: every node has to hear its whole set."""
+        """``changed`` is told what a node has to hear; ``anew``: every node has to hear its whole set;
+
+        ``gone`` is told which node is no more.
+        """
         self._db = db
         self._feed = feed
         self._cluster = cluster
         self._changed = changed
         self._anew = anew
+        self._gone = gone
         self._items: dict[str, dict[str, AssignmentItem]] = defaultdict(dict)
         self._nodes: dict[str, Node] = {}
         self._version = -1
@@ -106,12 +111,15 @@ class Roster:
 
     async def _begin(self) -> int:
         version, nodes, assignments = await self._db.aread(self._read)
-        self._nodes = {node.name: node for node in nodes}
+        known, self._nodes = self._nodes, {node.name: node for node in nodes}
         self._items = defaultdict(dict)
         for assignment in assignments:
             self._items[assignment.spec.node][assignment.name] = item_of(assignment)
         again = self._version >= 0
         self._set_version(version)
+        for name, node in known.items():
+            if name not in self._nodes or self._nodes[name].uid != node.uid:
+                self._gone(name)
         if again:
             self._anew()
         return version
@@ -129,6 +137,7 @@ class Roster:
             elif isinstance(change.resource, Node):
                 if change.verb == Verb.DELETED:
                     self._nodes.pop(change.resource.name, None)
+                    self._gone(change.resource.name)
                 else:
                     self._nodes[change.resource.name] = change.resource
         self._set_version(batch[-1].version)

@@ -100,6 +100,12 @@ class Sessions:
         for session in self._live.values():
             session.send(roster.whole(session.node))
 
+    def cut(self, node: str) -> None:
+        """The node is no more. Should it be made again, its agent has to say anew what it has."""
+        session = self._live.get(node)
+        if session is not None:
+            session.end()
+
     def stop(self) -> None:
         """Cut every stream: the process drains, the agents go elsewhere. ``run`` ends soon."""
         self._stopping = True

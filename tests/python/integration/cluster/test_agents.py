@@ -12,7 +12,7 @@ from controller.model.access import JoinToken
 from controller.pki import Identity, cluster_scope, make_request, server_name
 from controller.rpc import translated
 from controller.rpc.channel import first_contact_channel, secure_channel
-from controller.store import resources, tokens
+from controller.store import capacity, resources, tokens
 from controller.wire import agent_pb2, cluster_pb2
 from controller.wire.agent_pb2_grpc import AgentServiceStub
 from tests.python.eventually import eventually
@@ -102,6 +102,27 @@ async def test_a_newer_session_ends_the_older_and_gets_the_whole_set_then_change
     assert (item.resource, item.role, item.resource_uid) == ("default/kanto/web-0", "Owner", compute("web-0").uid)
     assert change.version > first.assignments.version
     newer.cancel()
+
+
+@pytest.mark.design("A4", "G6")
+async def test_a_node_that_goes_and_comes_again_says_anew_what_it_has(site: Site) -> None:
+    await started(site)
+    site.start_controller()
+    await site.wish_nodes(1)
+    stub = agent_stub(site, "node-0")
+    session = stub.Session()
+    await session.write(hello("node-0"))
+    await session.read()
+    await site.wish(f"Node {CLUSTER}/node-0", [], gone=True)
+    await eventually(lambda: not site.nodes())
+    assert not isinstance(await session.read(), agent_pb2.ApiMessage), "its session has ended"
+    await site.wish_nodes(1)
+    again = stub.Session()
+    await again.write(hello("node-0"))
+    assert (await again.read()).assignments.full
+    await eventually(lambda: site.nodes()["node-0"].observed.get("capacity"))
+    assert list(site.database.read(capacity.usage)) == ["node-0"]
+    again.cancel()
 
 
 @pytest.mark.design("A4")
