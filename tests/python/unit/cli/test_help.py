@@ -125,3 +125,17 @@ def test_starting_a_process_imports_no_tables_and_no_client() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("resourcectl roll", ["rollback"]),
+        ("resourcectl get rac", ["rack", "racks"]),
+        ("resourcectl token re", ["revoke"]),
+    ],
+)
+def test_the_shell_completes_commands_and_kinds(words: str, offered: list[str]) -> None:
+    environ = {"_RESOURCECTL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    result = CliRunner().invoke(main.app, prog_name="resourcectl", env=environ)
+    assert result.stdout.split() == offered
