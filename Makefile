@@ -27,8 +27,8 @@ down: ## stop it all and leave nothing behind
 test: setup lint ## all checks and tests
 	@$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup lint ## the tests that take long as well
-	@$(PYTEST) $(ARGS)
+test-all: setup lint ## the tests that take long as well, and 20,000 requests made from the OpenAPI document
+	@RESOURCE_SCHEMATHESIS_EXAMPLES=92 RESOURCE_SCHEMATHESIS_LEAST=20000 $(PYTEST) --timeout 3600 $(ARGS)
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
