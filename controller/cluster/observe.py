@@ -47,6 +47,8 @@ class Observer:
         self._cluster = cluster
         self._version = 0
         self._digests: dict[str, str] = {}
+        self._held: tuple[dict[str, str], int] | None = None
+        """Digests that were read, and the version that the stream has to reach before they may go."""
 
     async def batches(self, since: int) -> AsyncIterator[ObservedBatch]:
         """Everything after version ``since``; from 0, or a version that is gone, the whole state first."""
@@ -64,6 +66,7 @@ class Observer:
 
     async def _snapshot(self) -> AsyncIterator[ObservedBatch]:
         digests, self._version = await self._db.aread(_digests)
+        self._held = None
         for kind in KINDS:
             after: str | None = None
             while True:
@@ -109,10 +112,16 @@ class Observer:
         yield ObservedBatch(version=self._version, deleted=deleted)
 
     async def _new_digests(self) -> dict[str, str]:
-        """Digests that differ from what was sent, unless rows of theirs are still to come."""
-        digests, head = await self._db.aread(_digests)
-        if head > self._version or digests == self._digests:
+        """Digests that differ from what was sent, unless rows of theirs are still to come.
+
+        What is held back is not read anew: in a busy cluster there is always something still to come.
+        """
+        if self._held is None:
+            self._held = await self._db.aread(_digests)
+        digests, head = self._held
+        if head > self._version:
             return {}
+        self._held = None
         fresh = {owner: digest for owner, digest in digests.items() if self._digests.get(owner) != digest}
         fresh |= {owner: "" for owner in self._digests if owner not in digests}
         self._digests = digests
