@@ -153,7 +153,9 @@ class ClusterLink:
                 await self._take(message, snapshot)
                 if message.snapshot_end:
                     snapshot = None
-                self._since = max(self._since, message.version)
+                if message.version:
+                    # Lower than before after a restore of the cluster: from there the stream goes on.
+                    self._since = message.version
 
     async def _take(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
         """First the database, then the view, then those who wait for it."""

@@ -1,0 +1,53 @@
+"""Where the Observe stream goes on after it broke off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pytest
+
+from controller.clock import VirtualClock
+from controller.root.controller.link import ClusterLink
+from controller.root.peer import ClusterPeer
+from controller.store import lease
+from controller.store.database import Database, Fence, Tier
+from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest
+from tests.python.databases import Databases
+
+
+class Peer:
+    """Sends one batch on each stream, then breaks it off."""
+
+    def __init__(self, *batches: ObservedBatch) -> None:
+        self.asked: list[int] = []
+        self._batches = list(batches)
+
+    @contextmanager
+    def calling(self) -> Iterator[Peer]:
+        yield self
+
+    async def Digests(self, request: object, timeout: float) -> AsyncIterator[DigestBatch]:
+        yield DigestBatch()
+
+    async def Observe(self, request: ObserveRequest) -> AsyncIterator[ObservedBatch]:
+        self.asked.append(request.since)
+        yield self._batches.pop(0)
+
+
+@pytest.fixture
+def db(sqlite_databases: Databases) -> Database:
+    return sqlite_databases.new(Tier.ROOT)
+
+
+@pytest.mark.design("H5")
+async def test_after_a_restore_of_the_cluster_the_stream_goes_on_from_its_lower_versions(db: Database) -> None:
+    term = db.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 60)).term
+    whole = {"snapshot": True, "snapshot_end": True}
+    peer = Peer(ObservedBatch(version=100, **whole), ObservedBatch(version=5, **whole), ObservedBatch(version=6))
+    fence = Fence("controller", term)
+    link = ClusterLink("tokyo1", cast(ClusterPeer, peer), db, fence, VirtualClock(), lambda words: None)
+    for _ in range(3):
+        await link._read()
+    assert peer.asked == [0, 100, 5]
