@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import cast
 
 import structlog
 
 from controller.clock import Clock
 from controller.cluster.words import heed
-from controller.errors import TemporaryError
+from controller.errors import ResourceError, TemporaryError
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.store import resources
 from controller.store.database import Database, Transaction
@@ -76,9 +77,27 @@ class ReportWriter:
         if not taken:
             return
         try:
-            await self._db.awrite(lambda tx: write(tx, self._cluster, taken))
+            await self._db.awrite(partial(write, cluster=self._cluster, reports=taken))
         except TemporaryError as error:
             self._log.warning("reports not written yet", error=error.message, reports=len(taken))
             self._waiting = {**taken, **self._waiting}
             self._some.set()
             await self._clock.sleep(_RETRY_SECONDS)
+        except ResourceError as error:
+            await self._without_bad(taken, error)
+
+    async def _without_bad(self, taken: dict[str, tuple[str, ResourceReport]], error: ResourceError) -> None:
+        """One agent's report that the database refuses must not cost the others theirs: halve until it stands alone."""
+        names = list(taken)
+        if len(names) == 1:
+            self._log.warning("report refused", assignment=names[0], node=taken[names[0]][0], error=error.message)
+            return
+        for part in (names[: len(names) // 2], names[len(names) // 2 :]):
+            half = {name: taken[name] for name in part}
+            try:
+                await self._db.awrite(partial(write, cluster=self._cluster, reports=half))
+            except TemporaryError:
+                self._waiting = {**half, **self._waiting}
+                self._some.set()
+            except ResourceError as again:
+                await self._without_bad(half, again)
