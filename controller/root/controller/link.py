@@ -26,6 +26,7 @@ from controller.model.cluster import CLUSTER
 from controller.model.envelope import State, Status
 from controller.model.registry import AnyResource, key_of
 from controller.root.controller import desired, observe, owners
+from controller.root.controller.patience import Patience
 from controller.root.controller.view import ClusterView
 from controller.root.peer import CALL_DEADLINE, ClusterPeer
 from controller.store import resources
@@ -57,6 +58,7 @@ class ClusterLink:
         self._fence = fence
         self._clock = clock
         self._changed = changed
+        self._patience = Patience(clock)
         self._known: dict[str, str] | None = None
         self._since = 0
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
@@ -70,6 +72,10 @@ class ClusterLink:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.sender.run())
             tasks.create_task(self._read_forever())
+
+    def wake(self, owner: str) -> None:
+        """Look at an owner's wish again: soon, or when it is its turn if that costs much."""
+        self.sender.wake(owner, after=self._patience.pause(owner))
 
     def known_owners(self) -> list[str]:
         """Owners of which the cluster has a wish, as far as known."""
@@ -93,7 +99,8 @@ class ClusterLink:
 
     async def _send(self, names: frozenset[str]) -> None:
         known = await self._digests()
-        wishes = await self._db.aread(lambda tx: owners.wishes(tx, self.name, names))
+        with self._patience.looking(names):
+            wishes = await self._db.aread(lambda tx: owners.wishes(tx, self.name, names))
         different = [
             wish for wish in wishes if (wish.name in known if wish.gone else known.get(wish.name) != wish.digest)
         ]

@@ -33,6 +33,7 @@ from controller.model.registry import Key, key_of
 from controller.root.controller import desired, placement, services
 from controller.root.controller.link import ClusterLink
 from controller.root.controller.observe import key_from_path
+from controller.root.controller.patience import Patience
 from controller.root.controller.services import Next
 from controller.root.controller.view import ClusterView
 from controller.root.peer import ClusterPeer
@@ -69,6 +70,7 @@ class RootController:
         self._endpoints: dict[str, str] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._refused: set[str] = set()
+        self._patience = Patience(clock)
         self._links_changed = asyncio.Event()
         self._log = structlog.get_logger("root-controller")
         self.services = BatchLoop(
@@ -98,7 +100,8 @@ class RootController:
         for path in sorted(paths):
             self._refused.discard(path)
             try:
-                await self._advance(key_from_path("RegionService", path))
+                with self._patience.looking([path]):
+                    await self._advance(key_from_path("RegionService", path))
             except StaleTerm:
                 raise
             except PermanentError:
@@ -125,6 +128,7 @@ class RootController:
             await self._fail(key, Status.INITIALIZING, error.message)
             raise
         if step is Next.GONE:
+            self._patience.forget(key.path)
             for link in self._links.values():
                 link.sender.wake(desired.owner_name(key))
 
@@ -195,23 +199,25 @@ class RootController:
             link.sender.wake(*(name for name in link.known_owners() if name.startswith("Node ")))
 
     def _wake_service(self, project: str, region: str, name: str) -> None:
-        self.services.wake(f"{project}/{region}/{name}")
+        self._wake_patiently(f"{project}/{region}/{name}")
+
+    def _wake_patiently(self, path: str) -> None:
+        """Something of a part of the service changed."""
+        self.services.wake(path, after=self._patience.pause(path))
 
     def _wake_owner(self, cluster: str, owner: str) -> None:
         link = self._links.get(cluster)
         if link is not None:
-            link.sender.wake(owner)
+            link.wake(owner)
 
     def _seen(self, words: Iterable[str]) -> None:
         """A link saw something of Computes, or an owner's wish taken in: look at the services again."""
         for word in words:
             kind, _, path = word.partition(" ")
-            if kind == "RegionService":
-                self.services.wake(path)
+            if kind in ("RegionService", "Loadbalancer"):
+                self._wake_patiently(path)
             elif kind == "Compute":
-                self.services.wake(path.rpartition("-")[0])
-            elif kind == "Loadbalancer":
-                self.services.wake(path)
+                self._wake_patiently(path.rpartition("-")[0])
 
     # --- links
 
