@@ -89,7 +89,7 @@ def _follow(plan: Plan, compute: Compute, owner: Assignment) -> None:
         _take_word(plan, compute, owner)
     node = plan.nodes.get(owner.spec.node)
     zones = node.observed.get("zones", {}) if node is not None else {}
-    facts = {name: value for name, value in owner.observed.items() if name not in _PROTOCOL}
+    facts = {name: value for name, value in owner.observed.items() if name not in _NO_FACTS}
     plan.edit(
         compute,
         observed={**facts, "node": owner.spec.node, "lost": None, **{axis: zones.get(axis) for axis in ZONES}},
@@ -102,6 +102,9 @@ def _follow(plan: Plan, compute: Compute, owner: Assignment) -> None:
 
 _PROTOCOL = ("role", "migration", "migrate_attempt", "revision", "seen")
 """What assignments observe for the controller's own use."""
+_OURS = ("assignments", "attempt", "migrations", "migrating_to", "migration_failed", "lost", "node")
+"""What the controller notes of a Compute: no agent's word may take its place."""
+_NO_FACTS = frozenset((*_PROTOCOL, *_OURS))
 
 
 def _hand_over(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
