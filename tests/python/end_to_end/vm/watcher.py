@@ -52,18 +52,28 @@ class Watch:
     """What was seen so far."""
 
     def __init__(self) -> None:
-        self.looks = 0
-        """Of the slowest witness."""
-        self.running: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-        self.working: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._running: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+        self._working: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._lock = threading.Lock()
+
+    def ran(self, uuid: str, place: str, begin: float, end: float) -> None:
+        """libvirt: it ran there from ``begin`` to ``end``."""
+        with self._lock:
+            self._running[uuid][place].append((begin, end))
+
+    def worked(self, uuid: str, place: str, at: float) -> None:
+        """The kernel: its vCPUs worked there just before ``at``."""
+        with self._lock:
+            self._working[uuid][place].append(at)
 
     def twice(self) -> list[Twice]:
-        """Machines that ran twice at once. Call it after the watch."""
+        """Machines that ran twice at once."""
         found = []
-        for uuid, spans in self.running.items():
-            found += [Twice("libvirt", uuid, places, seconds) for places, seconds in overlaps(spans)]
-        for uuid, moments in self.working.items():
-            found += [Twice("kernel", uuid, places, seconds) for places, seconds in both_work(moments)]
+        with self._lock:
+            for uuid, spans in self._running.items():
+                found += [Twice("libvirt", uuid, places, seconds) for places, seconds in overlaps(spans)]
+            for uuid, moments in self._working.items():
+                found += [Twice("kernel", uuid, places, seconds) for places, seconds in both_work(moments)]
         return found
 
 
@@ -115,8 +125,7 @@ def watching(lab: Lab) -> Iterator[Watch]:
         ended.set()
         for thread in threads:
             thread.join()
-    watch.looks = min(looks.values())
-    assert watch.looks > 0, f"the watch saw nothing: {looks}"
+    assert min(looks.values()) > 0, f"a witness saw nothing: {looks}"
     assert watch.twice() == [], "a machine ran twice at once"
 
 
@@ -133,7 +142,7 @@ def _ask_libvirt(node: Node, watch: Watch, looks: dict[str, int], ended: threadi
         looks[node.name] += 1
         running = {uuid for uuid, state in states.items() if state == hypervisors.RUNNING}
         for uuid in running & ran.keys():
-            watch.running[uuid][node.name].append((ran[uuid], begun))
+            watch.ran(uuid, node.name, ran[uuid], begun)
         ran = dict.fromkeys(running, answered)
     eyes.close()
 
@@ -151,6 +160,6 @@ def _ask_kernel(names: Iterable[str], watch: Watch, looks: dict[str, int], ended
             if now is None:
                 continue
             if now - before >= _WORKS_NS:
-                watch.working[guest.uuid][f"{guest.namespace} {guest.pid}"].append(time.monotonic())
+                watch.worked(guest.uuid, f"{guest.namespace} {guest.pid}", time.monotonic())
             worked[guest] = now
         looks["kernel"] += 1
