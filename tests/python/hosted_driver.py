@@ -11,6 +11,7 @@ from controller.agent.drivers.base import (
     HostFacts,
     Listeners,
     Machine,
+    MachineEvent,
     MigrationTarget,
 )
 from controller.agent.drivers.libvirt import LibvirtDriver, LibvirtSettings
@@ -31,9 +32,12 @@ class HostedDriver(Driver):
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        self.inner.events().listeners.append(
-            lambda event: None if loop.is_closed() else loop.call_soon_threadsafe(self._listeners.tell, event)  # type: ignore[func-returns-value]
-        )
+
+        def tell(event: MachineEvent) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._listeners.tell, event)
+
+        self.inner.events().listeners.append(tell)
         try:
             await self._host.do(self.inner.open())
         except BaseException:

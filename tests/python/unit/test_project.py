@@ -17,7 +17,7 @@ from controller.cli.main import COMMANDS
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.model import document, registry
 from controller.model.registry import AnyResource
-from controller.process.settings import load_settings
+from controller.process.settings import ProcessSettings, load_settings
 from controller.root.settings import ResourceApiSettings, ResourceControllerSettings
 
 ROOT = Path(__file__).parents[3]
@@ -238,7 +238,7 @@ def _script(name: str) -> Any:
     return module
 
 
-SETTINGS = {
+SETTINGS: dict[str, type[ProcessSettings]] = {
     "resource-api": ResourceApiSettings,
     "resource-controller": ResourceControllerSettings,
     "cluster-api": ClusterApiSettings,

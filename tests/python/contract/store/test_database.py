@@ -63,8 +63,13 @@ def test_what_a_writer_read_does_not_change_under_it(databases: Databases, clock
 
 def test_a_unique_key_is_a_conflict(database: Database) -> None:
     (rack,) = store(database, *racks("a"))
+
+    def twice(tx: Transaction) -> None:
+        for _ in range(2):
+            revisions.add(tx, rack)
+
     with pytest.raises(Conflict, match="taken already"):
-        database.write(lambda tx: [revisions.add(tx, rack) for _ in range(2)])
+        database.write(twice)
 
 
 @pytest.mark.postgresql

@@ -15,7 +15,7 @@ WEB = "RegionService default/kanto/web"
 async def running(site: Site) -> None:
     for api in ("api1", "api2"):
         site.start_api(api)
-        await eventually(lambda api=api: (site.folder / f"{api}.sock").exists())
+        await eventually((site.folder / f"{api}.sock").exists)
     site.start_controller("controller1", "api1")
     site.start_controller("controller2", "api2")
     await site.wish_nodes(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,7 @@ async def test_every_process_answers_status_and_keeps_its_own_row_fresh(
             row = made.shown()[name]
             assert (row.spec.process_kind, row.spec.role, row.state) == (kind, role, "Up")
             assert row.spec.endpoint == f"unix:{tmp_path}/{name}.sock"
-            beat = row.spec.heartbeat
-            await eventually(lambda name=name, beat=beat: made.shown()[name].spec.heartbeat > beat, deadline=10)
+            await beats_after(made, name, row.spec.heartbeat)
         assert (await made.status("rc-1", CONTROLLER)).term == 1
 
 
@@ -133,11 +133,14 @@ async def test_certificates_renew_by_themselves_while_processes_talk(
         first = folder.load().valid_until
         pids = made.pid("api-1"), made.pid("rc-1")
         await eventually(lambda: (folder.load().valid_until - first).total_seconds() > 5, deadline=30)
-        beat = made.shown()["rc-1"].spec.heartbeat
-        await eventually(lambda: made.shown()["rc-1"].spec.heartbeat > beat, deadline=10)
+        await beats_after(made, "rc-1", made.shown()["rc-1"].spec.heartbeat)
         assert (await made.status("rc-1", CONTROLLER)).ready
         assert pids == (made.pid("api-1"), made.pid("rc-1"))
         assert not any("does not hear" in line["event"] for line in made.log("rc-1")[5:])
+
+
+async def beats_after(made: Site, name: str, beat: datetime | None) -> None:
+    await eventually(lambda: made.shown()[name].spec.heartbeat > beat, deadline=10)
 
 
 async def ready(made: Site, *names: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -130,7 +131,7 @@ async def test_every_write_is_recorded_and_refused_ones_too(
     before = len(await outcomes(api))
     region = "/v1/regions/kanto"
     async with as_token("viewer") as viewer:
-        for write in (
+        writes: list[Callable[[], Awaitable[httpx.Response]]] = [
             lambda: viewer.delete(region),
             lambda: api.put(region, json={"spec": {"description": "East"}}),
             lambda: api.put(region, json={"spec": {"description": "East"}}),
@@ -140,7 +141,8 @@ async def test_every_write_is_recorded_and_refused_ones_too(
             lambda: api.post("/v1/clusters/tokyo1/nodes/server1/cordon"),
             lambda: api.post(f"{region}/services/web/scale", json={"replicas": 0}),
             lambda: api.delete("/v1/regions/a"),
-        ):
+        ]
+        for write in writes:
             clock.shift(1)
             await write()
     assert (await outcomes(api))[before:] == [

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import Connection
 
 from controller.model.event import Event
-from controller.store import database as store_database
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.root_api.conftest import SERVICE, SITE, Api
@@ -106,13 +106,13 @@ class Statements:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        plain = store_database.Connection.execute
+        plain = Connection.execute
 
         def counted(connection: Any, *arguments: Any, **more: Any) -> Any:
             self.count += 1
             return plain(connection, *arguments, **more)
 
-        monkeypatch.setattr(store_database.Connection, "execute", counted)
+        monkeypatch.setattr(Connection, "execute", counted)
 
 
 def servers(number: int) -> list[dict[str, Any]]:

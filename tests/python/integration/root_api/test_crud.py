@@ -197,7 +197,7 @@ async def test_flavor_is_made_changed_listed_and_deleted(site: Api) -> None:
 
 @pytest.mark.design("F1", "D1", "D3")
 async def test_flavor_and_image_in_use_cannot_change_nor_go(service: Api) -> None:
-    spec = {"provider": "libvirt", "sizes": {"vcpus": 2, "memory_mib": 256, "disk_gib": 1}}
+    spec: dict[str, Any] = {"provider": "libvirt", "sizes": {"vcpus": 2, "memory_mib": 256, "disk_gib": 1}}
     changed = await service.put("/v1/flavors/small", json={"spec": spec})
     assert changed.status_code == 409
     assert changed.json()["users"] == ["RegionService default/kanto/web"]

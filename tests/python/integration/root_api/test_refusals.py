@@ -111,9 +111,10 @@ async def test_networks_of_a_cluster_do_not_overlap_and_stay(site: Api) -> None:
     moved = await site.put("/v1/clusters/tokyo1/networks/service", json={"spec": spec})
     assert moved.status_code == 422
     assert "cannot be changed" in errors_of(moved)["spec.subnet"]
-    one = {"kind": "NetworkV4", "name": "n1", "cluster": "tokyo1", "spec": {**spec, "subnet": "172.17.0.0/16"}}
+    other = {**spec, "subnet": "172.17.0.0/16"}
     for field in ("gateway", "start_address", "end_address"):
-        one["spec"][field] = spec[field].replace("172.16", "172.17")
+        other[field] = spec[field].replace("172.16", "172.17")
+    one = {"kind": "NetworkV4", "name": "n1", "cluster": "tokyo1", "spec": other}
     both = await site.apply(one, {**one, "name": "n2"})
     assert errors_of(both) == {"[1].spec.subnet": "overlaps 172.17.0.0/16 of network n1"}
 

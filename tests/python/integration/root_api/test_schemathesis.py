@@ -20,6 +20,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
+from schemathesis.python import asgi
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -68,7 +69,7 @@ def secret_and_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
 @pytest.fixture(scope="module")
 def schema(secret_and_app: tuple[str, Any]) -> Any:
     secret, app = secret_and_app
-    with schemathesis.python.asgi.get_client(app) as client:
+    with asgi.get_client(app) as client:
         client.headers["Authorization"] = f"Bearer {secret}"
         answer = client.post("/v1/apply", json=[*SITE, SERVICE])
         assert answer.status_code == 200, answer.text
@@ -90,7 +91,7 @@ def test_every_operation_answers_as_its_document_says(
     @seed(zlib.crc32(operation.id.encode()))
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=described.as_strategy(generation_mode=mode))
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         global requests_made
         requests_made += 1
         _meet_what_exists(case)
@@ -103,7 +104,7 @@ def test_there_were_as_many_requests_as_promised() -> None:
     assert requests_made >= LEAST
 
 
-def _meet_what_exists(case: Case) -> None:
+def _meet_what_exists(case: Case[Any]) -> None:
     """Turn half of the valid names of a request into known ones, chosen by the request itself."""
     choice = zlib.crc32(repr((case.path_parameters, case.body)).encode())
     if choice % 2:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from controller.cli import main
@@ -18,6 +19,7 @@ from controller.cli import main
 
 def _commands() -> Iterator[tuple[str, Any]]:
     root = typer.main.get_command(main.app)
+    assert isinstance(root, TyperGroup)
     context = typer.Context(root)
     for name in root.list_commands(context):
         command = root.get_command(context, name)

@@ -212,7 +212,10 @@ def _assignment(role: AssignmentRole, state: str, reason: str = "", phase: str =
 )
 def test_the_recovery_table(phase: str, source: str, target: str | None, expected: Verdict) -> None:
     said = _assignment(AssignmentRole.OWNER, source, phase=phase)
-    other = None if target is None else _assignment(AssignmentRole.INCOMING, *target.split())
+    other = None
+    if target is not None:
+        state, _, reason = target.partition(" ")
+        other = _assignment(AssignmentRole.INCOMING, state, reason)
     assert verdict(said, other) is expected
 
 

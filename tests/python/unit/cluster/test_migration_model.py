@@ -123,7 +123,8 @@ class Moves(RuleBasedStateMachine):
         world.settle()
         compute = world.compute
         if compute is None:
-            assert world.assignments == world.claims == {}
+            assert world.assignments == {}
+            assert world.claims == {}
             assert set(world.hosts.values()) == {None}
         elif compute.status == "Error" and world.lost_host and compute.spec.on_node_down is OnNodeDown.NONE:
             assert world.running() == []

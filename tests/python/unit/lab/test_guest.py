@@ -72,8 +72,13 @@ def fake_build(work: Path, say: object) -> None:
 def test_an_image_is_built_once_and_what_a_killed_build_left_is_thrown_away(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    calls = []
-    monkeypatch.setattr(build, "build", lambda work, say: (calls.append(work), fake_build(work, say)))
+    calls: list[Path] = []
+
+    def counted(work: Path, say: object) -> None:
+        calls.append(work)
+        fake_build(work, say)
+
+    monkeypatch.setattr(build, "build", counted)
     (tmp_path / "guest" / "0123.building").mkdir(parents=True)
     first = guest.guest_image(tmp_path)
     assert guest.guest_image(tmp_path) == first

@@ -36,6 +36,10 @@ class Peer:
         yield self._batches.pop(0)
 
 
+def snapshot(version: int) -> ObservedBatch:
+    return ObservedBatch(version=version, snapshot=True, snapshot_end=True)
+
+
 @pytest.fixture
 def db(sqlite_databases: Databases) -> Database:
     return sqlite_databases.new(Tier.ROOT)
@@ -44,8 +48,7 @@ def db(sqlite_databases: Databases) -> Database:
 @pytest.mark.design("H5")
 async def test_after_a_restore_of_the_cluster_the_stream_goes_on_from_its_lower_versions(db: Database) -> None:
     term = db.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 60)).term
-    whole = {"snapshot": True, "snapshot_end": True}
-    peer = Peer(ObservedBatch(version=100, **whole), ObservedBatch(version=5, **whole), ObservedBatch(version=6))
+    peer = Peer(snapshot(100), snapshot(5), ObservedBatch(version=6))
     fence = Fence("controller", term)
     link = ClusterLink("tokyo1", cast(ClusterPeer, peer), db, fence, VirtualClock(), lambda words: None)
     for _ in range(3):

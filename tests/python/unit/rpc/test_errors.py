@@ -25,12 +25,12 @@ def sent(error: ResourceError) -> ResourceError:
 
 
 def failure(code: grpc.StatusCode, details: str = "", trailing: Any = ()) -> aio.AioRpcError:
-    return aio.AioRpcError(code, aio.Metadata(), aio.Metadata(*trailing), details=details)
+    return aio.AioRpcError(code, aio.Metadata(), aio.Metadata(*trailing), details, None)
 
 
 @pytest.mark.parametrize("kind", PLAIN, ids=lambda kind: kind.__name__)
 def test_every_error_comes_back_as_itself(kind: type[ResourceError]) -> None:
-    back = sent(kind("what happened"))  # type: ignore[call-arg]
+    back = sent(kind("what happened"))
     assert type(back) is kind
     assert back.message == "what happened"
     assert back.code == kind.code
