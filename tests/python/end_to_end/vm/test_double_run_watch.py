@@ -53,7 +53,7 @@ def test_one_machine_at_one_place_is_fine_and_both_witnesses_count() -> None:
 
 
 @pytest.mark.vm
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 def test_a_second_copy_is_seen_by_both_witnesses(site: Site) -> None:
     """Started by hand on another node, under the UUID of a machine that runs: what must never be."""

@@ -26,7 +26,7 @@ GAP = 15.0
 """Seconds without an answer at most while a machine moves; below one where the CPUs are not fought for."""
 
 
-@pytest.mark.design("A1", "A2", "A4", "A5", "A6", "B5", "E1", "J4", "K1", "K2")
+@pytest.mark.design("A1", "A2", "A4", "A5", "A6", "B5", "E1", "E10", "J4", "J10", "K2")
 def test_up_ends_with_three_machines_spread_over_racks_that_answer_at_announced_addresses(site: Site) -> None:
     site.until_settled(3)  # each address is announced by the node of its machine, and by no other
     computes = site.computes()
@@ -35,7 +35,6 @@ def test_up_ends_with_three_machines_spread_over_racks_that_answer_at_announced_
     assert all(answer["addresses"] == [_address(site, name)] for name, answer in site.answers().items())
 
 
-@pytest.mark.design("F2")
 def test_up_again_changes_nothing(site: Site) -> None:
     boots, before = site.boots(), _facts(site)
     assert up.up(site.lab.settings, EXAMPLES).complete

@@ -148,7 +148,7 @@ CASES = [
 ]
 
 
-@pytest.mark.design("A1", "A2", "A4", "A5", "A6", "E1", "H5", "I1", "K2", "K3")
+@pytest.mark.design("A1", "A2", "A4", "A5", "A6", "E1", "H5", "K2", "K3")
 @pytest.mark.parametrize(("process", "operation"), CASES)
 def test_killed_in_the_middle(site: Site, process: str, operation: Operation) -> None:
     if site.settled(len(site.names())):

@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.design("K4", "F2", "I1")
+@pytest.mark.design("K5", "E1", "B5")
 def test_a_deleted_service_leaves_nothing_on_the_nodes_and_in_the_books(site: Site) -> None:
     site.have(2)
     with watching(site.lab):
