@@ -55,6 +55,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
                     whole.append(sync.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
             if whole:
                 await self._db.awrite(partial(sync.apply, term=chunk.term, wishes=whole))
+            elif not chunk.owners:  # a new master makes itself known
+                await self._db.awrite(partial(sync.check_term, term=chunk.term))
         if parts:
             raise InvalidInput([Problem(owner, "the rest of its documents did not come") for owner in parts])
         return cluster_pb2.SyncReply()

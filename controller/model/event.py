@@ -8,6 +8,7 @@ from typing import Literal
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import field
+from controller.model.names import QualifiedName
 from controller.model.registry import Column, Kind, register
 
 
@@ -35,6 +36,7 @@ class Event(Resource[EventSpec]):
     """Something that happened to a resource."""
 
     kind: Literal["Event"] = "Event"
+    name: QualifiedName = field("Digest of what it says; a cluster's has the cluster before it.", example="tokyo1.1")
     spec: EventSpec = field("What happened.", example={"reason": "Scheduled"})
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import field
-from controller.model.names import Name
+from controller.model.names import Name, QualifiedName
 from controller.model.registry import Column, Kind, register
 
 
@@ -46,6 +46,7 @@ class ServiceProcess(Resource[ServiceProcessSpec]):
     """A process of the control plane (read only)."""
 
     kind: Literal["ServiceProcess"] = "ServiceProcess"
+    name: QualifiedName = field("Name of the process; a cluster's has the cluster before it.", example="tokyo1.node1")
     spec: ServiceProcessSpec = field("What it said.", example={"process_kind": "resource-api"})
 
 

@@ -17,6 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 from controller.model import document as documents
 from controller.model import registry
+from controller.model.names import QUALIFIED_NAME_PATTERN
 from controller.model.registry import Kind
 from controller.root.api import problems, schemas
 from controller.root.api import query as q
@@ -104,6 +105,8 @@ def _in_path(operation: Operation) -> Iterable[dict[str, Any]]:
     is_list = operation.path == operation.kind.collection_path
     for name in (*operation.kind.parents, *(() if is_list else ("name",))):
         schema = dict(q.NAME_SCHEMA)
+        if name == "name" and not operation.kind.user_made:
+            schema.update(pattern=QUALIFIED_NAME_PATTERN, maxLength=127)
         if is_list:
             schema["pattern"] = f"^-$|{schema['pattern']}"
         yield {

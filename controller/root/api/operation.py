@@ -28,7 +28,7 @@ from controller.errors import (
 from controller.model.access import Token, TokenRole
 from controller.model.registry import Key, Kind
 from controller.root.api.calls import ClusterCalls
-from controller.root.api.query import Parameter, Query, is_name
+from controller.root.api.query import Parameter, Query, is_qualified_name
 from controller.root.api.settings import ApiSettings
 from controller.store import audit, tokens
 from controller.store.changes import Feed
@@ -105,7 +105,7 @@ class Call:
         """The names in the path, outermost first; raises NotFound for what can be no name."""
         values = tuple(str(value) for value in self.request.path_params.values())
         for value in values:
-            if not is_name(value):
+            if not is_qualified_name(value):
                 raise NotFound(f"{value[:100]!r} can be no name")
         return values
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.errors import InvalidInput, Problem
-from controller.model.names import NAME_PATTERN
+from controller.model.names import NAME_PATTERN, QUALIFIED_NAME_PATTERN
 
 _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
+_QUALIFIED_NAME = re.compile(QUALIFIED_NAME_PATTERN.removesuffix("$") + r"\Z")
 NAME_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": NAME_PATTERN, "minLength": 1, "maxLength": 63}
 
 
@@ -147,6 +148,11 @@ class Query:
 def is_name(value: str) -> bool:
     """True for what can be a resource's name."""
     return _NAME.match(value) is not None
+
+
+def is_qualified_name(value: str) -> bool:
+    """True for a name, also one with the name of a cluster before it (processes and events)."""
+    return _QUALIFIED_NAME.match(value) is not None
 
 
 def _bad(parameter: Parameter, message: str) -> InvalidInput:

@@ -125,6 +125,11 @@ class ClusterLink:
             self._known = None  # what was applied is not known: ask before sending again
             raise
 
+    async def _announce(self) -> None:
+        """Tell the cluster our term even with nothing to send: what an older master sent late is refused then."""
+        with self._peer.calling() as stub:
+            await stub.Sync(iter([cluster_pb2.SyncChunk(term=self._fence.term)]), timeout=CALL_DEADLINE)
+
     async def _read_forever(self) -> None:
         failures = 0
         while True:
@@ -153,6 +158,7 @@ class ClusterLink:
             async for message in stub.Observe(request):
                 if first:
                     first = False
+                    await self._announce()
                     self.sender.wake(*await self._owners())
                     await self._note_state(State.UP, "")
                 if message.snapshot and snapshot is None:
@@ -166,7 +172,7 @@ class ClusterLink:
 
     async def _take(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
         """First the database, then the view, then those who wait for it."""
-        batch = observe.parse(message.documents, message.deleted)
+        batch = observe.parse(self.name, message.documents, message.deleted)
         if batch.resources or batch.deleted:
             await self._db.awrite(partial(observe.apply, batch=batch), fence=self._fence)
         touched = _take_in(self.view if snapshot is None else snapshot.view, batch, message)

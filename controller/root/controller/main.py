@@ -116,8 +116,8 @@ class RootController:
         try:
             step = await self._db.awrite(lambda tx: services.advance(tx, key, views), fence=self._fence)
             if step is Next.CHOOSE_CLUSTER:
-                chosen = await self._choose(key)
-                await self._db.awrite(lambda tx: services.assign(tx, key, chosen), fence=self._fence)
+                uid, chosen = await self._choose(key)
+                await self._db.awrite(lambda tx: services.assign(tx, key, uid, chosen), fence=self._fence)
                 step = await self._db.awrite(lambda tx: services.advance(tx, key, views), fence=self._fence)
         except StaleTerm:
             raise
@@ -135,9 +135,12 @@ class RootController:
     async def _fail(self, key: Key, status: Status, reason: str) -> None:
         await self._db.awrite(lambda tx: services.fail(tx, key, status, reason), fence=self._fence)
 
-    async def _choose(self, key: Key) -> str:
-        """Ask the candidates in order; raises NoRoom when all refuse, Unavailable when one could not be asked."""
-        asked = await self._db.aread(lambda tx: _candidates(tx, key))
+    async def _choose(self, key: Key) -> tuple[str, str]:
+        """The service's uid and the first candidate that accepts it.
+
+        Raises NoRoom when all refuse, Unavailable when one could not be asked.
+        """
+        uid, asked = await self._db.aread(lambda tx: _candidates(tx, key))
         answers: list[tuple[str, str]] = []
         unreachable = False
         for candidate in asked:
@@ -146,7 +149,7 @@ class RootController:
                 if not candidate.cluster.spec.endpoint:
                     raise Unavailable("has no endpoint")
                 await self._peer_of(candidate.cluster).offer(candidate.computes)
-                return name
+                return uid, name
             except NoRoom as error:
                 answers.append((name, error.message))
             except ResourceError as error:
@@ -282,9 +285,9 @@ class RootController:
                 self._log.info("capacity unknown", cluster=link.name, error=error.message)
 
 
-def _candidates(tx: Transaction, key: Key) -> list[placement.Candidate]:
-    service = resources.find(tx, key)
-    return placement.candidates(tx, cast(RegionService, service)) if service is not None else []
+def _candidates(tx: Transaction, key: Key) -> tuple[str, list[placement.Candidate]]:
+    service = cast(RegionService, resources.get(tx, key))
+    return service.uid, placement.candidates(tx, service)
 
 
 def _superseded(error: BaseException) -> bool:

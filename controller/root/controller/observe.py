@@ -24,6 +24,8 @@ OWNED = ("Compute", "Loadbalancer", "Node", "JoinToken")
 """Kinds whose rows are the root's: what was seen is taken over."""
 MIRRORED = ("Assignment", "ServiceProcess", "Event")
 """Kinds that are the cluster's: copies are kept."""
+QUALIFIED = ("ServiceProcess", "Event")
+"""Mirrored kinds whose names are unique only in their cluster: two clusters may have a process of one name."""
 LISTED = ("Compute", "Loadbalancer")
 """Kinds that the root lets go of only when the cluster lists them no longer."""
 
@@ -39,20 +41,23 @@ class Batch:
     deleted: list[Key] = field(default_factory=list)
 
 
-def parse(documents: Iterable[bytes], deleted: Iterable[str]) -> Batch:
+def parse(cluster: str, documents: Iterable[bytes], deleted: Iterable[str]) -> Batch:
     """Documents and deleted keys of an ObservedBatch; kinds that we do not know are passed over.
 
-    A newer cluster may report kinds that this root does not have yet.
+    A newer cluster may report kinds that this root does not have yet. Names that are unique only in
+    their cluster get the cluster's before them.
     """
     batch = Batch()
     for text in documents:
         raw: dict[str, Any] = json.loads(text)
         if raw.get("kind") in (*OWNED, *MIRRORED):
+            if raw["kind"] in QUALIFIED:
+                raw["name"] = f"{cluster}.{raw['name']}"
             batch.resources.append(registry.get(raw["kind"]).model.model_validate(raw))
     for word in deleted:
         kind, _, path = word.partition(" ")
         if kind in (*OWNED, *MIRRORED):
-            batch.deleted.append(key_from_path(kind, path))
+            batch.deleted.append(key_from_path(kind, f"{cluster}.{path}" if kind in QUALIFIED else path))
     return batch
 
 
@@ -97,7 +102,12 @@ def forget_unlisted(tx: Transaction, cluster: str, listed: set[str]) -> None:
 
 
 def merge(row: AnyResource, seen: AnyResource) -> AnyResource:
-    """The root's row with what was seen; the row itself when nothing differs."""
+    """The root's row with what was seen; the row itself when nothing differs, or when another was seen.
+
+    A service that was deleted and made again gives the same names to other Computes.
+    """
+    if row.kind in LISTED and seen.uid != row.uid:
+        return row
     update: dict[str, Any] = {
         "state": seen.state,
         "state_reason": seen.state_reason,
@@ -116,7 +126,7 @@ def _status(row: AnyResource, seen: AnyResource) -> tuple[str, str]:
     if row.status in _LEAVING:
         scheduled = seen.status in _LEAVING
         return (Status.DELETING_SCHEDULED.value if scheduled else row.status), seen.status_reason
-    if seen.uid != row.uid or seen.revision != row.revision:
+    if seen.revision != row.revision:
         return row.status, row.status_reason  # an older wish: it says nothing of this one
     if seen.status in (Status.ACTIVE, Status.ERROR):
         return seen.status, seen.status_reason
@@ -135,7 +145,7 @@ def _mirror(tx: Transaction, seen: Sequence[AnyResource]) -> None:
     rows: Mapping[Key, AnyResource] = resources.get_many(tx, [key_of(item) for item in seen])
     fresh = [item for item in seen if key_of(item) not in rows]
     known = [item for item in seen if key_of(item) in rows]
-    # Made anew since we copied it, or another cluster's of the same name (events are named by what they say).
+    # Made anew since we copied it: events that were pruned, processes of a restored cluster.
     anew = [item for item in known if rows[key_of(item)].uid != item.uid]
     same = [item for item in known if rows[key_of(item)].uid == item.uid]
     changed = [item for item in same if _differs(rows[key_of(item)], item)]
@@ -154,5 +164,8 @@ def _differs(row: AnyResource, seen: AnyResource) -> bool:
 
 
 def _cluster_of(row: AnyResource) -> str:
-    """The cluster that a copy came from."""
-    return str(getattr(row, "cluster", None) or getattr(row.spec, "cluster", None) or row.observed.get("cluster", ""))
+    """The cluster that a copy came from; empty for the root's own."""
+    if row.kind in QUALIFIED:
+        cluster, dot, _ = row.name.partition(".")
+        return cluster if dot else ""
+    return str(getattr(row, "cluster", ""))

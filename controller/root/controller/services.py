@@ -123,10 +123,13 @@ def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next
     return Next.NOTHING
 
 
-def assign(tx: Transaction, key: Key, cluster: str) -> None:
-    """Bind a service to the cluster that accepted it; the first binding stays (J9)."""
+def assign(tx: Transaction, key: Key, uid: str, cluster: str) -> None:
+    """Bind a service to the cluster that accepted it; the first binding stays (J9).
+
+    Nothing is done when the service was meanwhile deleted and made again: its wish was not asked about.
+    """
     service = cast(RegionService | None, resources.find(tx, key))
-    if service is not None and not service.observed.get("cluster"):
+    if service is not None and service.uid == uid and not service.observed.get("cluster"):
         observed = {**service.observed, "cluster": cluster}
         resources.update(tx, [service.model_copy(update={"observed": observed, "status_reason": ""})])
 

@@ -30,7 +30,7 @@ def masters(site: Plant) -> dict[str, tuple[str, int]]:
     for row in rows:
         kind, term = row["spec"]["process_kind"], row["spec"]["term"]
         if row["spec"]["role"] == "Master" and term > found.get(kind, ("", 0))[1]:
-            found[kind] = (row["name"], term)
+            found[kind] = (row["name"].rpartition(".")[2], term)
     return found
 
 
@@ -39,7 +39,7 @@ def test_one_master_of_each_kind(pair: Plant) -> None:
     pair.until(lambda: set(masters(pair)) == set(KINDS), what="a master of each kind")
     pair.put_service(3)
     pair.until(lambda: pair.settled(3))
-    rows = {row["name"]: row for row in pair.rows("ServiceProcess")}
+    rows = {row["name"].rpartition(".")[2]: row for row in pair.rows("ServiceProcess")}
     assert set(rows) == set(pair.processes)
     for kind in KINDS:
         roles = sorted(rows[f"{kind}-{number}"]["spec"]["role"] for number in range(2))
@@ -81,5 +81,5 @@ def test_a_stopped_api_holds_nobody_up(pair: Plant) -> None:
 
 
 def _steps_down(site: Plant, name: str) -> bool:
-    (row,) = [row for row in site.rows("ServiceProcess") if row["name"] == name]
+    (row,) = [row for row in site.rows("ServiceProcess") if row["name"].rpartition(".")[2] == name]
     return bool(row["spec"]["role"] == "Slave")

@@ -61,7 +61,9 @@ class PlayedCluster:
 
     async def Sync(self, chunks: Iterable[cluster_pb2.SyncChunk], timeout: float) -> None:
         parts: list[bytes] = []
+        told = False
         for chunk in chunks:
+            told = told or bool(chunk.owners)
             if chunk.term < self.term:
                 raise StaleTerm("a newer master has spoken")
             self.term = chunk.term
@@ -70,7 +72,7 @@ class PlayedCluster:
                 if not state.more:
                     self._take_in(state.owner, state.digest, parts, gone=state.gone)
                     parts = []
-        self.syncs += 1
+        self.syncs += told
 
     async def Digests(self, request: object, timeout: float) -> AsyncIterator[cluster_pb2.DigestBatch]:
         yield cluster_pb2.DigestBatch(digests=self.digests)

@@ -99,7 +99,7 @@ class Site:
         """One step; chooses tokyo1 when asked to."""
         step = self.db.write(lambda tx: services.advance(tx, KEY, {"tokyo1": self.view}))
         if step is Next.CHOOSE_CLUSTER:
-            self.db.write(lambda tx: services.assign(tx, KEY, "tokyo1"))
+            self.db.write(lambda tx: services.assign(tx, KEY, self.service().uid, "tokyo1"))
             return self.advance()
         return step
 

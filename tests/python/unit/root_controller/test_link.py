@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import cast
 
@@ -13,7 +13,7 @@ from controller.root.controller.link import ClusterLink
 from controller.root.peer import ClusterPeer
 from controller.store import lease
 from controller.store.database import Database, Fence, Tier
-from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest
+from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest, SyncChunk
 from tests.python.databases import Databases
 
 
@@ -27,6 +27,9 @@ class Peer:
     @contextmanager
     def calling(self) -> Iterator[Peer]:
         yield self
+
+    async def Sync(self, chunks: Iterable[SyncChunk], timeout: float) -> None:
+        assert all(not chunk.owners for chunk in chunks), "only the term is told"
 
     async def Digests(self, request: object, timeout: float) -> AsyncIterator[DigestBatch]:
         yield DigestBatch()
