@@ -58,7 +58,14 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
         reports=reports,
         lifetime=timedelta(seconds=settings.node_certificate_seconds),
     )
-    root = ClusterServicer(db, feed, process.channels, cluster)
+    root = ClusterServicer(
+        db,
+        feed,
+        process.channels,
+        cluster,
+        connected=sessions.connected,
+        down_after=settings.down_after_seconds,
+    )
     processes = ApiServicer(db, clock=clock, cluster=cluster, lease_seconds=settings.election.lease_seconds)
 
     async def tell(request: api_pb2.UpdateNodeRequest) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from controller.model.registry import AnyResource
 from controller.pki import ROOT
 from controller.rpc import Channels
 from controller.rpc.identity import Context, require_identity
-from controller.store import resources
+from controller.store import processes, resources
 from controller.store.changes import Feed
 from controller.store.database import Database, Transaction
 from controller.wire import cluster_pb2, cluster_pb2_grpc
@@ -31,11 +32,26 @@ _DIGESTS_PER_MESSAGE = 2000
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     """Serves the root."""
 
-    def __init__(self, db: Database, feed: Feed, channels: Channels, cluster: str) -> None:
+    def __init__(
+        self,
+        db: Database,
+        feed: Feed,
+        channels: Channels,
+        cluster: str,
+        *,
+        connected: Callable[[str], bool],
+        down_after: float,
+    ) -> None:
+        """``connected``: whether a node's agent has a session here; called from any thread.
+
+        ``down_after``: seconds of silence before a node may be forgotten.
+        """
         self._db = db
         self._feed = feed
         self._channels = channels
         self._cluster = cluster
+        self._connected = connected
+        self._down_after = down_after
         self._observers: set[asyncio.Task[Any]] = set()
         self._log = structlog.get_logger("cluster-service")
 
@@ -118,7 +134,15 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def ForgetNode(self, request: cluster_pb2.ForgetNodeRequest, context: Context) -> cluster_pb2.ForgetNodeReply:
         """Raises StaleTerm, NotFound, Conflict for a node that is heard of."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
-        had = await self._db.awrite(partial(forget_node, cluster=self._cluster, term=request.term, name=request.node))
+        work = partial(
+            forget_node,
+            cluster=self._cluster,
+            term=request.term,
+            name=request.node,
+            connected=self._connected,
+            down_after=self._down_after,
+        )
+        had = await self._db.awrite(work)
         self._log.warning("node forgotten", node=request.node, computes=len(had))
         return cluster_pb2.ForgetNodeReply(computes=had)
 
@@ -131,10 +155,14 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             yield data
 
 
-def forget_node(tx: Transaction, cluster: str, term: int, name: str) -> list[str]:
-    """Drop everything assigned to a node that is not Up; returns the keys of what it had.
+def forget_node(
+    tx: Transaction, cluster: str, term: int, name: str, *, connected: Callable[[str], bool], down_after: float
+) -> list[str]:
+    """Drop everything assigned to a node that is lost; returns the keys of what it had.
 
-    Raises StaleTerm, NotFound, Conflict. The controller, woken by the changes, does the rest.
+    Lost is a node that is not Up, has no session here and was not heard of for ``down_after`` seconds:
+    the state alone is as old as the controller's last look. The controller, woken by the changes, does
+    the rest. Raises StaleTerm, NotFound, Conflict.
     """
     sync.check_term(tx, term)
     node = cast(Node | None, resources.find(tx, NODE.key(cluster, name)))
@@ -142,6 +170,14 @@ def forget_node(tx: Transaction, cluster: str, term: int, name: str) -> list[str
         raise NotFound(f"cluster {cluster} has no node {name!r}")
     if node.state == "Up":
         raise Conflict(f"{name} is Up: drain it, or fence it first")
+    if connected(name):
+        raise Conflict(f"the agent of {name} is connected: drain the node, or fence it first")
+    beat = processes.beats(tx).get(name)
+    if beat is not None and (quiet := tx.now - beat.at) < timedelta(seconds=down_after):
+        raise Conflict(
+            f"{name} was heard of {quiet.total_seconds():.0f} s ago: drain it, or fence it "
+            f"and ask again when it has been silent for {down_after:g} s"
+        )
     plan = world.load_of_node(tx, cluster, name)
     had = forget.forget(plan, name)
     world.store(tx, plan)

@@ -75,6 +75,10 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._live)
 
+    def connected(self, node: str) -> bool:
+        """Whether the node's agent has a session; may be asked from any thread."""
+        return node in self._live
+
     def open(self, session: AgentSession, roster: Roster) -> None:
         """Begin: an older session of the node ends, the whole set goes out."""
         older = self._live.get(session.node)

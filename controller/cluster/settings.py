@@ -7,6 +7,8 @@ from pydantic import Field
 from controller.model.names import Name
 from controller.process import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings
 
+_DOWN_AFTER_SECONDS = 60.0
+
 
 class ClusterApiSettings(ProcessSettings):
     """cluster-api: for the root, for the cluster's processes, and for its agents."""
@@ -23,6 +25,11 @@ class ClusterApiSettings(ProcessSettings):
         "Needs tls.authority, the cluster's authority.",
     )
     node_certificate_seconds: float = Field(default=86400.0, gt=0, description="How long a node's certificate lives.")
+    down_after_seconds: float = Field(
+        default=_DOWN_AFTER_SECONDS,
+        gt=0,
+        description="A node may be forgotten only without a heartbeat for so long; as the cluster-controllers have it.",
+    )
     election: ElectionSettings = Field(
         default=ElectionSettings(), description="Mastership of the cluster's controllers."
     )
@@ -41,7 +48,7 @@ class ClusterControllerSettings(ProcessSettings):
         default=15.0, gt=0, description="Without a heartbeat for so long, a node is no longer Up."
     )
     down_after_seconds: float = Field(
-        default=60.0, gt=0, description="Without a heartbeat for so long, a node is Down."
+        default=_DOWN_AFTER_SECONDS, gt=0, description="Without a heartbeat for so long, a node is Down."
     )
     resync_seconds: float = Field(default=60.0, gt=0, description="Between two looks at everything.")
     keep_changes: int = Field(

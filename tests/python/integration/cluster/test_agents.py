@@ -158,7 +158,7 @@ async def test_an_agent_speaks_for_assignments_of_its_own_node_only(site: Site) 
 
 @pytest.mark.design("D5", "G6")
 async def test_a_lost_node_is_forgotten_only_when_it_is_silent_and_its_computes_are_made_elsewhere(site: Site) -> None:
-    await started(site)
+    await started(site, down_after_seconds=2.0)
     site.start_controller(unknown_after_seconds=1.5, down_after_seconds=2.0)
     await site.wish_nodes(2)
     site.start_agents(1)
