@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,12 +20,10 @@ EXAMPLES = Path(__file__).parents[4] / "examples" / "tokyo"
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The example site as ``resourcectl up`` makes it; gone afterwards, but for the logs of its processes."""
     settings = LabSettings(id=f"v{os.getpid()}", folder=tmp_path_factory.mktemp("lab"), api_port=free_port())
+    made = Site(settings, logs=tmp_path_factory.mktemp("log"))
     try:
-        made = Site(settings)
         result = up.up(settings, EXAMPLES)
         assert result.complete, result.machines
         yield made
     finally:
-        with contextlib.suppress(OSError):
-            shutil.copytree(settings.state / "log", tmp_path_factory.mktemp("log"), dirs_exist_ok=True)
-        up.down(settings)
+        made.down()

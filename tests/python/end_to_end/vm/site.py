@@ -6,19 +6,21 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from controller.agent.drivers.libvirt.definition import domain_uuid, tap_name
 from controller.client import Client
 from controller.errors import ResourceError
 from controller.hostnet.service import ROUTE_PROTOCOL, TAP_PREFIX
-from controller.lab import namespaces, network, probe
+from controller.lab import namespaces, network, probe, up
 from controller.lab.command import run, succeeds
 from controller.lab.daemons import Daemon
 from controller.lab.lab import Lab
@@ -58,9 +60,17 @@ class Gap:
 class Site:
     """The site that ``up`` made in a lab."""
 
-    def __init__(self, settings: LabSettings) -> None:
+    def __init__(self, settings: LabSettings, logs: Path) -> None:
+        """``logs``: where the logs of its processes are kept when it is gone."""
         self.lab = Lab(settings)
         self.plane = ControlPlane(self.lab)
+        self._logs = logs
+
+    def down(self) -> None:
+        """End and remove it all, but for the logs."""
+        if self.plane.logs.exists():
+            shutil.copytree(self.plane.logs, self._logs, dirs_exist_ok=True)
+        up.down(self.lab.settings)
 
     # --- the API
 

@@ -9,7 +9,6 @@ import os
 
 import pytest
 
-from controller.lab import up
 from tests.python.end_to_end.vm import hypervisors
 from tests.python.end_to_end.vm.site import WEB, Site
 from tests.python.end_to_end.vm.watcher import watching
@@ -35,5 +34,5 @@ def test_a_deleted_service_leaves_nothing_on_the_nodes_and_in_the_books(site: Si
 
 
 def test_a_lab_that_is_down_leaves_nothing_on_the_machine(site: Site) -> None:
-    up.down(site.lab.settings)
+    site.down()
     assert traces(site.lab) == []
