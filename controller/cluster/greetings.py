@@ -1,7 +1,7 @@
 """What agents say of their nodes when a session begins, written for many at once.
 
 After a restart of the API all agents come back together: their greetings share transactions, and
-one that says nothing new is not written at all.
+one that says nothing new is not written at all. One that the database refuses fails alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from controller.cluster import nodes
+from controller.cluster.apart import write_apart
 from controller.cluster.roster import Roster
 from controller.errors import Forbidden, ResourceError
 from controller.store.database import Database
@@ -46,14 +47,13 @@ class Greetings:
             self._some.clear()
             waiting, self._waiting = self._waiting, {}
             told = {node: facts for node, (facts, _) in waiting.items()}
-            try:
-                known = await self._db.awrite(partial(nodes.greet, cluster=self._cluster, told=told))
-            except ResourceError as error:
-                for _, futures in waiting.values():
-                    _settle(futures, error)
-            else:
-                for node, (_, futures) in waiting.items():
-                    _settle(futures, node in known)
+            for part, outcome in await write_apart(self._write, told):
+                for node in part:
+                    _, futures = waiting[node]
+                    _settle(futures, outcome if isinstance(outcome, ResourceError) else node in outcome)
+
+    async def _write(self, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        return await self._db.awrite(partial(nodes.greet, cluster=self._cluster, told=told))
 
 
 def _settle(futures: list[asyncio.Future[bool]], outcome: bool | ResourceError) -> None:

@@ -16,6 +16,7 @@ from typing import cast
 import structlog
 
 from controller.clock import Clock
+from controller.cluster.apart import write_apart
 from controller.cluster.words import heed
 from controller.errors import ResourceError, TemporaryError
 from controller.model.assignment import ASSIGNMENT, Assignment
@@ -76,28 +77,18 @@ class ReportWriter:
         self._some.clear()
         if not taken:
             return
-        try:
-            await self._db.awrite(partial(write, cluster=self._cluster, reports=taken))
-        except TemporaryError as error:
-            self._log.warning("reports not written yet", error=error.message, reports=len(taken))
-            self._waiting = {**taken, **self._waiting}
+        late = False
+        for part, outcome in await write_apart(self._write, taken):
+            if isinstance(outcome, TemporaryError):
+                self._log.warning("reports not written yet", error=outcome.message, reports=len(part))
+                self._waiting = {**part, **self._waiting}
+                late = True
+            elif isinstance(outcome, ResourceError):
+                ((name, (node, _)),) = part.items()
+                self._log.warning("report refused", assignment=name, node=node, error=outcome.message)
+        if late:
             self._some.set()
             await self._clock.sleep(_RETRY_SECONDS)
-        except ResourceError as error:
-            await self._without_bad(taken, error)
 
-    async def _without_bad(self, taken: dict[str, tuple[str, ResourceReport]], error: ResourceError) -> None:
-        """One agent's report that the database refuses must not cost the others theirs: halve until it stands alone."""
-        names = list(taken)
-        if len(names) == 1:
-            self._log.warning("report refused", assignment=names[0], node=taken[names[0]][0], error=error.message)
-            return
-        for part in (names[: len(names) // 2], names[len(names) // 2 :]):
-            half = {name: taken[name] for name in part}
-            try:
-                await self._db.awrite(partial(write, cluster=self._cluster, reports=half))
-            except TemporaryError:
-                self._waiting = {**half, **self._waiting}
-                self._some.set()
-            except ResourceError as again:
-                await self._without_bad(half, again)
+    async def _write(self, reports: Mapping[str, tuple[str, ResourceReport]]) -> int:
+        return await self._db.awrite(partial(write, cluster=self._cluster, reports=reports))

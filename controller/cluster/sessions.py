@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import structlog
 
 from controller.clock import Clock
+from controller.cluster.apart import write_apart
 from controller.cluster.roster import Roster
-from controller.errors import TemporaryError
+from controller.errors import ResourceError, TemporaryError
 from controller.store import processes
 from controller.store.database import Database, Transaction
 from controller.wire.agent_pb2 import ApiMessage
@@ -131,12 +132,18 @@ class Sessions:
         beats, self._beats = self._beats, {}
         if not beats:
             return
+        for part, outcome in await write_apart(self._write, beats):
+            if isinstance(outcome, TemporaryError):
+                self._log.warning("heartbeats not written", error=outcome.message, nodes=len(part))
+                self._beats = {**part, **self._beats}
+            elif isinstance(outcome, ResourceError):
+                ((node, (healthy, message)),) = part.items()
+                self._log.warning("heartbeat refused", node=node, error=outcome.message)
+                if message:  # the node lives all the same: its next beat goes without the message
+                    self._beats.setdefault(node, (healthy, ""))
 
+    async def _write(self, beats: Mapping[str, tuple[bool, str]]) -> None:
         def write(tx: Transaction) -> None:
             processes.beat(tx, {node: (tx.now, healthy, message) for node, (healthy, message) in beats.items()})
 
-        try:
-            await self._db.awrite(write)
-        except TemporaryError as error:
-            self._log.warning("heartbeats not written", error=error.message, nodes=len(beats))
-            self._beats = {**beats, **self._beats}
+        await self._db.awrite(write)
