@@ -246,6 +246,8 @@ def _wrapped() -> Iterator[_Stage]:
         raise Conflict(f"taken already: {_first_line(error)}") from error
     except DataError as error:
         raise InvalidInput([Problem("", f"the database refuses the value: {_first_line(error)}")]) from error
+    except OverflowError as error:  # SQLite's driver says so of an integer that is too large
+        raise InvalidInput([Problem("", f"the database refuses the value: {error}")]) from error
     except OperationalError as error:
         if stage.committing and error.connection_invalidated:
             raise TimedOut("the database went away in a commit; whether it took effect is unknown") from error

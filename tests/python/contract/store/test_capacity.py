@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from controller.clock import VirtualClock
-from controller.errors import Conflict, NoRoom
+from controller.errors import Conflict, InvalidInput, NoRoom
 from controller.model.node import Capacity
 from controller.store import capacity
 from controller.store.database import Database, Tier
@@ -122,3 +122,10 @@ def test_two_controllers_at_once_cannot_take_the_last_room_twice(databases: Data
         thread.join()
     assert (outcomes.count(True), outcomes.count(False)) == (4, 5)
     assert taken(opened[0]) == Capacity(vcpus=4, memory_mib=4096, disk_gib=40)
+
+
+def test_a_size_that_no_column_holds_is_refused(cluster_database: Database) -> None:
+    ready(cluster_database, "a")
+    with pytest.raises(InvalidInput, match="refuses the value"):
+        cluster_database.write(lambda tx: capacity.set_total(tx, "a", Capacity(vcpus=1 << 70)))
+    assert cluster_database.read(capacity.usage)["a"][0] == TOTAL
