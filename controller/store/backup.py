@@ -2,9 +2,11 @@
 
 A backup is one snapshot, taken while others write. It restores into an upgraded database of the
 same schema and tier that holds nothing else, on either engine, in one transaction. The terms of its
-leases begin far above those of the backup: others have seen later ones. The first line
-says what it is; each other line is ``[table, {column: value}]``; the last one counts the rows, so
-that a file that was cut off is refused.
+leases and its versions begin far above those of the backup: others have seen later ones. The log of
+changes begins anew, so that who watched the lost database is told to list again.
+
+The first line says what it is; each other line is ``[table, {column: value}]``; the last one counts
+the rows, so that a file that was cut off is refused.
 """
 
 from __future__ import annotations
@@ -19,14 +21,18 @@ from typing import IO, Any
 from sqlalchemy import delete, func, select, update
 
 from controller.errors import Conflict, InvalidInput, Problem
-from controller.store import bulk, schema
+from controller.store import bulk, changes, schema
 from controller.store.database import Database, Transaction
-from controller.store.tables import lease, meta, metadata, resource
+from controller.store.tables import change, counter, lease, meta, metadata, resource
 
 _FORMAT = "resource-service backup 1"
 _BATCH = 1000
 _TERMS_SINCE = 1 << 20
 """More terms than can have been since any backup: whom a master writes to refuses lower ones than it saw."""
+VERSIONS_SINCE = 1_000_000_000
+"""More versions than can have been given out since any backup (ten years of three a second): a watcher's old
+version must not be taken for one of the restored database. Millions of restores stay below 2**53, the largest
+integer that every reader of JSON keeps exactly."""
 
 
 def backup(db: Database, path: Path | str) -> int:
@@ -114,6 +120,11 @@ def _load(tx: Transaction, tier: str, source: IO[str]) -> int:
     if tx.connection.execute(select(meta.c.value).where(meta.c.key == "tier")).scalar_one_or_none() != tier:
         raise _not_whole("names no tier")
     tx.connection.execute(update(lease).values(holder="", expires_at=0, term=lease.c.term + _TERMS_SINCE))
+    tx.connection.execute(delete(change))
+    head = changes.head(tx) + VERSIONS_SINCE
+    tx.connection.execute(
+        update(counter).where(counter.c.name.in_(("resource_version", "compacted"))).values(value=head)
+    )
     return rows
 
 

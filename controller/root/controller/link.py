@@ -167,7 +167,7 @@ class ClusterLink:
                 if message.snapshot_end:
                     snapshot = None
                 if message.version:
-                    # Lower than before after a restore of the cluster: from there the stream goes on.
+                    # Lower than before when the cluster's database was replaced: from there the stream goes on.
                     self._since = message.version
 
     async def _take(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
