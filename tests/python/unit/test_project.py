@@ -255,10 +255,8 @@ def test_example_settings_are_taken_by_the_process(role: str) -> None:
 
 @pytest.mark.parametrize("role", SETTINGS)
 def test_unit_starts_the_process_with_its_settings(role: str) -> None:
-    unit = (ROOT / "examples" / "systemd" / f"{role}.service").read_text()
+    unit = (ROOT / "deploy" / "systemd" / f"{role}.service").read_text()
     assert f"/bin/resourcectl run {role} --config /etc/resource-service/{role}.toml\n" in unit
-    # What an agent's QEMUs and helpers do is not the agent's to end.
-    assert ("KillMode=process\n" in unit) == (role == "cluster-agent")
 
 
 def test_settings_on_the_page_about_joining_are_taken_by_the_agent(tmp_path: Path) -> None:
@@ -267,7 +265,8 @@ def test_settings_on_the_page_about_joining_are_taken_by_the_agent(tmp_path: Pat
     file = tmp_path / "cluster-agent.toml"
     file.write_text(block)
     settings = load_settings(AgentSettings, file)
-    assert settings.name == "floor-1-1-1-rack-1-1-server2"
+    (node,) = re.findall(r"^kind: Node\nname: (.+)$", page, flags=re.MULTILINE)
+    assert settings.name == node, "the agent has the name of the page's Node"
     (documents,) = re.findall(r"<<END\n(.*?)END\n", page, flags=re.DOTALL)
     assert [resource.kind for resource in document.parse_all(document.read(documents))] == ["PhysicalResource", "Node"]
 
