@@ -20,6 +20,7 @@ from controller.lab.guest import GuestImage, guest_image, tiny_image
 from controller.model.compute import ComputeSpec, Interface
 from tests.python.eventually import eventually
 from tests.python.integration.lab.conftest import requires_root
+from tests.python.ports import free_port
 
 pytestmark = [requires_root, pytest.mark.timeout(300)]
 
@@ -42,12 +43,6 @@ def spec(image: GuestImage) -> ComputeSpec:
         interfaces=(interface,),
         ssh_keys=("ssh-ed25519 AAAA ops",),
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Machine:
