@@ -14,6 +14,8 @@ for an instant, the Owner's counts, then the Leaving one's.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +90,7 @@ class Assignments:
     def __init__(self, folder: Path | None = None) -> None:
         """``folder`` None: nothing is kept (simulated agents)."""
         self._path = folder / "assignments" if folder else None
+        self._writing = threading.Lock()
         self._by_name: dict[str, Assigned] = {}
         self._by_uid: dict[str, list[Assigned]] = {}
         self.version = 0
@@ -99,16 +102,19 @@ class Assignments:
         """Read what an earlier process kept."""
         content = read_or_none(self._path) if self._path else None
         if content is not None:
-            self._apply(AssignmentsMessage.FromString(content))
+            message = AssignmentsMessage.FromString(content)
+            self._remember(message, *self._applied(message))
 
     async def take(self, message: AssignmentsMessage) -> set[str]:
         """Take in a message; returns the uids of resources whose assignments it changed.
 
-        Raises InvalidInput for a role that this agent does not know, and then keeps what it has.
+        Raises InvalidInput for a role that this agent does not know, OSError when the disk refuses, and
+        then keeps what it has.
         """
-        changed = self._apply(message)
+        by_name, changed = self._applied(message)
         if self._path is not None and (changed or message.full):
-            await asyncio.to_thread(write_durably, self._path, self._content())
+            await asyncio.to_thread(self._write, self._path, _content(message.version, by_name))
+        self._remember(message, by_name, changed)
         # A change before the first full set of a session is taken in, but proves nothing about the rest.
         self.confirmed = self.confirmed or message.full
         return changed
@@ -126,36 +132,44 @@ class Assignments:
         """Resources that are assigned to this node."""
         return list(self._by_uid)
 
-    def _apply(self, message: AssignmentsMessage) -> set[str]:
+    def _write(self, path: Path, content: bytes) -> None:
+        with self._writing:  # one that was cancelled in the middle goes on in its thread
+            write_durably(path, content)
+
+    def _applied(self, message: AssignmentsMessage) -> tuple[dict[str, Assigned], set[str]]:
+        """The set as it is after a message, and the uids of what that changes."""
         for item in message.items:
             if item.role not in _ROLES:
                 raise InvalidInput([Problem(item.name, f"role {item.role!r} is not known to this agent")])
+        by_name = dict(self._by_name)
         gone = set(message.removed)
         if message.full:
-            gone |= self._by_name.keys() - {item.name for item in message.items}
+            gone |= by_name.keys() - {item.name for item in message.items}
         changed: set[str] = set()
         for name in gone:
-            old = self._by_name.pop(name, None)
+            old = by_name.pop(name, None)
             if old is not None:
                 changed.add(old.uid)
         for item in message.items:
-            old = self._by_name.get(item.name)
+            old = by_name.get(item.name)
             if old is None or old.item != item:
-                self._by_name[item.name] = Assigned(item)
+                by_name[item.name] = Assigned(item)
                 changed.add(item.resource_uid)
                 if old is not None:
                     changed.add(old.uid)
+        return by_name, changed
+
+    def _remember(self, message: AssignmentsMessage, by_name: dict[str, Assigned], changed: set[str]) -> None:
         self.version = message.version
         self.known = self.known or message.full
-        if changed:
-            self._index()
-        return changed
-
-    def _index(self) -> None:
+        if not changed:
+            return
+        self._by_name = by_name
         self._by_uid = {}
-        for assigned in sorted(self._by_name.values(), key=lambda one: _PRECEDENCE[one.role]):
+        for assigned in sorted(by_name.values(), key=lambda one: _PRECEDENCE[one.role]):
             self._by_uid.setdefault(assigned.uid, []).append(assigned)
 
-    def _content(self) -> bytes:
-        items = [assigned.item for assigned in self._by_name.values()]
-        return AssignmentsMessage(full=True, version=self.version, items=items).SerializeToString()
+
+def _content(version: int, by_name: Mapping[str, Assigned]) -> bytes:
+    items = [assigned.item for assigned in by_name.values()]
+    return AssignmentsMessage(full=True, version=version, items=items).SerializeToString()

@@ -54,6 +54,20 @@ async def test_assignments_survive_and_know_what_changed(tmp_path: Path) -> None
     assert kept.item.revision == 2
 
 
+async def test_what_the_disk_does_not_take_is_not_acted_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Assignments(tmp_path)
+    await kept.take(Message(full=True, version=1, items=[item("u0")]))
+    kept.session_ended()
+
+    def full_disk(path: Path, content: bytes) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("controller.agent.assignments.write_durably", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        await kept.take(Message(full=True, version=2, items=[item("u1")]))
+    assert (kept.uids(), kept.version, kept.confirmed) == (["u0"], 1, False)
+
+
 async def test_an_unknown_role_changes_nothing() -> None:
     assignments = Assignments()
     await assignments.take(Message(full=True, version=1, items=[item("u0")]))
