@@ -43,7 +43,7 @@ async def _serve(process: Process, db: Database, settings: ClusterApiSettings) -
     sessions = Sessions(db, clock)
     reports = ReportWriter(db, clock, cluster)
     roster = Roster(
-        db, feed, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster), gone=sessions.cut
+        db, feed, clock, cluster, changed=sessions.changed, anew=lambda: sessions.all_anew(roster), gone=sessions.cut
     )
     greetings = Greetings(db, roster, cluster)
     authority = settings.tls.authority

@@ -38,6 +38,7 @@ from controller.store.database import Database, Fence, Transaction
 
 _KINDS = (COMPUTE.name, LOADBALANCER.name, ASSIGNMENT.name, NODE.name)
 _HOUSEKEEPING_SECONDS = 30.0
+_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -136,17 +137,20 @@ class ClusterController:
     # --- the feed
 
     async def _follow(self) -> None:
-        """Wake what changes concern; after a gap in the log, look at everything."""
+        """Wake what changes concern; first, and after a gap in the log, look at everything."""
         while True:
-            head, found = await self._db.aread(self._read_nodes)
-            self._nodes = {node.name: node for node in found}
-            self._drains.wake(*(node.name for node in found if _wants_drain(node)))
             try:
+                head, found = await self._db.aread(self._read_nodes)
+                self._nodes = {node.name: node for node in found}
+                self._drains.wake(*(node.name for node in found if _wants_drain(node)))
+                self._workloads.wake(*await self._keys())
                 async for batch in self._feed.subscribe(head, _KINDS):
                     self._wake(batch)
             except VersionsGone:
                 self._log.warning("the change log was compacted past us; looking at everything")
-            self._workloads.wake(*await self._keys())
+            except TemporaryError as error:
+                self._log.info("changes lost; looking at everything", error=error.message)
+                await self._clock.sleep(_RETRY_SECONDS)
 
     def _read_nodes(self, tx: Transaction) -> tuple[int, list[Node]]:
         return changes.head(tx), cast(list[Node], resources.list_all(tx, NODE.name, parents=(self._cluster,)))

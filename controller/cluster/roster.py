@@ -6,7 +6,7 @@ it was asked: an agent that changes from one API process to another must never b
 word than it has heard before.
 
 Ordering: changes of a node come in the order of versions. After a gap in the log everything is
-read again, and every node is told its whole set anew.
+read again, and every node is told its whole set anew. The same when the database was away meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from controller.errors import VersionsGone
+import structlog
+
+from controller.clock import Clock
+from controller.errors import TemporaryError, VersionsGone
 from controller.model.assignment import ASSIGNMENT, Assignment, AssignmentRole
 from controller.model.node import NODE, Node
 from controller.store import changes, resources
@@ -26,6 +29,8 @@ from controller.store.changes import Change, Feed, Verb
 from controller.store.database import Database, Transaction
 from controller.wire.agent_pb2 import AssignmentItem
 from controller.wire.agent_pb2 import Assignments as AssignmentsMessage
+
+_RETRY_SECONDS = 1.0
 
 
 def item_of(assignment: Assignment) -> AssignmentItem:
@@ -63,6 +68,7 @@ class Roster:
         self,
         db: Database,
         feed: Feed,
+        clock: Clock,
         cluster: str,
         *,
         changed: Callable[[str, AssignmentsMessage], None] = lambda _node, _message: None,
@@ -75,6 +81,7 @@ class Roster:
         """
         self._db = db
         self._feed = feed
+        self._clock = clock
         self._cluster = cluster
         self._changed = changed
         self._anew = anew
@@ -83,6 +90,7 @@ class Roster:
         self._nodes: dict[str, Node] = {}
         self._version = -1
         self._arrived = asyncio.Event()
+        self._log = structlog.get_logger("roster")
 
     def node(self, name: str) -> Node | None:
         """The node's row, as last heard of."""
@@ -108,6 +116,9 @@ class Roster:
                     self._take(batch)
             except VersionsGone:
                 continue
+            except TemporaryError as error:
+                self._log.info("changes lost", error=error.message)
+                await self._clock.sleep(_RETRY_SECONDS)
 
     async def _begin(self) -> int:
         version, nodes, assignments = await self._db.aread(self._read)
