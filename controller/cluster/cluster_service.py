@@ -58,7 +58,10 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def Sync(
         self, request_iterator: AsyncIterator[cluster_pb2.SyncChunk], context: Context
     ) -> cluster_pb2.SyncReply:
-        """Raises StaleTerm, InvalidInput. An owner that the stream breaks off in is not touched."""
+        """Raises StaleTerm, Conflict (older than what was told since), InvalidInput.
+
+        An owner that the stream breaks off in is not touched.
+        """
         require_identity(context, scope=ROOT, kinds=_CONTROLLER)
         parts: dict[str, list[AnyResource]] = {}
         async for chunk in request_iterator:
@@ -70,7 +73,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
                 else:
                     whole.append(sync.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
             if whole:
-                await self._db.awrite(partial(sync.apply, term=chunk.term, wishes=whole))
+                await self._db.awrite(partial(sync.apply, term=chunk.term, wishes=whole, sequence=chunk.sequence))
             elif not chunk.owners:  # a new master makes itself known
                 await self._db.awrite(partial(sync.check_term, term=chunk.term))
         if parts:

@@ -8,7 +8,9 @@ never tells of rows that are not there yet.
 Only wishes are written here; status, state and observed facts belong to the controller and the
 agents, but for the words that say that there is something to do (Initializing, Updating, Deleting).
 
-The term of the root's master is remembered, and lower ones are refused (H2).
+The term of the root's master is remembered, and lower ones are refused (H2). So is the version of the
+root's database that a wish is of: a master tells its wishes one after the other, so that a lower one
+of its term is what it gave up, late (of a process that was stopped in the middle, and woke).
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from controller.cluster.keys import parse_key
-from controller.errors import InvalidInput, Problem, StaleTerm
+from controller.errors import Conflict, InvalidInput, Problem, StaleTerm
 from controller.model import document, registry
 from controller.model.access import JOIN_TOKEN
 from controller.model.compute import COMPUTE, Compute
@@ -35,6 +37,7 @@ from controller.store.database import Transaction
 
 _DIGEST = "digest"
 _TERM = "root-term"
+_SEQUENCE = "root-sequence"
 
 _PLACED = (COMPUTE.name, LOADBALANCER.name)
 _KINDS = {
@@ -80,14 +83,30 @@ def check_term(tx: Transaction, term: int) -> None:
         claims.take(tx, [Claim(_TERM, str(term), "root")])
 
 
+def _check_sequence(tx: Transaction, term: int, sequence: int) -> None:
+    """Refuse a sequence below the highest one seen of the term (Conflict); remember a higher one."""
+    known = claims.taken(tx, _SEQUENCE)
+    seen = max((int(value) for value, of_term in known.items() if of_term == str(term)), default=0)
+    if sequence < seen:
+        raise Conflict(f"the root has told what it wants as of version {seen} since; this is as of {sequence}")
+    if sequence > seen:
+        claims.free_values(tx, [(_SEQUENCE, value) for value in known])
+        claims.take(tx, [Claim(_SEQUENCE, str(sequence), str(term))])
+
+
 def digests(tx: Transaction) -> dict[str, str]:
     """Digest of what was last taken in, by owner."""
     return claims.taken(tx, _DIGEST)
 
 
-def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish]) -> None:
-    """Take in the wishes of some owners, all of each."""
+def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish], sequence: int = 0) -> None:
+    """Take in the wishes of some owners, all of each; ``sequence`` 0: of an unknown version.
+
+    Raises StaleTerm, Conflict (they are older than what was taken in).
+    """
     check_term(tx, term)
+    if sequence:
+        _check_sequence(tx, term, sequence)
     kept = _members(tx, [wish.owner for wish in wishes])
     wanted = {key_of(each): each for wish in wishes for each in wish.documents}
     known = resources.get_many(tx, {*wanted, *(key for keys in kept.values() for key in keys)})

@@ -29,7 +29,7 @@ from controller.root.controller import desired, observe, owners
 from controller.root.controller.patience import Patience
 from controller.root.controller.view import ClusterView
 from controller.root.peer import CALL_DEADLINE, ClusterPeer
-from controller.store import resources
+from controller.store import changes, resources
 from controller.store.database import Database, Fence, Transaction
 from controller.wire import cluster_pb2
 
@@ -100,13 +100,13 @@ class ClusterLink:
     async def _send(self, names: frozenset[str]) -> None:
         known = await self._digests()
         with self._patience.looking(names):
-            wishes = await self._db.aread(lambda tx: owners.wishes(tx, self.name, names))
+            version, wishes = await self._db.aread(lambda tx: (changes.head(tx), owners.wishes(tx, self.name, names)))
         different = [
             wish for wish in wishes if (wish.name in known if wish.gone else known.get(wish.name) != wish.digest)
         ]
         for start in range(0, len(different), OWNERS_PER_CALL):
             part = different[start : start + OWNERS_PER_CALL]
-            await self._sync(part)
+            await self._sync(part, version)
             for wish in part:
                 if wish.gone:
                     known.pop(wish.name, None)
@@ -117,10 +117,10 @@ class ClusterLink:
             sent = {wish.name: wish for wish in wishes}
             await self._db.awrite(lambda tx: _scheduled(tx, sent, arrived), fence=self._fence)
 
-    async def _sync(self, part: list[desired.Owner]) -> None:
+    async def _sync(self, part: list[desired.Owner], version: int) -> None:
         try:
             with self._peer.calling() as stub:
-                await stub.Sync(iter(desired.chunks(part, self._fence.term)), timeout=CALL_DEADLINE)
+                await stub.Sync(iter(desired.chunks(part, self._fence.term, version)), timeout=CALL_DEADLINE)
         except ResourceError:
             self._known = None  # what was applied is not known: ask before sending again
             raise

@@ -6,7 +6,7 @@ import pytest
 
 from controller.cluster import sync
 from controller.cluster.sync import OwnerWish
-from controller.errors import InvalidInput, StaleTerm
+from controller.errors import Conflict, InvalidInput, StaleTerm
 from controller.model.compute import Compute
 from controller.model.node import Node
 from controller.model.registry import key_of
@@ -136,3 +136,24 @@ def test_a_node_that_is_wanted_again_before_it_went_stays_and_can_be_drained(db:
 def test_an_owner_may_not_bring_documents_of_other_kinds() -> None:
     with pytest.raises(InvalidInput, match="may not have a document of kind 'Node'"):
         sync.parse(WEB, [node("n1", "r1").model_dump_json().encode()])
+
+
+@pytest.mark.design("H2", "H5")
+def test_a_wish_that_comes_late_does_not_undo_a_newer_one(db: Database) -> None:
+    """As from a process of the API that was stopped in the middle, and woke."""
+
+    def say(term: int, sequence: int, *documents: Compute, gone: bool = False) -> None:
+        wishes = [OwnerWish(WEB, f"d{sequence}", documents, gone=gone)]
+        db.write(lambda tx: sync.apply(tx, term, wishes, sequence))
+
+    say(1, 7, compute("web-0"), compute("web-1"))
+    say(1, 7, compute("web-0"), compute("web-1"))
+    with pytest.raises(Conflict, match="as of version 7 since; this is as of 6"):
+        say(1, 6, compute("web-0"))
+    assert {row.status for row in rows(db).values()} == {"Initializing"}
+    assert db.read(sync.digests) == {WEB: "d7"}
+    say(2, 5, gone=True)  # the next master's versions are its own: its term says who is newer
+    with pytest.raises(Conflict):
+        say(2, 4, compute("web-2"))
+    assert "web-2" not in rows(db)
+    assert db.read(sync.digests) == {}

@@ -1,4 +1,4 @@
-"""Where the Observe stream goes on after it broke off."""
+"""What a link tells its cluster, and where the Observe stream goes on after it broke off."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from controller.clock import VirtualClock
 from controller.root.controller.link import ClusterLink
 from controller.root.peer import ClusterPeer
-from controller.store import lease
+from controller.store import changes, lease
 from controller.store.database import Database, Fence, Tier
 from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest, SyncChunk
 from tests.python.databases import Databases
@@ -22,6 +22,7 @@ class Peer:
 
     def __init__(self, *batches: ObservedBatch) -> None:
         self.asked: list[int] = []
+        self.told: list[SyncChunk] = []
         self._batches = list(batches)
 
     @contextmanager
@@ -29,7 +30,7 @@ class Peer:
         yield self
 
     async def Sync(self, chunks: Iterable[SyncChunk], timeout: float) -> None:
-        assert all(not chunk.owners for chunk in chunks), "only the term is told"
+        self.told += chunks
 
     async def Digests(self, request: object, timeout: float) -> AsyncIterator[DigestBatch]:
         yield DigestBatch()
@@ -57,3 +58,19 @@ async def test_after_a_restore_of_the_cluster_the_stream_goes_on_from_its_lower_
     for _ in range(3):
         await link._read()
     assert peer.asked == [0, 100, 5]
+    assert all(not chunk.owners for chunk in peer.told), "only the term is told"
+
+
+@pytest.mark.design("H2", "H5")
+async def test_a_wish_goes_with_the_version_that_it_is_of(db: Database) -> None:
+    term = db.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 60)).term
+    db.write(lambda tx: tx.take_versions(41))
+    head = db.read(changes.head)
+    peer = Peer()
+    link = ClusterLink(
+        "tokyo1", cast(ClusterPeer, peer), db, Fence("controller", term), VirtualClock(), lambda words: None
+    )
+    link._known = {"Node tokyo1/node-0": "d1"}
+    await link._send(frozenset(link._known))
+    assert [(chunk.term, chunk.sequence, chunk.owners[0].gone) for chunk in peer.told] == [(term, head, True)]
+    assert head > 40
