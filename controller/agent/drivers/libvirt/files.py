@@ -93,7 +93,8 @@ class MachineFiles:
     def _make_folder(self) -> bool:
         """Have the folder; whether a root disk is in it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            # Others may pass, not look: QEMU is another user, where libvirt is set up as distributions do.
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o751)
         except OSError as error:
             raise TemporaryError(f"cannot make {self.folder}: {error}") from error
         return self.root_disk.exists()
