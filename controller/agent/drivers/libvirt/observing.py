@@ -109,8 +109,9 @@ def job(domain: libvirt.virDomain) -> int | None:
     except libvirt.libvirtError as error:
         if is_absent(error):
             return None
-        # libvirt refuses to tell of the job for two reasons: it is one of receiving, or nothing runs.
-        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        # libvirt refuses to tell of the job for two reasons: it is one of receiving (UNSUPPORTED), or nothing
+        # runs (INVALID). What it refuses of a domain with a process is taken for receiving: it is left alone.
+        if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
             return int(libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN) if domain.isActive() else None
         raise
 
