@@ -105,12 +105,15 @@ def test_there_were_as_many_requests_as_promised() -> None:
 
 
 def _meet_what_exists(case: Case[Any]) -> None:
-    """Turn half of the valid names of a request into known ones, chosen by the request itself."""
+    """Turn half of the valid names of a request into known ones, chosen by the request itself.
+
+    What was generated is copied, not changed: the generator gives some objects out again.
+    """
     choice = zlib.crc32(repr((case.path_parameters, case.body)).encode())
     if choice % 2:
         return
-    for index, name in enumerate(case.path_parameters or {}):
-        case.path_parameters[name] = KNOWN[(choice >> (8 + index)) % len(KNOWN)]
+    names = list(case.path_parameters or {})
+    known = {name: KNOWN[(choice >> (8 + index)) % len(KNOWN)] for index, name in enumerate(names)}
+    case.path_parameters = {**(case.path_parameters or {}), **known}
     if isinstance(case.body, dict):
-        for name in (*(case.path_parameters or {}), "kind"):
-            case.body.pop(name, None)
+        case.body = {name: value for name, value in case.body.items() if name not in (*names, "kind")}
