@@ -137,8 +137,8 @@ REST = tuple(
     if (process, operation) not in NAMED and not (process.startswith("target") and operation in (create, scale_down))
 )
 CASES = [
-    # QEMU 7.2 can hang for ever when the target's libvirtd dies just as the source stops the machine: never two
-    # copies, but the machine stays paused, and nothing of ours frees it yet. So that one is in `make test-all`.
+    # When the target's libvirtd dies at the finish, the machine may stay paused on its source (QEMU 7.2 is known to
+    # hang then), and nothing of ours frees it yet. So that one is in `make test-all`.
     *(
         pytest.param(*case, id=f"{case[0]}-in-{case[1].__name__}", marks=[pytest.mark.slow] * (case[1] is finish))
         for case in NAMED
