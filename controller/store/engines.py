@@ -11,6 +11,8 @@ the middle of a write must not hold the writers' lock for ever.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from controller.errors import InvalidInput, Problem, Unavailable
 
 BUSY_MILLISECONDS = 30_000
 IDLE_MILLISECONDS = 20_000
+_WAL_PAUSE_MILLISECONDS = 20
 _RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
 
 
@@ -61,7 +64,7 @@ def _sqlite(url: URL, *, writing: bool) -> Engine:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         if writing:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _enter_wal(cursor)
             cursor.execute("PRAGMA synchronous = FULL")
         else:
             cursor.execute("PRAGMA query_only = ON")
@@ -74,6 +77,22 @@ def _sqlite(url: URL, *, writing: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
+
+
+def _enter_wal(cursor: sqlite3.Cursor) -> None:
+    """Set the journal's mode, which the file then keeps.
+
+    Processes that open a new file at once meet here, and SQLite heeds no busy_timeout for this lock.
+    """
+    for _ in range(BUSY_MILLISECONDS // _WAL_PAUSE_MILLISECONDS):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_WAL_PAUSE_MILLISECONDS / 1000)
+    cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def _postgresql(url: URL, *, writing: bool) -> Engine:

@@ -96,7 +96,8 @@ async def _lines(
     proven = clock.monotonic()
     try:
         async for batch in drain.until_stopped(call.services.feed.subscribe(since)):
-            if clock.monotonic() - proven >= recheck:
+            # A revoked token is told nothing more at all; one that ends by its time is found out after a while.
+            if clock.monotonic() - proven >= recheck or any(change.kind == "Token" for change in batch):
                 if not await _still_known(call.services, call.request.headers.get("authorization")):
                     return
                 proven = clock.monotonic()

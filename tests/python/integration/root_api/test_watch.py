@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,23 +120,31 @@ async def test_a_compacted_version_is_gone(client: AsyncClient, db: Database) ->
         await anext(client.watch(["Region"], 1))
 
 
-async def test_a_watch_ends_with_its_token_and_with_the_process(
-    client: AsyncClient, app: FastAPI, api: Api, clock: VirtualClock, tmp_path: Path
-) -> None:
-    secret = (await client.put({"kind": "Token", "name": "ci", "spec": {"role": "viewer"}}))["observed"]["secret"]
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+async def test_a_watch_ends_with_its_token(client: AsyncClient, clock: VirtualClock, tmp_path: Path, end: str) -> None:
+    expiry = (clock.now() + timedelta(seconds=60)).isoformat()
+    token = {"kind": "Token", "name": "ci", "spec": {"role": "viewer", "expires_at": expiry}}
+    secret = (await client.put(token))["observed"]["secret"]
     async with AsyncClient(f"unix:{tmp_path / 'api.sock'}", token=secret) as other:
-        revoked, kept = other.watch(["Region"]), client.watch(["Region"])
-        await anext(revoked)
+        ended, kept = other.watch(["Region"]), client.watch(["Region"])
+        await anext(ended)
         await anext(kept)
-        await client.delete(registry.get("Token").key("ci"))
-        clock.shift(60)
+        if end == "revoked":
+            await client.delete(registry.get("Token").key("ci"))
+        else:
+            clock.shift(60)
         await client.put(region("a"))
         async with asyncio.timeout(10):
-            assert [line async for line in revoked] == []
+            assert [line async for line in ended] == [], "nothing more is told, be it a bookmark"
         assert await next_change(kept) == ("Created", "a")
-        app.state.drain.stop()
-        async with asyncio.timeout(10):
-            assert [line async for line in kept] == []
+
+
+async def test_a_watch_ends_with_the_process(client: AsyncClient, app: FastAPI) -> None:
+    watch = client.watch(["Region"])
+    await anext(watch)
+    app.state.drain.stop()
+    async with asyncio.timeout(10):
+        assert [line async for line in watch] == []
 
 
 async def test_the_feed_forgets_who_hung_up(client: AsyncClient, app: FastAPI) -> None:
