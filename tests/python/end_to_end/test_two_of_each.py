@@ -10,7 +10,7 @@ import pytest
 from controller.store.database import Tier
 from tests.python.databases import PostgresqlServer
 from tests.python.end_to_end.conftest import urls
-from tests.python.end_to_end.plant import Plant, plant
+from tests.python.end_to_end.plant import Document, Plant, plant
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.postgresql]
 KINDS = ("resource-controller", "cluster-controller")
@@ -34,16 +34,25 @@ def masters(site: Plant) -> dict[str, tuple[str, int]]:
     return found
 
 
+def by_name(site: Plant) -> dict[str, Document]:
+    """Rows of all processes; the clusters' carry the cluster's name in the root."""
+    return {row["name"].rpartition(".")[2]: row for row in site.rows("ServiceProcess")}
+
+
+def roles(site: Plant, kind: str) -> list[str]:
+    """Roles of the two processes of a kind, sorted."""
+    rows = by_name(site)
+    return sorted(rows[f"{kind}-{number}"]["spec"]["role"] for number in range(2))
+
+
 @pytest.mark.design("H2", "F4", "A9")
 def test_one_master_of_each_kind(pair: Plant) -> None:
     pair.until(lambda: set(masters(pair)) == set(KINDS), what="a master of each kind")
     pair.put_service(3)
     pair.until(lambda: pair.settled(3))
-    rows = {row["name"].rpartition(".")[2]: row for row in pair.rows("ServiceProcess")}
-    assert set(rows) == set(pair.processes)
-    for kind in KINDS:
-        roles = sorted(rows[f"{kind}-{number}"]["spec"]["role"] for number in range(2))
-        assert roles == ["Master", "Slave"]
+    pair.until(lambda: set(by_name(pair)) == set(pair.processes), what="a row of each process, slaves included")
+    pair.until(lambda: all(roles(pair, kind) == ["Master", "Slave"] for kind in KINDS), what="one master of each kind")
+    rows = by_name(pair)
     assert all(rows[name]["spec"]["heartbeat"] for name in rows if name.startswith("resource-"))
 
 
