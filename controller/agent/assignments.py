@@ -81,6 +81,8 @@ class Assigned:
             name=self.item.resource.replace("/", "."),
             revision=self.item.revision,
             spec=self.spec,
+            cells=tuple(self.item.cells),
+            cpus=tuple(self.item.cpus),
         )
 
 

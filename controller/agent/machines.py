@@ -88,8 +88,10 @@ class Machines:
 
     async def reconcile(self, uid: str) -> float | None:
         """Do the next thing for the resource; returns seconds until it wants to be looked at again."""
-        machine = (await self._observer.look()).get(uid)
         assigned = self._assignments.of(uid)
+        machine = (await self._observer.look()).get(uid)
+        if self._assignments.of(uid) is not assigned:
+            return 0.0  # what is reported under an assignment was seen after it came
         if assigned is None:
             return await self._unassigned(uid, machine)
         self._strays.pop(uid, None)
@@ -128,6 +130,7 @@ class Machines:
 
         Acts on nothing and writes nothing down: it runs beside ``reconcile``.
         """
+        before = {uid: self._assignments.of(uid) for uid in self._assignments.uids()}
         machines = await self._observer.look()
         for uid in {*machines, *self._assignments.uids(), *self._reports.uids()}:
             assigned, machine = self._assignments.of(uid), machines.get(uid)
@@ -135,9 +138,9 @@ class Machines:
                 self._say_unassigned(uid, machine)
             elif assigned.kind == "Compute":
                 try:
-                    self._say(assigned, machine, self._judge(assigned, machine))
+                    self._say(assigned, machine, self._judge(assigned, machine), fresh=before.get(uid) is assigned)
                 except PermanentError as error:
-                    self._fail(assigned, machine, error.message)
+                    self._fail(assigned, machine, error.message, fresh=before.get(uid) is assigned)
 
     async def hold_after_boot(self, boot: str) -> None:
         """Call at the start: machines with on_node_up None stay off when the node was restarted."""
@@ -305,19 +308,20 @@ class Machines:
         else:
             self._reports.say(compose(uid, None, machine, None))
 
-    def _say(self, assigned: Assigned, machine: Machine | None, decision: Decision) -> None:
+    def _say(self, assigned: Assigned, machine: Machine | None, decision: Decision, *, fresh: bool = True) -> None:
         failed = self._errors.get(assigned.uid)
         error = failed[1] if failed and failed[0] is assigned else ""
         if self._repeats.wait(assigned, decision.step) > 0:
             reason = f"does not stay as it was made; tried again ({decision.step.lower()}) after a while"
             decision = replace(decision, reason=reason)
-        self._reports.say(compose(assigned.uid, assigned, machine, decision, error=error, facts=self._facts(assigned)))
+        facts = self._facts(assigned)
+        self._reports.say(compose(assigned.uid, assigned, machine, decision, error=error, facts=facts, fresh=fresh))
 
-    def _fail(self, assigned: Assigned, machine: Machine | None, message: str) -> None:
+    def _fail(self, assigned: Assigned, machine: Machine | None, message: str, *, fresh: bool = True) -> None:
         self._errors[assigned.uid] = (assigned, message)
         decision = Decision(Step.WAIT, Status.ERROR, message)
         facts = self._facts(assigned)
-        self._reports.say(compose(assigned.uid, assigned, machine, decision, error=message, facts=facts))
+        self._reports.say(compose(assigned.uid, assigned, machine, decision, error=message, facts=facts, fresh=fresh))
 
     def _trouble(self, assigned: Assigned, message: str) -> None:
         """A passing error: the status stays, the reason says what is being waited for."""

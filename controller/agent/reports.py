@@ -87,8 +87,12 @@ def compose(
     *,
     error: str = "",
     facts: Mapping[str, Any] | None = None,
+    fresh: bool = True,
 ) -> ResourceReport:
-    """The report of a Compute as it was just seen. ``error`` is permanent and becomes the status."""
+    """The report of a Compute as it was just seen. ``error`` is permanent and becomes the status.
+
+    ``fresh``: the look at the machine began after the assignment had come.
+    """
     report = ResourceReport(resource_uid=uid, state=ABSENT)
     if machine is not None:
         report.revision = machine.revision
@@ -99,6 +103,7 @@ def compose(
         report.assignment = assigned.item.name
         report.role = assigned.item.role
         report.attempt = assigned.item.attempt
+        report.ready = fresh and assigned.item.migrate_ready
     if decision is not None:
         report.status, report.status_reason = decision.status.value, decision.reason
         if decision.phase is not None:

@@ -24,7 +24,7 @@ from controller.cluster.roster import Roster
 from controller.cluster.sessions import AgentSession, Sessions
 from controller.errors import Forbidden, InvalidInput, Problem
 from controller.model import document
-from controller.model.node import NODE, Capacity, Node
+from controller.model.node import NODE, Capacity, Node, NumaCell
 from controller.pki import Authority, CredentialFolder, Identity, cluster_scope
 from controller.pki.identity import NODE as NODE_KIND
 from controller.rpc.identity import Context, require_identity
@@ -139,13 +139,14 @@ def _facts(hello: agent_pb2.Hello) -> dict[str, Any]:
     try:
         told = json.loads(hello.capacity)
         capacity = Capacity.model_validate(told["capacity"])
+        numa = [NumaCell.model_validate(cell) for cell in told.get("numa", ())]
     except ValidationError as error:
         raise InvalidInput(document.problems(error, "hello.capacity")) from error
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidInput([Problem("hello.capacity", "is not a JSON object with `capacity`")]) from error
     return {
         "capacity": capacity.model_dump(),
-        "numa": told.get("numa", []),
+        "numa": [cell.model_dump(mode="json") for cell in numa],
         "providers": told.get("providers", []),
         "endpoint": hello.endpoint,
         "migration_address": hello.migration_address,

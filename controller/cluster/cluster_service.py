@@ -125,10 +125,10 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         require_identity(context, scope=ROOT, kinds=_BOTH)
         sums = await self._db.aread(partial(offers.totals, cluster=self._cluster))
         return cluster_pb2.CapacityReply(
-            free_vcpus=sums.free.vcpus,
+            free_vcpus=int(sums.free.vcpus),
             free_memory_mib=sums.free.memory_mib,
             free_disk_gib=sums.free.disk_gib,
-            total_vcpus=sums.total.vcpus,
+            total_vcpus=int(sums.total.vcpus),
             total_memory_mib=sums.total.memory_mib,
             total_disk_gib=sums.total.disk_gib,
             nodes=sums.nodes,

@@ -17,8 +17,8 @@ from controller.cluster import migration
 from controller.cluster.plan import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, OnNodeDown
-from controller.model.node import Capacity
-from controller.schedule import Placed, Refused, Request, need_of, place
+from controller.model.node import Capacity, Share
+from controller.schedule import Placed, Refused, Request, place, sizes_of
 
 ZONES = ("datacenter", "power", "network", "rack")
 
@@ -100,7 +100,7 @@ def _follow(plan: Plan, compute: Compute, owner: Assignment) -> None:
         plan.edit(compute, state=owner.state, state_reason=owner.state_reason)
 
 
-_PROTOCOL = ("role", "migration", "migrate_attempt", "revision", "seen")
+_PROTOCOL = ("role", "migration", "migrate_attempt", "ready", "revision", "seen")
 """What assignments observe for the controller's own use."""
 _OURS = ("assignments", "attempt", "migrations", "migrating_to", "migration_failed", "lost", "node")
 """What the controller notes of a Compute: no agent's word may take its place."""
@@ -114,13 +114,16 @@ def _hand_over(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
         return None
     if owner.spec.migrate_to:
         return None  # first arrive, then change
-    old, new = need_of(type(compute.spec).model_validate(owner.spec.desired)), need_of(compute.spec)
-    if old != new:
-        refused = _resize(plan, compute, owner, old, new)
-        if refused is not None:
-            return refused
+    before = type(compute.spec).model_validate(owner.spec.desired)
+    share = Share(cells=dict.fromkeys(owner.spec.cells, Capacity()), cpus=owner.spec.cpus)
+    if sizes_of(before) != sizes_of(compute.spec):
+        resized = _resize(plan, compute, owner)
+        if isinstance(resized, str):
+            return resized
+        share = resized
     for_node = _for_node(desired) != _for_node(owner.spec.desired)
-    plan.edit(owner, spec={"desired": desired, "revision": compute.revision})
+    released = {"desired": desired, "revision": compute.revision, "cells": tuple(share.cells), "cpus": share.cpus}
+    plan.edit(owner, spec=released)
     if compute.status == "Active" and compute.revision != owner.observed.get("revision"):
         plan.edit(compute, status="Updating:Scheduled", status_reason="")
     elif for_node and owner.status == "Error":
@@ -133,24 +136,23 @@ def _for_node(desired: dict[str, object]) -> dict[str, object]:
     return {name: value for name, value in desired.items() if name not in ("migrations", "migrate_to")}
 
 
-def _resize(plan: Plan, compute: Compute, owner: Assignment, old: Capacity, new: Capacity) -> str | None:
-    """Take the difference on the owner's node, in this very transaction (I1)."""
-    snapshot, node = plan.snapshot, owner.spec.node
-    number = snapshot.index.get(node)
+def _resize(plan: Plan, compute: Compute, owner: Assignment) -> Share | str:
+    """Take the new size on the owner's node in place of the old one, in this very transaction (I1).
+
+    Returns what is taken now, or why there is no room; then what was taken stays.
+    """
+    snapshot, node, old = plan.snapshot, owner.spec.node, plan.share(owner)
+    request = Request.of(compute.spec, key=compute.name, service=migration.service_of(compute))
     snapshot.give_back(node, old)
-    wanted = (new.vcpus, new.memory_mib, new.disk_gib)
-    if number is None or (snapshot.free[number] < wanted).any():
-        free = snapshot.free[number] if number is not None else (0, 0, 0)
-        if number is not None:
-            snapshot.take(number, old)
-        return (
-            f"no room on {node} for the new size: it needs {new.vcpus} vcpus, {new.memory_mib} MiB, "
-            f"{new.disk_gib} GiB; with its own {free[0]} vcpus, {free[1]} MiB, {free[2]} GiB are free"
-        )
-    snapshot.take(number, new)
+    share = snapshot.share_on(node, request)
+    if share is None:
+        reason = f"no room on {node} for the new size: {snapshot.shortage(node, request)}"
+        snapshot.take(node, old)
+        return reason
+    snapshot.take(node, share)
     plan.given_back.append((node, compute.uid))
-    plan.taken.append((node, compute.uid, new))
-    return None
+    plan.taken.append((node, compute.uid, share))
+    return share
 
 
 def _take_word(plan: Plan, compute: Compute, owner: Assignment) -> None:
@@ -186,13 +188,10 @@ def _place(plan: Plan, computes: list[Compute]) -> None:
         return
     by_key = {f"{migration.service_of(compute)}/{compute.name}": compute for compute in computes}
     requests = [
-        Request(
+        Request.of(
+            compute.spec,
             key=key,
             service=migration.service_of(compute),
-            index=compute.spec.index,
-            need=need_of(compute.spec),
-            provider=compute.spec.provider,
-            policy=compute.spec.schedule_policy,
             avoid=frozenset(each.spec.node for each in plan.of(compute)),
         )
         for key, compute in by_key.items()
@@ -207,7 +206,7 @@ def _place(plan: Plan, computes: list[Compute]) -> None:
 
 def _schedule(plan: Plan, compute: Compute, answer: Placed) -> None:
     number = migration.next_attempt(plan, compute)
-    plan.assign(compute, answer.node, AssignmentRole.OWNER, answer.request.need, number)
+    plan.assign(compute, answer.node, AssignmentRole.OWNER, answer.share, number)
     plan.edit(
         compute,
         status="Creating:Scheduled",

@@ -84,7 +84,7 @@ def _place(plan: Plan, loadbalancer: Loadbalancer, number: int) -> tuple[list[As
     for answer in place(plan.snapshot, requests):
         if isinstance(answer, Placed):
             attempt = last + answer.request.index
-            made.append(plan.assign(loadbalancer, answer.node, AssignmentRole.OWNER, _NOTHING, attempt))
+            made.append(plan.assign(loadbalancer, answer.node, AssignmentRole.OWNER, answer.share, attempt))
             plan.edit(loadbalancer, observed={"attempt": attempt})
             plan.tell(loadbalancer, "Scheduled", f"placed on {answer.node}")
         else:

@@ -21,6 +21,8 @@ there, then Sent (the call succeeded), Failed (its copy runs on) or Unclear (it 
                                                 it has said so the target removes its part
     Sent or Unclear, Absent    any              finish: the target decides by what it finds
     Sent, Paused or Stopped    any              the source removes its copy, then finish
+    Unclear, Paused or Stopped not looked since the target is asked to look again: what it said while the
+                                                source was sending may be true no longer
     Unclear, Paused or Stopped Paused by user   complete: likewise
     Unclear, Paused or Stopped anything else    the target removes its part, then the source resumes
 
@@ -38,13 +40,14 @@ from controller.cluster.plan import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import Refused, Request, need_of, place
+from controller.schedule import Refused, Request, place
 
 
 class Verdict(StrEnum):
     """What the two nodes' words mean."""
 
     WAIT = "wait"
+    ASK_TARGET = "ask target"
     SWAP = "swap"
     REMOVE_SOURCE = "remove source"
     KEEP_SOURCE = "keep source"
@@ -64,7 +67,11 @@ def verdict(source: Assignment, target: Assignment | None) -> Verdict:
         return Verdict.KEEP_SOURCE  # lost with its node, or removed as told
     if source.state == "Absent":
         return Verdict.SWAP
-    return Verdict.REMOVE_SOURCE if phase == "Sent" or is_complete(target) else Verdict.REMOVE_TARGET
+    if phase == "Sent":
+        return Verdict.REMOVE_SOURCE
+    if target.spec.role is AssignmentRole.INCOMING and not target.observed.get("ready"):
+        return Verdict.ASK_TARGET
+    return Verdict.REMOVE_SOURCE if is_complete(target) else Verdict.REMOVE_TARGET
 
 
 def is_complete(target: Assignment) -> bool:
@@ -82,19 +89,19 @@ def start(plan: Plan, compute: Compute, owner: Assignment, to: str | None = None
         return refused
     if to == owner.spec.node:
         return f"it is on {to} already"
-    service, need, mine = service_of(compute), need_of(compute.spec), plan.of(compute)
+    service, mine = service_of(compute), plan.of(compute)
     policy = compute.spec.schedule_policy
     if to is not None:
         policy = SchedulePolicy.model_validate({**policy.model_dump(), "node_filters": [to]})
     avoid = frozenset(each.spec.node for each in mine)
-    request = Request(compute.name, service, compute.spec.index, need, compute.spec.provider, policy, avoid)
+    request = Request.of(compute.spec, key=compute.name, service=service, policy=policy, avoid=avoid)
     plan.snapshot.count(service, owner.spec.node, -1)
     (answer,) = place(plan.snapshot, [request])
     if isinstance(answer, Refused):
         plan.snapshot.count(service, owner.spec.node, 1)
         return answer.message
     attempt = next_attempt(plan, compute)
-    target = plan.assign(compute, answer.node, AssignmentRole.INCOMING, need, attempt)
+    target = plan.assign(compute, answer.node, AssignmentRole.INCOMING, answer.share, attempt)
     plan.edit(
         owner,
         spec={"migrate_to": target.spec.node, "migrate_attempt": attempt, "migrate_ready": False},
@@ -166,6 +173,9 @@ def _settle(plan: Plan, compute: Compute, source: Assignment, target: Assignment
         case Verdict.SWAP:
             plan.give_role(source, AssignmentRole.LEAVING, **_NOT_MOVING)
             _promote(plan, compute, target)
+        case Verdict.ASK_TARGET:
+            assert target is not None
+            plan.edit(target, spec={"migrate_ready": True})
         case Verdict.REMOVE_SOURCE:
             plan.give_role(source, AssignmentRole.LEAVING)
         case Verdict.KEEP_SOURCE:

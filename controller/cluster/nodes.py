@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from controller.model.node import NODE, Capacity, Node
+from controller.model.node import NODE, Capacity, Node, NumaCell
 from controller.model.registry import key_of
 from controller.store import capacity, processes, resources
 from controller.store.database import Transaction
@@ -99,7 +99,9 @@ def greet(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) 
     changed = []
     for node in rows:
         facts = told[node.name]
-        capacity.set_total(tx, node.name, Capacity.model_validate(facts["capacity"]))
+        cells = [NumaCell.model_validate(cell) for cell in facts.get("numa", ())]
+        total = Capacity.model_validate(facts["capacity"])
+        capacity.set_total(tx, node.name, total, {cell.cell: cell.capacity for cell in cells})
         observed = {**node.observed, **facts}
         if observed != node.observed:
             changed.append(node.model_copy(update={"observed": observed}))

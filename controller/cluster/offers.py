@@ -11,7 +11,7 @@ from controller.cluster.migration import service_of
 from controller.model.compute import Compute
 from controller.model.node import Capacity
 from controller.model.registry import key_of
-from controller.schedule import Placed, Request, need_of, place
+from controller.schedule import Placed, Request, capacity_of, place
 from controller.store import resources
 from controller.store.database import Transaction
 
@@ -44,17 +44,7 @@ def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
     if not asked:
         return result
     snapshot = world.snapshot(tx, cluster, asked)
-    requests = [
-        Request(
-            key=compute.name,
-            service=service_of(compute),
-            index=compute.spec.index,
-            need=need_of(compute.spec),
-            provider=compute.spec.provider,
-            policy=compute.spec.schedule_policy,
-        )
-        for compute in asked
-    ]
+    requests = [Request.of(compute.spec, key=compute.name, service=service_of(compute)) for compute in asked]
     worst: Counter[str] = Counter()
     for answer in place(snapshot, requests):
         if isinstance(answer, Placed):
@@ -79,8 +69,4 @@ def totals(tx: Transaction, cluster: str) -> Totals:
     snapshot = world.snapshot(tx, cluster, ())
     free = snapshot.free[snapshot.open].clip(min=0).sum(axis=0)
     total = snapshot.total[snapshot.open].sum(axis=0)
-    return Totals(_capacity(free), _capacity(total), int(snapshot.open.sum()))
-
-
-def _capacity(row: Sequence[int]) -> Capacity:
-    return Capacity(vcpus=int(row[0]), memory_mib=int(row[1]), disk_gib=int(row[2]))
+    return Totals(capacity_of(free), capacity_of(total), int(snapshot.open.sum()))

@@ -22,9 +22,9 @@ from controller.model.assignment import Assignment, AssignmentRole, AssignmentSp
 from controller.model.compute import Compute
 from controller.model.event import EventLevel
 from controller.model.loadbalancer import Loadbalancer
-from controller.model.node import Capacity, Node
+from controller.model.node import Capacity, Node, NumaCell, Share
 from controller.model.registry import AnyResource, Key
-from controller.schedule import NodeFacts, Snapshot
+from controller.schedule import CellFacts, NodeFacts, Snapshot
 
 Workload = Compute | Loadbalancer
 
@@ -48,8 +48,14 @@ class Plan:
     workloads: dict[Key, Workload] = field(default_factory=dict)
     assignments: dict[str, Assignment] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
-    usage: dict[str, tuple[Capacity, Capacity]] = field(default_factory=dict)
+    usage: Mapping[str, tuple[Capacity, Capacity]] = field(default_factory=dict)
     """Node to (total, taken)."""
+    cell_usage: Mapping[str, Mapping[int, tuple[Capacity, Capacity]]] = field(default_factory=dict)
+    """The same of each NUMA cell, for nodes that have several."""
+    owned_cpus: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Node to hardware thread to the uid that it is given to."""
+    shares: Mapping[tuple[str, str], Share] = field(default_factory=dict)
+    """(node, uid) to what it takes there; only ``share`` reads it."""
     standing: Iterable[tuple[str, str]] = ()
     """(service, node) of everything that counts for the rules of the services to be placed."""
 
@@ -58,7 +64,7 @@ class Plan:
     dropped: dict[Key, AnyResource] = field(default_factory=dict)
     given_back: list[tuple[str, str]] = field(default_factory=list)
     """(node, uid) whose capacity is free again; comes before ``taken``."""
-    taken: list[tuple[str, str, Capacity]] = field(default_factory=list)
+    taken: list[tuple[str, str, Share]] = field(default_factory=list)
     disowned: list[str] = field(default_factory=list)
     """Uids of resources whose owner gave up the permission to run; comes before ``owned``."""
     owned: list[tuple[str, str]] = field(default_factory=list)
@@ -105,7 +111,7 @@ class Plan:
         if changes and not (isinstance(resource, Assignment) and resource.name in self.inserted):
             self.edited[key] = resource
 
-    def assign(self, workload: Workload, node: str, role: AssignmentRole, need: Capacity, attempt: int) -> Assignment:
+    def assign(self, workload: Workload, node: str, role: AssignmentRole, share: Share, attempt: int) -> Assignment:
         """Take capacity on the node and make an assignment there."""
         made = Assignment(
             name=f"{workload.uid}-{attempt}",
@@ -118,12 +124,14 @@ class Plan:
                 resource_uid=workload.uid,
                 node=node,
                 role=role,
+                cells=tuple(share.cells),
+                cpus=share.cpus,
                 attempt=attempt,
                 revision=workload.revision,
                 desired=workload.spec.model_dump(mode="json"),
             ),
         )
-        self.taken.append((node, claim_of(made), need))
+        self.taken.append((node, claim_of(made), share))
         self.assignments[made.name] = self.inserted[made.name] = self._of[workload.uid][made.name] = made
         if role is AssignmentRole.OWNER:
             self.owned.append((owner_of(made), made.name))
@@ -164,6 +172,10 @@ class Plan:
         """Record an event that somebody should look at."""
         self.tell(resource, reason, message, EventLevel.WARNING)
 
+    def share(self, assignment: Assignment) -> Share:
+        """What is taken for an assignment on its node."""
+        return self.shares.get((assignment.spec.node, claim_of(assignment)), Share())
+
     def node_state(self, name: str) -> str:
         """Up, Down or Unknown; Unknown for a node that there is not."""
         node = self.nodes.get(name)
@@ -181,7 +193,20 @@ class Plan:
             labels=node.labels,
             zones=node.observed.get("zones", {}),
             providers=frozenset(node.spec.providers or node.observed.get("providers", ())),
+            cells=self._cells(node),
         )
+
+    def _cells(self, node: Node) -> tuple[CellFacts, ...]:
+        """The NUMA cells that the node's agent has told of, and what is taken of them."""
+        told = [NumaCell.model_validate(cell) for cell in node.observed.get("numa", ())]
+        owned = self.owned_cpus.get(node.name, {})
+        used = self.cell_usage.get(node.name, {})
+        cells = []
+        for cell in told:
+            total, taken = used.get(cell.cell, (cell.capacity, Capacity()))
+            free = tuple(cpu for cpu in cell.pinned_cpus if cpu not in owned)
+            cells.append(CellFacts(cell.cell, total, taken, free))
+        return tuple(cells)
 
 
 def claim_of(assignment: Assignment) -> str:

@@ -50,6 +50,8 @@ def item_of(assignment: Assignment) -> AssignmentItem:
         migrate_ready=spec.migrate_ready,
         attempt=spec.migrate_attempt if moving else spec.attempt,
         delete_disks=spec.role is AssignmentRole.LEAVING,
+        cells=spec.cells,
+        cpus=spec.cpus,
     )
 
 

@@ -24,6 +24,8 @@ def heed(assignment: Assignment, report: ResourceReport) -> Assignment | None:
         "revision": report.revision,
         "migrate_attempt": report.attempt,
     }
+    if report.ready:
+        observed["ready"] = True
     if report.migration:
         observed["migration"] = report.migration
     changes = {

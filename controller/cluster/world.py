@@ -15,13 +15,14 @@ from functools import cached_property
 from typing import cast
 
 from controller.cluster.migration import service_of
-from controller.cluster.plan import Plan, Workload
+from controller.cluster.plan import Plan, Workload, claim_of
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import COMPUTE, Compute
-from controller.model.node import NODE, Node
+from controller.model.node import NODE, Node, Share
 from controller.model.registry import AnyResource, Key
 from controller.schedule import Snapshot
 from controller.store import capacity, claims, events, resources
+from controller.store.capacity import Taking
 from controller.store.claims import Claim
 from controller.store.database import Transaction
 
@@ -53,7 +54,7 @@ def store(tx: Transaction, plan: Plan) -> set[int]:
     """
     _note_assignments(plan)
     capacity.give_back(tx, plan.given_back)
-    capacity.take(tx, plan.taken)
+    capacity.take(tx, [Taking(*each) for each in plan.taken])
     claims.free_values(tx, [(OWNER, uid) for uid in plan.disowned])
     resources.delete(tx, plan.dropped)
     written = resources.insert(tx, list(plan.inserted.values()))
@@ -96,8 +97,14 @@ class _StoredPlan(Plan):
     def snapshot(self) -> Snapshot:
         self.nodes = {**_by_name(resources.list_all(self._tx, NODE.name, parents=(self.cluster,))), **self.nodes}
         self.usage = capacity.usage(self._tx)
+        self.cell_usage = capacity.cell_usage(self._tx)
+        self.owned_cpus = capacity.owned_cpus(self._tx)
         self.standing = _standing(self._tx, self.workloads.values())
         return self.build_snapshot()
+
+    def share(self, assignment: Assignment) -> Share:
+        pair = assignment.spec.node, claim_of(assignment)
+        return capacity.takings(self._tx, pairs=[pair]).get(pair, Share())
 
 
 def snapshot(tx: Transaction, cluster: str, computes: Iterable[Compute]) -> Snapshot:
@@ -107,6 +114,8 @@ def snapshot(tx: Transaction, cluster: str, computes: Iterable[Compute]) -> Snap
         now=tx.now,
         nodes=_by_name(resources.list_all(tx, NODE.name, parents=(cluster,))),
         usage=capacity.usage(tx),
+        cell_usage=capacity.cell_usage(tx),
+        owned_cpus=capacity.owned_cpus(tx),
         standing=_standing(tx, computes),
     )
     return plan.build_snapshot()

@@ -36,6 +36,8 @@ class AssignmentSpec(Spec):
     resource_uid: str = field("Identity of the resource.", example="0198c0ffee")
     node: Name = field("Node of the assignment (the design's AgentID).", example="floor-1-1-1-rack-1-1-server1")
     role: AssignmentRole = field("What the node may do with it.", example="Owner", default=AssignmentRole.OWNER)
+    cells: tuple[int, ...] = field("NUMA cells of the node that it is kept to; none: any.", example=[0], default=())
+    cpus: tuple[int, ...] = field("Hardware threads of the node that are its own.", example=[2, 3], default=())
     attempt: int = field(
         "Number of the assignment among those of its resource, grows with each migration tried.",
         example=1,
@@ -45,7 +47,11 @@ class AssignmentSpec(Spec):
     migrate_to: Name | None = field("Node that it is to move to.", example=None, default=None)
     migrate_attempt: int = field("Attempt of the assignment that it is to move to.", example=0, default=0, ge=0)
     migrate_address: str = field("Address of that node's hypervisor.", example="10.9.2.2", default="", max_length=256)
-    migrate_ready: bool = field("True: that node has prepared, send now.", example=False, default=False)
+    migrate_ready: bool = field(
+        "Owner: that node has prepared, send now. Incoming: the source has ended, look again at what is here.",
+        example=False,
+        default=False,
+    )
     revision: int = field("Revision that the node is to run.", example=1, default=1, ge=0)
     desired: dict[str, Any] = field(
         "Spec of the resource as released to the node: capacity for it is taken. Not shown outside the cluster.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import model_validator
+
 from controller.model.envelope import Part, Resource, Spec
 from controller.model.fields import Change, field
 from controller.model.names import Name
@@ -16,6 +18,17 @@ class CpuMode(StrEnum):
 
     SHARED = "Shared"
     PINNED = "Pinned"
+
+
+class MachineShare(StrEnum):
+    """How much of its node a Compute takes (I5)."""
+
+    PART = "Part"
+    """Its sizes."""
+    CELL = "Cell"
+    """A whole NUMA cell, with the same share of the node's other capacity; its sizes are the least that will do."""
+    MACHINE = "Machine"
+    """The whole node; its sizes are the least that will do."""
 
 
 class Sizes(Part):
@@ -30,6 +43,60 @@ class Sizes(Part):
         default=CpuMode.SHARED,
         change=Change.RESTART,
     )
+    cpu_percent: int = field(
+        "With cpu_mode Shared: the time of each virtual cpu, reserved and at most, in percent of a hardware thread.",
+        example=50,
+        default=100,
+        unit="%",
+        ge=1,
+        le=100,
+        change=Change.RESTART,
+    )
+    huge_pages: bool = field(
+        "True: the memory is huge pages of the node.", example=False, default=False, change=Change.RESTART
+    )
+    disk_iops: int = field(
+        "Reads and writes of all disks together, reserved and at most; 0: not reserved, what others leave.",
+        example=500,
+        default=0,
+        unit="1/s",
+        ge=0,
+        le=1 << 30,
+        change=Change.RESTART,
+    )
+    disk_mibps: int = field(
+        "Throughput of all disks together, reserved and at most; 0: not reserved, what others leave.",
+        example=100,
+        default=0,
+        unit="MiB/s",
+        ge=0,
+        le=1 << 20,
+        change=Change.RESTART,
+    )
+    network_mbps: int = field(
+        "Throughput of all interfaces together, each way, reserved and at most; 0: not reserved, what others leave.",
+        example=1000,
+        default=0,
+        unit="Mbit/s",
+        ge=0,
+        le=1 << 20,
+        change=Change.RESTART,
+    )
+    machine_share: MachineShare = field(
+        "Part: the sizes, with their limits; Cell: a whole NUMA cell; Machine: the whole node; both without limits.",
+        example="Part",
+        default=MachineShare.PART,
+        change=Change.RESTART,
+    )
+
+    @model_validator(mode="after")
+    def _shares_have_no_limits(self) -> Sizes:
+        limits = [name for name in ("disk_iops", "disk_mibps", "network_mbps") if getattr(self, name)]
+        if self.machine_share is not MachineShare.PART and limits:
+            raise ValueError(f"machine_share {self.machine_share} has no limits: leave out {', '.join(limits)}")
+        if self.cpu_percent != 100 and (self.cpu_mode is CpuMode.PINNED or self.machine_share is not MachineShare.PART):
+            raise ValueError("cpu_percent goes with cpu_mode Shared and machine_share Part only")
+        return self
 
 
 class ResourceFlavorSpec(Spec):

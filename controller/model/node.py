@@ -6,6 +6,9 @@ Unknown) is what was last seen of its agent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import Literal
 
 from controller.model.envelope import Part, Resource, Spec
@@ -17,17 +20,48 @@ from controller.model.registry import Column, Kind, register
 class Capacity(Part):
     """What a node has, or what is taken of it. Read from the host by the agent."""
 
-    vcpus: int = field("Hardware threads.", example=16, default=0, ge=0)
-    memory_mib: int = field("Memory.", example=65536, default=0, unit="MiB", ge=0)
+    vcpus: float = field(
+        "Hardware threads whose time is shared, to the hundredth.", example=16, default=0, ge=0, multiple_of=0.01
+    )
+    pinned_cpus: int = field("Hardware threads given one by one.", example=0, default=0, ge=0)
+    memory_mib: int = field("Memory, without huge pages.", example=65536, default=0, unit="MiB", ge=0)
+    hugepages_mib: int = field("Memory in huge pages.", example=0, default=0, unit="MiB", ge=0)
     disk_gib: int = field("Disk for images and root disks.", example=900, default=0, unit="GiB", ge=0)
+    disk_iops: int = field("Reads and writes of the disks.", example=20000, default=0, unit="1/s", ge=0)
+    disk_mibps: int = field("Throughput of the disks.", example=1000, default=0, unit="MiB/s", ge=0)
+    network_mbps: int = field("Throughput of the network, each way.", example=10000, default=0, unit="Mbit/s", ge=0)
 
 
 class NumaCell(Part):
     """One NUMA node of the host."""
 
     cell: int = field("Number of the cell.", example=0, ge=0)
-    cpus: tuple[int, ...] = field("Hardware threads of the cell.", example=[0, 1, 2, 3], default=())
-    memory_mib: int = field("Memory of the cell.", example=32768, default=0, unit="MiB", ge=0)
+    cpus: tuple[int, ...] = field("Hardware threads whose time is shared.", example=[0, 1, 2, 3], default=())
+    pinned_cpus: tuple[int, ...] = field("Hardware threads given one by one.", example=[], default=())
+    memory_mib: int = field("Memory, without huge pages.", example=32768, default=0, unit="MiB", ge=0)
+    hugepages_mib: int = field("Memory in huge pages.", example=0, default=0, unit="MiB", ge=0)
+
+    @property
+    def capacity(self) -> Capacity:
+        """What of the node's capacity is in this cell."""
+        return Capacity(
+            vcpus=len(self.cpus),
+            pinned_cpus=len(self.pinned_cpus),
+            memory_mib=self.memory_mib,
+            hugepages_mib=self.hugepages_mib,
+        )
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one resource takes of one node."""
+
+    size: Capacity = field_(default_factory=Capacity)
+    """Of the node as a whole."""
+    cells: Mapping[int, Capacity] = field_(default_factory=dict)
+    """The part of it that is in each NUMA cell it is kept to; empty where the node has one cell only."""
+    cpus: tuple[int, ...] = ()
+    """Hardware threads that are its own."""
 
 
 class NodeSpec(Spec):

@@ -1,6 +1,17 @@
 """Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
 
 from controller.schedule.place import Placed, Refused, place
-from controller.schedule.snapshot import NodeFacts, Request, Snapshot, need_of
+from controller.schedule.snapshot import CellFacts, NodeFacts, Request, Snapshot, capacity_of, need_of, sizes_of
 
-__all__ = ["NodeFacts", "Placed", "Refused", "Request", "Snapshot", "need_of", "place"]
+__all__ = [
+    "CellFacts",
+    "NodeFacts",
+    "Placed",
+    "Refused",
+    "Request",
+    "Snapshot",
+    "capacity_of",
+    "need_of",
+    "place",
+    "sizes_of",
+]

@@ -15,7 +15,7 @@ from itertools import groupby
 
 import numpy as np
 
-from controller.model.node import Capacity
+from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
 from controller.schedule import reasons
 from controller.schedule.rules import Rules
@@ -24,10 +24,11 @@ from controller.schedule.snapshot import Mask, Request, Snapshot, columns
 
 @dataclass(frozen=True)
 class Placed:
-    """The node that a request goes to."""
+    """The node that a request goes to, and what it takes of it."""
 
     request: Request
     node: str
+    share: Share
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,15 @@ def _place_alike(snapshot: Snapshot, requests: list[Request]) -> Iterator[Placed
             yield from (Refused(left, why) for left in requests[done:])
             return
         number = fullness.fullest(rules.choose(candidates))
-        snapshot.take(number, request.need)
-        snapshot.count(request.service, snapshot.nodes[number].name, 1)
+        node = snapshot.nodes[number].name
+        share = snapshot.share_on(node, request)
+        assert share is not None
+        snapshot.take(node, share)
+        snapshot.count(request.service, node, 1)
         able[number] = bool((snapshot.free[number] >= need).all())
         fullness.changed(number)
         rules.added(number)
-        yield Placed(request, snapshot.nodes[number].name)
+        yield Placed(request, node, share)
 
 
 class _Fullness:

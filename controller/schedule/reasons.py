@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from controller.schedule.rules import Rules
     from controller.schedule.snapshot import Snapshot
 
-_TOO_LITTLE = {"vcpus": "too few vcpus", "memory": "too little memory", "disk": "too little disk"}
+_TOO_LITTLE = {
+    "vcpus": "too few vcpus",
+    "pinned_cpus": "too few pinned cpus",
+    "memory_mib": "too little memory",
+    "hugepages_mib": "too few huge pages",
+    "disk_gib": "too little disk",
+    "disk_iops": "too little disk io",
+    "disk_mibps": "too little disk throughput",
+    "network_mbps": "too little network throughput",
+}
 
 
 def explain(snapshot: Snapshot, request: Request, rules: Rules) -> dict[str, int]:

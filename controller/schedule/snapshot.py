@@ -13,21 +13,41 @@ Not safe for several threads at once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from controller.model.compute import ComputeSpec
-from controller.model.node import Capacity
+from controller.model.flavor import CpuMode, MachineShare
+from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import AXES, SchedulePolicy
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-DIMENSIONS = ("vcpus", "memory", "disk")
-"""Order of the columns of ``Snapshot.free``: hardware threads, MiB, GiB."""
+DIMENSIONS = (
+    "vcpus",
+    "pinned_cpus",
+    "memory_mib",
+    "hugepages_mib",
+    "disk_gib",
+    "disk_iops",
+    "disk_mibps",
+    "network_mbps",
+)
+"""Order of the columns of ``Snapshot.free``; units as in ``Capacity``, but vcpus in hundredths."""
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """One NUMA cell of a node: what it has, what is taken of it, and which of its pinned cpus are free."""
+
+    number: int
+    total: Capacity
+    taken: Capacity = field(default_factory=Capacity)
+    free_cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,8 @@ class NodeFacts:
     zones: Mapping[str, str] = field(default_factory=dict)
     """Axis to domain: ``{"rack": "floor-1-1-1-rack-1-1", ...}``; ``node`` may be left out."""
     providers: frozenset[str] = frozenset()
+    cells: tuple[CellFacts, ...] = ()
+    """NUMA cells, as far as the node has told of them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,29 @@ class Request:
     policy: SchedulePolicy = field(default_factory=SchedulePolicy)
     avoid: frozenset[str] = frozenset()
     """Nodes not to take (a migration's source)."""
+    machine_share: MachineShare = MachineShare.PART
+
+    @classmethod
+    def of(
+        cls,
+        spec: ComputeSpec,
+        *,
+        key: str,
+        service: str,
+        policy: SchedulePolicy | None = None,
+        avoid: frozenset[str] = frozenset(),
+    ) -> Request:
+        """The request for a Compute; ``policy`` in place of its own."""
+        return cls(
+            key=key,
+            service=service,
+            index=spec.index,
+            need=need_of(spec),
+            provider=spec.provider,
+            policy=policy or spec.schedule_policy,
+            avoid=avoid,
+            machine_share=spec.sizes.machine_share,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,14 +119,35 @@ class Domains:
 
 
 def need_of(spec: ComputeSpec) -> Capacity:
-    """What a Compute takes of its node: its sizes, with the extra disks (vcpus, MiB, GiB)."""
-    disks = sum(disk.size_gib for disk in spec.disks)
-    return Capacity(vcpus=spec.sizes.vcpus, memory_mib=spec.sizes.memory_mib, disk_gib=spec.sizes.disk_gib + disks)
+    """What a Compute takes of its node: its sizes, with the extra disks."""
+    sizes = spec.sizes
+    pinned = sizes.cpu_mode is CpuMode.PINNED
+    return Capacity(
+        vcpus=0 if pinned else sizes.vcpus * sizes.cpu_percent / 100,
+        pinned_cpus=sizes.vcpus if pinned else 0,
+        memory_mib=0 if sizes.huge_pages else sizes.memory_mib,
+        hugepages_mib=sizes.memory_mib if sizes.huge_pages else 0,
+        disk_gib=sizes.disk_gib + sum(disk.size_gib for disk in spec.disks),
+        disk_iops=sizes.disk_iops,
+        disk_mibps=sizes.disk_mibps,
+        network_mbps=sizes.network_mbps,
+    )
 
 
-def columns(capacity: Capacity) -> tuple[int, int, int]:
+def sizes_of(spec: ComputeSpec) -> tuple[Capacity, MachineShare]:
+    """What decides the share that a Compute takes of its node."""
+    return need_of(spec), spec.sizes.machine_share
+
+
+def columns(capacity: Capacity) -> tuple[int, ...]:
     """A capacity in the order of DIMENSIONS."""
-    return capacity.vcpus, capacity.memory_mib, capacity.disk_gib
+    return (round(100 * capacity.vcpus), *(getattr(capacity, name) for name in DIMENSIONS[1:]))
+
+
+def capacity_of(row: Sequence[int]) -> Capacity:
+    """The capacity of a row in the order of DIMENSIONS."""
+    sizes = {name: int(value) for name, value in zip(DIMENSIONS[1:], row[1:], strict=True)}
+    return Capacity(vcpus=int(row[0]) / 100, **sizes)
 
 
 class Snapshot:
@@ -134,18 +200,36 @@ class Snapshot:
         if number is not None:
             self._standing.setdefault(service, Counter())[number] += by
 
-    def take(self, number: int, need: Capacity) -> None:
-        """Take ``need`` of the node of that number."""
-        self.free[number] -= columns(need)
+    def share_on(self, node: str, request: Request) -> Share | None:
+        """What the request would take of that node; None when there is no room for it."""
+        number = self.index.get(node)
+        if number is None or (self.free[number] < columns(request.need)).any():
+            return None
+        return Share(size=request.need)
 
-    def give_back(self, node: str, need: Capacity) -> None:
-        """Give ``need`` of the node back."""
+    def shortage(self, node: str, request: Request) -> str:
+        """Of what the node has too little for the request: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
+        number = self.index.get(node)
+        free = Capacity() if number is None else capacity_of(self.free[number].clip(min=0))
+        need = request.need
+        short = [name for name in DIMENSIONS if getattr(free, name) < getattr(need, name)]
+        return ", ".join(f"{name} {getattr(free, name):g} of {getattr(need, name):g}" for name in short)
+
+    def take(self, node: str, share: Share) -> None:
+        """Take a share of the node."""
+        self._change(node, share, -1)
+
+    def give_back(self, node: str, share: Share) -> None:
+        """Give a share of the node back."""
+        self._change(node, share, 1)
+
+    def _change(self, node: str, share: Share, sign: int) -> None:
         number = self.index.get(node)
         if number is not None:
-            self.free[number] += columns(need)
+            self.free[number] += sign * np.array(columns(share.size), dtype=np.int64)
 
 
-def _matrix(rows: Iterable[tuple[int, int, int]]) -> Ints:
+def _matrix(rows: Iterable[tuple[int, ...]]) -> Ints:
     return np.array(list(rows), dtype=np.int64).reshape(-1, len(DIMENSIONS))
 
 

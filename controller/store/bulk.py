@@ -49,6 +49,48 @@ def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Ro
     _run(tx, table, rows, f"UPDATE {table.name} SET {assigned} FROM {_given(table, rows)} WHERE {same}")  # noqa: S608
 
 
+def add(
+    tx: Transaction,
+    table: Table,
+    keys: Sequence[str],
+    rows: Sequence[Row],
+    prefix: str,
+    names: Sequence[str],
+    *,
+    limit: str | None = None,
+) -> int:
+    """Add each row's ``names`` to the columns ``<prefix><name>`` of the row with the same ``keys``; each key once.
+
+    With ``limit``, only where no sum of an amount above zero comes out above ``<limit><name>``.
+    Returns how many rows were changed.
+    """
+    if not rows:
+        return 0
+    if tx.dialect != "postgresql":
+        room = [
+            (bindparam(f"new_{name}") <= 0)
+            | (table.c[f"{prefix}{name}"] + bindparam(f"new_{name}") <= table.c[f"{limit}{name}"])
+            for name in (names if limit is not None else ())
+        ]
+        statement = (
+            sql_update(table)
+            .where(*(table.c[key] == bindparam(f"new_{key}") for key in keys), *room)
+            .values({f"{prefix}{name}": table.c[f"{prefix}{name}"] + bindparam(f"new_{name}") for name in names})
+        )
+        values = [{f"new_{name}": row[name] for name in (*keys, *names)} for row in rows]
+        return sum(tx.connection.execute(statement, each).rowcount for each in values)
+    sums = {name: f"{table.name}.{prefix}{name} + given.{name}" for name in names}
+    assigned = ", ".join(f"{prefix}{name} = {sums[name]}" for name in names)
+    found = [f"{table.name}.{key} = given.{key}" for key in keys]
+    if limit is not None:
+        found += [f"(given.{name} <= 0 OR {sums[name]} <= {table.name}.{limit}{name})" for name in names]
+    types = ", ".join([*(f'"{key}" {_type(table, key)}' for key in keys), *(f'"{name}" bigint' for name in names)])
+    given = f"jsonb_to_recordset(%(rows)s::jsonb) AS given({types})"
+    text = f"UPDATE {table.name} SET {assigned} FROM {given} WHERE {' AND '.join(found)}"  # noqa: S608
+    document = json.dumps([{name: row[name] for name in (*keys, *names)} for row in rows])
+    return tx.connection.exec_driver_sql(text, {"rows": document}).rowcount
+
+
 def _run(tx: Transaction, table: Table, rows: Sequence[Row], statement: str) -> None:
     documents = [name for name in rows[0] if isinstance(table.c[name].type, JsonText)]
     unfolded = ",".join(_unfolded(row, documents) for row in rows)

@@ -1,110 +1,173 @@
-"""What nodes have and what is taken of it (design I1): never more than there is.
+"""What nodes have and what is taken of it (design I1, I3-I5): never more than there is.
 
 The check is the update itself: a row of ``node_capacity`` is raised only where the sum still
-fits, so that no order of controllers takes the last room twice. Each taking has its own row, so
-that it is given back exactly, once. When a node turns out smaller than what is taken, nothing is
-taken away; only new takings are refused.
+fits, so that no order of controllers takes the last room twice. A node has a row for the whole of
+it, and one for each NUMA cell where it has several; hardware threads that are given one by one
+have a row each, with the owner. Each taking has its own rows, so that it is given back exactly,
+once. When a node turns out smaller than what is taken, nothing is taken away; only new takings are
+refused.
+
+Shared cpu time is kept in hundredths of a hardware thread, as ``Capacity.vcpus`` is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, tuple_
 
-from controller.errors import NoRoom
-from controller.model.node import Capacity
+from controller.errors import Conflict, NoRoom
+from controller.model.node import Capacity, Share
 from controller.store import bulk
 from controller.store.database import Transaction
 from controller.store.sql import among
-from controller.store.tables import capacity_claim, node_capacity
+from controller.store.tables import SIZES, capacity_claim, node_capacity, pinned_cpu
 
-_SIZES = ("vcpus", "memory_mib", "disk_gib")
-
-
-def set_total(tx: Transaction, node: str, total: Capacity) -> None:
-    """Record what a node has; what is taken of it stays."""
-    values = {f"total_{size}": getattr(total, size) for size in _SIZES}
-    changed = tx.connection.execute(update(node_capacity).where(node_capacity.c.node == node).values(values))
-    if changed.rowcount == 0:
-        none_taken = {f"taken_{size}": 0 for size in _SIZES}
-        tx.connection.execute(insert(node_capacity), {"node": node, **values, **none_taken})
+WHOLE = -1
+"""In place of a cell's number: the node as a whole."""
+_ZERO = dict.fromkeys(SIZES, 0)
+_WORDS = {"vcpus_percent": "vcpus"}
 
 
-def take(tx: Transaction, wanted: Sequence[tuple[str, str, Capacity]]) -> None:
-    """Take for each ``(node, uid, size)``; all, or none and NoRoom.
+class Use(NamedTuple):
+    """What there is, and what is taken of it."""
 
-    Raises Conflict when the uid has room on that node already.
+    total: Capacity
+    taken: Capacity
+
+
+class Taking(NamedTuple):
+    """What the resource with that uid takes of a node."""
+
+    node: str
+    uid: str
+    share: Share
+
+
+def set_total(tx: Transaction, node: str, total: Capacity, cells: Mapping[int, Capacity] | None = None) -> None:
+    """Record what a node has, and its NUMA cells where it has several; what is taken of it stays.
+
+    A cell that is told no more has nothing left to take. What was taken before the cells were
+    known counts for the node as a whole only.
+    """
+    wanted = {WHOLE: total, **(cells if cells is not None and len(cells) > 1 else {})}
+    known = set(tx.connection.execute(select(node_capacity.c.cell).where(node_capacity.c.node == node)).scalars())
+    rows = [
+        {"node": node, "cell": cell, **_prefixed("total_", _amounts(wanted.get(cell, Capacity())))}
+        for cell in sorted(known | wanted.keys())
+    ]
+    bulk.update(tx, node_capacity, ("node", "cell"), [row for row in rows if row["cell"] in known])
+    none_taken = _prefixed("taken_", _ZERO)
+    bulk.insert(tx, node_capacity, [{**row, **none_taken} for row in rows if row["cell"] not in known])
+
+
+def take(tx: Transaction, wanted: Sequence[Taking]) -> None:
+    """Take all of it, or none and NoRoom.
+
+    Raises Conflict when a uid has room on that node already, or a hardware thread has an owner.
     """
     if not wanted:
         return
+    rows = [row for taking in wanted for row in _rows(taking)]
+    threads = [{"node": node, "cpu": cpu, "uid": uid} for node, uid, share in wanted for cpu in share.cpus]
     with tx.connection.begin_nested():  # a caller that goes on after NoRoom must find nothing taken
-        for node, sum_wanted in _sums(wanted).items():
-            room = [
-                node_capacity.c[f"taken_{size}"] + sum_wanted[size] <= node_capacity.c[f"total_{size}"]
-                for size in _SIZES
-                if sum_wanted[size]
-            ]
-            statement = (
-                update(node_capacity)
-                .where(node_capacity.c.node == node, *room)
-                .values({f"taken_{size}": node_capacity.c[f"taken_{size}"] + sum_wanted[size] for size in _SIZES})
-            )
-            if tx.connection.execute(statement).rowcount != 1:
-                raise _no_room(tx, node, sum_wanted)
-        rows = [
-            {"node": node, "uid": uid, **{name: getattr(size, name) for name in _SIZES}} for node, uid, size in wanted
-        ]
+        sums = _sums(rows)
+        if bulk.add(tx, node_capacity, ("node", "cell"), sums, "taken_", SIZES, limit="total_") != len(sums):
+            raise _no_room(tx, sums)
+        _refuse_owned(tx, threads)
         bulk.insert(tx, capacity_claim, rows)
+        bulk.insert(tx, pinned_cpu, threads)
 
 
 def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
     """Give back what each ``(node, uid)`` took; given back already: no effect."""
     if not taken:
         return
-    rows: list[tuple[str, str, Capacity]] = []
+    rows: list[dict[str, Any]] = []
     for node, uids in _by_node(taken).items():
         here = (capacity_claim.c.node == node, among(tx, capacity_claim.c.uid, uids))
-        for row in tx.connection.execute(delete(capacity_claim).where(*here).returning(capacity_claim)):
-            rows.append((node, row.uid, _capacity(row, "")))
-    for node, sums in _sums(rows).items():
-        statement = (
-            update(node_capacity)
-            .where(node_capacity.c.node == node)
-            .values({f"taken_{size}": node_capacity.c[f"taken_{size}"] - sums[size] for size in _SIZES})
+        returned = tx.connection.execute(delete(capacity_claim).where(*here).returning(capacity_claim))
+        rows.extend(dict(row._mapping) for row in returned)
+        tx.connection.execute(delete(pinned_cpu).where(pinned_cpu.c.node == node, among(tx, pinned_cpu.c.uid, uids)))
+    back = [{name: -value if name in SIZES else value for name, value in row.items()} for row in _sums(rows)]
+    bulk.add(tx, node_capacity, ("node", "cell"), back, "taken_", SIZES)
+
+
+def usage(tx: Transaction) -> dict[str, Use]:
+    """What each node has as a whole, and what is taken of it."""
+    rows = tx.connection.execute(select(node_capacity).where(node_capacity.c.cell == WHOLE).order_by("node"))
+    return {row.node: _use(row) for row in rows}
+
+
+def cell_usage(tx: Transaction) -> dict[str, dict[int, Use]]:
+    """The same of each NUMA cell, for the nodes that have several."""
+    found: dict[str, dict[int, Use]] = defaultdict(dict)
+    query = select(node_capacity).where(node_capacity.c.cell != WHOLE).order_by("node", "cell")
+    for row in tx.connection.execute(query):
+        found[row.node][row.cell] = _use(row)
+    return dict(found)
+
+
+def owned_cpus(tx: Transaction) -> dict[str, dict[int, str]]:
+    """Hardware threads of each node that have an owner, with its uid."""
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    for row in tx.connection.execute(select(pinned_cpu).order_by("node", "cpu")):
+        found[row.node][row.cpu] = row.uid
+    return dict(found)
+
+
+def takings(
+    tx: Transaction, node: str | None = None, pairs: Iterable[tuple[str, str]] | None = None
+) -> dict[tuple[str, str], Share]:
+    """What each ``(node, uid)`` has: of one node, of the pairs given, or of all."""
+    if pairs is not None:
+        pairs = list(pairs)
+        if not pairs:
+            return {}
+    sizes: dict[tuple[str, str], dict[int, Capacity]] = defaultdict(dict)
+    for row in tx.connection.execute(_of(select(capacity_claim), capacity_claim, node, pairs)):
+        sizes[row.node, row.uid][row.cell] = _capacity(row, "")
+    cpus: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row in tx.connection.execute(_of(select(pinned_cpu), pinned_cpu, node, pairs).order_by("cpu")):
+        cpus[row.node, row.uid].append(row.cpu)
+    return {
+        pair: Share(
+            size=of.get(WHOLE, Capacity()),
+            cells={cell: size for cell, size in sorted(of.items()) if cell != WHOLE},
+            cpus=tuple(cpus.get(pair, ())),
         )
-        tx.connection.execute(statement)
-
-
-def usage(tx: Transaction) -> dict[str, tuple[Capacity, Capacity]]:
-    """``(total, taken)`` by node."""
-    rows = tx.connection.execute(select(node_capacity).order_by(node_capacity.c.node))
-    return {row.node: (_capacity(row, "total_"), _capacity(row, "taken_")) for row in rows}
-
-
-def takings(tx: Transaction, node: str | None = None) -> dict[tuple[str, str], Capacity]:
-    """What each ``(node, uid)`` has, of one node or of all: for checks that nothing leaked."""
-    statement = select(capacity_claim)
-    if node is not None:
-        statement = statement.where(capacity_claim.c.node == node)
-    return {(row.node, row.uid): _capacity(row, "") for row in tx.connection.execute(statement)}
+        for pair, of in sizes.items()
+    }
 
 
 def remove_node(tx: Transaction, node: str) -> None:
     """Forget a node and everything taken of it."""
-    tx.connection.execute(delete(capacity_claim).where(capacity_claim.c.node == node))
-    tx.connection.execute(delete(node_capacity).where(node_capacity.c.node == node))
+    for table in (capacity_claim, pinned_cpu, node_capacity):
+        tx.connection.execute(delete(table).where(table.c.node == node))
 
 
-def _sums(wanted: Sequence[tuple[str, str, Capacity]]) -> dict[str, dict[str, int]]:
-    """Sizes added up per node, nodes in one order for all writers."""
-    sums: dict[str, dict[str, int]] = {}
-    for node, _, size in sorted(wanted, key=lambda one: one[:2]):
-        here = sums.setdefault(node, dict.fromkeys(_SIZES, 0))
-        for name in _SIZES:
-            here[name] += getattr(size, name)
-    return sums
+def _of(query: Any, table: Any, node: str | None, pairs: Iterable[tuple[str, str]] | None) -> Any:
+    if node is not None:
+        return query.where(table.c.node == node)
+    return query if pairs is None else query.where(tuple_(table.c.node, table.c.uid).in_(pairs))
+
+
+def _rows(taking: Taking) -> list[dict[str, Any]]:
+    parts = {WHOLE: taking.share.size, **taking.share.cells}
+    return [{"node": taking.node, "uid": taking.uid, "cell": cell, **_amounts(size)} for cell, size in parts.items()]
+
+
+def _sums(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sizes added up per node and cell, in one order for all writers."""
+    sums: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        key = row["node"], row["cell"]
+        here = sums.setdefault(key, {"node": key[0], "cell": key[1], **_ZERO})
+        for name in SIZES:
+            here[name] += row[name]
+    return [sums[key] for key in sorted(sums)]
 
 
 def _by_node(taken: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -114,15 +177,56 @@ def _by_node(taken: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
+def _refuse_owned(tx: Transaction, threads: Sequence[Mapping[str, Any]]) -> None:
+    if not threads:
+        return
+    pairs = [(each["node"], each["cpu"]) for each in threads]
+    owned = tx.connection.execute(
+        select(pinned_cpu).where(tuple_(pinned_cpu.c.node, pinned_cpu.c.cpu).in_(pairs)).order_by("node", "cpu")
+    ).first()
+    if owned is not None:
+        raise Conflict(f"cpu {owned.cpu} of node {owned.node} has an owner already: {owned.uid}")
+
+
+def _amounts(capacity: Capacity) -> dict[str, int]:
+    return {"vcpus_percent": round(100 * capacity.vcpus), **{name: getattr(capacity, name) for name in SIZES[1:]}}
+
+
+def _prefixed(prefix: str, amounts: Mapping[str, int]) -> dict[str, int]:
+    return {f"{prefix}{name}": value for name, value in amounts.items()}
+
+
 def _capacity(row: Any, prefix: str) -> Capacity:
-    return Capacity(**{size: getattr(row, f"{prefix}{size}") for size in _SIZES})
+    sizes = {name: getattr(row, f"{prefix}{name}") for name in SIZES[1:]}
+    return Capacity(vcpus=getattr(row, f"{prefix}vcpus_percent") / 100, **sizes)
 
 
-def _no_room(tx: Transaction, node: str, wanted: dict[str, int]) -> NoRoom:
-    row = tx.connection.execute(select(node_capacity).where(node_capacity.c.node == node)).first()
-    if row is None:
-        return NoRoom(f"node {node} has not reported its capacity", {"capacity unknown": 1})
-    total, taken = _capacity(row, "total_"), _capacity(row, "taken_")
-    short = [size for size in _SIZES if getattr(taken, size) + wanted[size] > getattr(total, size)]
-    facts = ", ".join(f"{size} {getattr(total, size) - getattr(taken, size)} of {wanted[size]}" for size in short)
-    return NoRoom(f"node {node} has too little free: {facts}", {f"too little {size}": 1 for size in short})
+def _use(row: Any) -> Use:
+    return Use(_capacity(row, "total_"), _capacity(row, "taken_"))
+
+
+def _no_room(tx: Transaction, sums: Sequence[Mapping[str, Any]]) -> NoRoom:
+    """Why: the first row that is short of something."""
+    for wanted in sums:
+        node, cell = wanted["node"], wanted["cell"]
+        row = tx.connection.execute(
+            select(node_capacity).where(node_capacity.c.node == node, node_capacity.c.cell == cell)
+        ).first()
+        if row is None:
+            where = f"node {node}" if cell == WHOLE else f"cell {cell} of node {node}"
+            return NoRoom(f"{where} has not reported its capacity", {"capacity unknown": 1})
+        free = {name: getattr(row, f"total_{name}") - getattr(row, f"taken_{name}") for name in SIZES}
+        short = [name for name in SIZES if wanted[name] > max(0, free[name])]
+        if short:
+            where = f"node {node}" if cell == WHOLE else f"cell {cell} of node {node}"
+            facts = ", ".join(f"{_word(name)} {_shown(name, free)} of {_shown(name, wanted)}" for name in short)
+            return NoRoom(f"{where} has too little free: {facts}", {f"too little {_word(name)}": 1 for name in short})
+    raise AssertionError("every row had room")
+
+
+def _word(name: str) -> str:
+    return _WORDS.get(name, name)
+
+
+def _shown(name: str, amounts: Mapping[str, Any]) -> str:
+    return f"{amounts[name] / 100:g}" if name == "vcpus_percent" else str(amounts[name])

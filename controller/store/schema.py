@@ -35,16 +35,21 @@ def upgrade(engine: Engine, tier: str, cluster: str, now: datetime) -> None:
     with engine.connect() as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _UPGRADE_LOCK})
-        config = _config()
-        _refuse_newer(connection, ScriptDirectory.from_config(config))
-        config.attributes["connection"] = connection
-        with _alembic:
-            command.upgrade(config, "head")
+        _refuse_newer(connection, ScriptDirectory.from_config(_config()))
+        migrate(connection, "head")
         if connection.execute(select(meta.c.key).where(meta.c.key == "tier")).first() is None:
             connection.execute(insert(meta), [{"key": "tier", "value": tier}, {"key": "cluster", "value": cluster}])
             if tier == "root":
                 _make_default_project(connection, now)
         _check_tier(connection, tier, cluster)
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Run the migrations that are missing up to ``revision``, in the connection's transaction."""
+    config = _config()
+    config.attributes["connection"] = connection
+    with _alembic:
+        command.upgrade(config, revision)
 
 
 def check(engine: Engine, tier: str, cluster: str) -> None:

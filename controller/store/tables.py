@@ -170,27 +170,46 @@ address = Table(
 )
 """One row for each NetworkV4Port: the address as an integer, and whose it is."""
 
+SIZES = (
+    "vcpus_percent",
+    "pinned_cpus",
+    "memory_mib",
+    "hugepages_mib",
+    "disk_gib",
+    "disk_iops",
+    "disk_mibps",
+    "network_mbps",
+)
+"""Columns of an amount of capacity; shared cpu time in hundredths of a hardware thread."""
+
 node_capacity = Table(
     "node_capacity",
     metadata,
     Column("node", BinaryText, primary_key=True),
-    *(
-        Column(f"{what}_{size}", BigInteger, nullable=False, default=0)
-        for what in ("total", "taken")
-        for size in ("vcpus", "memory_mib", "disk_gib")
-    ),
-    CheckConstraint("taken_vcpus >= 0 AND taken_memory_mib >= 0 AND taken_disk_gib >= 0", name="taken"),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(f"{what}_{size}", BigInteger, nullable=False, default=0) for what in ("total", "taken") for size in SIZES),
+    CheckConstraint(" AND ".join(f"taken_{size} >= 0" for size in SIZES), name="taken"),
 )
+"""A row for the node as a whole (cell -1), and one for each NUMA cell where there are several."""
 
 capacity_claim = Table(
     "capacity_claim",
     metadata,
     Column("node", BinaryText, primary_key=True),
     Column("uid", BinaryText, primary_key=True),
-    Column("vcpus", BigInteger, nullable=False),
-    Column("memory_mib", BigInteger, nullable=False),
-    Column("disk_gib", BigInteger, nullable=False),
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(size, BigInteger, nullable=False) for size in SIZES),
 )
+
+pinned_cpu = Table(
+    "pinned_cpu",
+    metadata,
+    Column("node", BinaryText, primary_key=True),
+    Column("cpu", BigInteger, primary_key=True, autoincrement=False),
+    Column("uid", BinaryText, nullable=False),
+    Index("ix_pinned_cpu_node_uid", "node", "uid"),
+)
+"""Whose each hardware thread is that is given one by one."""
 
 heartbeat = Table(
     "heartbeat",

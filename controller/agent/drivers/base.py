@@ -56,6 +56,10 @@ class Desired:
     """Unique on the host, fit for a domain name: ``default.kanto.web-0``."""
     revision: int
     spec: ComputeSpec
+    cells: tuple[int, ...] = ()
+    """NUMA cells that it is kept to; none: any."""
+    cpus: tuple[int, ...] = ()
+    """Hardware threads that are its own (cpu_mode Pinned, or a share of the whole machine)."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from controller.clock import VirtualClock
 from controller.errors import AddressesExhausted, Conflict, NoRoom
 from controller.model.network import NetworkV4
-from controller.model.node import Capacity
+from controller.model.node import Capacity, Share
 from controller.store import addresses, capacity, resources
+from controller.store.capacity import Taking
 from controller.store.database import Database, Tier
 from tests.python.contract.store.samples import make
 from tests.python.databases import Databases
@@ -74,8 +75,9 @@ def test_addresses_follow_a_simple_model(database: Database, steps: list[tuple[s
 
 def check_books(db: Database) -> None:
     """What is taken is the sum of the takings, and never more than there is."""
-    sums = dict.fromkeys(NODES, (0, 0, 0))
-    for (node, _), size in db.read(capacity.takings).items():
+    sums: dict[str, tuple[float, int, int]] = dict.fromkeys(NODES, (0, 0, 0))
+    for (node, _), share in db.read(capacity.takings).items():
+        size = share.size
         before = sums[node]
         sums[node] = (before[0] + size.vcpus, before[1] + size.memory_mib, before[2] + size.disk_gib)
     for node, (total, taken) in db.read(capacity.usage).items():
@@ -89,7 +91,7 @@ def run_steps(db: Database, steps: list[tuple[str, list[tuple[object, ...]]]], p
     for verb, what in steps:
         try:
             if verb == "take":
-                wanted = [(one[0], f"{prefix}{one[1]}", one[2]) for one in what]
+                wanted = [Taking(str(one[0]), f"{prefix}{one[1]}", Share(cast(Capacity, one[2]))) for one in what]
                 db.write(lambda tx, wanted=wanted: capacity.take(tx, wanted))  # type: ignore[misc]
             else:
                 back = [(one[0], f"{prefix}{one[1]}") for one in what]

@@ -21,7 +21,7 @@ from controller.cluster.plan import Plan
 from controller.cluster.words import heed
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, ComputeSpec, OnNodeDown
-from controller.model.node import Capacity, Node, NodeSpec
+from controller.model.node import Capacity, Node, NodeSpec, Share
 from controller.model.registry import key_of
 from controller.wire.agent_pb2 import ResourceReport
 
@@ -126,15 +126,16 @@ class World:
             assignments={name: each.model_copy(deep=True) for name, each in self.assignments.items()},
             nodes=dict(self.nodes),
             usage=usage,
+            shares={pair: Share(size) for pair, size in self.claims.items()},
         )
 
     def apply(self, plan: Plan) -> None:
         """Write a plan as the database would: capacity and the permission to run are taken once only."""
         for pair in plan.given_back:
             self.claims.pop(pair, None)
-        for node, uid, size in plan.taken:
+        for node, uid, share in plan.taken:
             assert (node, uid) not in self.claims, "capacity taken twice"
-            self.claims[node, uid] = size
+            self.claims[node, uid] = share.size
         for uid in plan.disowned:
             self.owners.pop(uid, None)
         for uid, name in plan.owned:
@@ -296,6 +297,7 @@ class World:
             state_reason=machine.reason if machine else "",
             migration=phase,
             role=item.spec.role,
+            ready=item.spec.migrate_ready,
             attempt=item.spec.attempt if item.spec.role is AssignmentRole.INCOMING else item.spec.migrate_attempt,
         )
         self.reports.append((item.name, report))

@@ -13,7 +13,7 @@ from controller.cluster.plan import Plan, Workload
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
 from controller.model.loadbalancer import Loadbalancer
-from controller.model.node import Capacity, Node
+from controller.model.node import Capacity, Node, Share
 from controller.model.registry import key_of
 from tests.python.integration.cluster.site import compute, node
 
@@ -48,7 +48,7 @@ def new(name: str, **spec: Any) -> Compute:
 def placed(made: Compute, **fields: Any) -> Assignment:
     """The owner's assignment of a Compute that was just placed on n1."""
     plan = plan_of(made)
-    assignment = plan.assign(made, "n1", AssignmentRole.OWNER, Capacity(), 1)
+    assignment = plan.assign(made, "n1", AssignmentRole.OWNER, Share(), 1)
     return assignment.model_copy(update=fields)
 
 
@@ -68,7 +68,7 @@ def test_placing_takes_the_capacity_and_makes_the_assignment_together() -> None:
     computes.reconcile(plan, made)
     assert {each.status for each in made} == {"Creating:Scheduled"}
     assert {each.observed["node"] for each in made} == {"n1", "n2"}
-    needs = {uid: need for _, uid, need in plan.taken}
+    needs = {uid: share.size for _, uid, share in plan.taken}
     assert needs[made[1].uid] == Capacity(vcpus=1, memory_mib=256, disk_gib=6)
     assert {each.spec.resource_uid for each in plan.inserted.values()} == {each.uid for each in made}
     assert sorted(uid for uid, _ in plan.owned) == sorted(each.uid for each in made)
@@ -137,9 +137,11 @@ def test_a_larger_size_takes_the_difference_or_is_an_error_and_the_node_keeps_th
     assert owner.spec.desired["sizes"]["vcpus"] == 1
     assert plan.taken == []
     room = {"n1": Capacity(vcpus=2, memory_mib=512, disk_gib=2)}
-    computes.reconcile(plan := plan_of(made, assignments=(owner,), taken=room), [made])
+    plan = plan_of(made, assignments=(owner,), taken=room)
+    plan.shares = {("n1", made.uid): Share(Capacity(vcpus=1, memory_mib=256, disk_gib=1))}
+    computes.reconcile(plan, [made])
     assert plan.given_back == [("n1", made.uid)]
-    assert [need.vcpus for _, _, need in plan.taken] == [3]
+    assert [share.size.vcpus for _, _, share in plan.taken] == [3]
     assert owner.spec.desired["sizes"]["vcpus"] == 3
 
 

@@ -74,14 +74,28 @@ def test_a_paused_source_is_removed_before_the_target_may_resume() -> None:
     (job,) = world.jobs
     world.progress(job)
     world.fail_job(job, "source at finish")
-    for node in (job.source, job.target):
-        world.act(node)
-    while world.reports:
-        world.deliver_report(0)
-    world.control()
+    for _ in ("the source ends", "the target looks again"):
+        for node in (job.source, job.target):
+            world.deliver_assignments(node)
+            world.act(node)
+        while world.reports:
+            world.deliver_report(0)
+        world.control()
     roles = {each.spec.node: each.spec.role for each in world.assignments.values()}
     assert roles == {job.source: AssignmentRole.LEAVING, job.target: AssignmentRole.INCOMING}
     settled(world)
+
+
+def test_the_target_dies_after_it_was_seen_complete_and_the_source_keeps_the_machine() -> None:
+    """Once, what the target had said while the source was sending decided: the source was removed, and all was lost."""
+    world = sending()
+    (job,) = world.jobs
+    world.progress(job)
+    world.act(job.target)  # complete, it says
+    world.fail_job(job, "both")  # and then its hypervisor dies, with the copy
+    settled(world)
+    assert world.running() == [job.source]
+    assert world.fresh_machines() == 1, "its disks are the old ones"
 
 
 def test_a_source_that_says_absent_once_for_an_earlier_role_does_not_end_its_leaving() -> None:
@@ -200,11 +214,13 @@ def _assignment(role: AssignmentRole, state: str, reason: str = "", phase: str =
         ("Unclear", "Unknown", "Paused user", Verdict.WAIT),
         ("Unclear", "Absent", "Paused user", Verdict.SWAP),
         ("Unclear", "Absent", None, Verdict.KEEP_SOURCE),
-        ("Unclear", "Paused", "Paused user", Verdict.REMOVE_SOURCE),
-        ("Unclear", "Stopped", "Paused user", Verdict.REMOVE_SOURCE),
-        ("Unclear", "Paused", "Paused incoming", Verdict.REMOVE_TARGET),
-        ("Unclear", "Paused", "Absent", Verdict.REMOVE_TARGET),
-        ("Unclear", "Stopped", "Stopped", Verdict.REMOVE_TARGET),
+        ("Unclear", "Paused", "Paused user", Verdict.ASK_TARGET),
+        ("Unclear", "Paused", "Absent", Verdict.ASK_TARGET),
+        ("Unclear", "Paused", "Paused user again", Verdict.REMOVE_SOURCE),
+        ("Unclear", "Stopped", "Paused user again", Verdict.REMOVE_SOURCE),
+        ("Unclear", "Paused", "Paused incoming again", Verdict.REMOVE_TARGET),
+        ("Unclear", "Paused", "Absent - again", Verdict.REMOVE_TARGET),
+        ("Unclear", "Stopped", "Stopped - again", Verdict.REMOVE_TARGET),
         ("Unclear", "Paused", None, Verdict.KEEP_SOURCE),
         ("Sent", "Absent", "Absent", Verdict.SWAP),
         ("Sent", "Paused", "Absent", Verdict.REMOVE_SOURCE),
@@ -214,8 +230,9 @@ def test_the_recovery_table(phase: str, source: str, target: str | None, expecte
     said = _assignment(AssignmentRole.OWNER, source, phase=phase)
     other = None
     if target is not None:
-        state, _, reason = target.partition(" ")
+        state, reason, looked = (*target.split(), "", "")[:3]
         other = _assignment(AssignmentRole.INCOMING, state, reason)
+        other.observed["ready"] = bool(looked)
     assert verdict(said, other) is expected
 
 
