@@ -12,6 +12,7 @@ import pytest
 from controller.lab import up
 from controller.lab.settings import LabSettings
 from tests.python.end_to_end.vm.site import Site
+from tests.python.lab_guard import guarded
 from tests.python.ports import free_port
 
 EXAMPLES = Path(__file__).parents[4] / "examples" / "tokyo"
@@ -24,9 +25,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     libvirt.registerErrorHandler(lambda context, error: None, None)
     settings = LabSettings(id=f"v{os.getpid()}", folder=tmp_path_factory.mktemp("lab"), api_port=free_port())
     made = Site(settings, logs=tmp_path_factory.mktemp("log"))
-    try:
-        result = up.up(settings, EXAMPLES)
-        assert result.complete, result.machines
-        yield made
-    finally:
-        made.down()
+    with guarded(settings):
+        try:
+            result = up.up(settings, EXAMPLES)
+            assert result.complete, result.machines
+            yield made
+        finally:
+            made.down()

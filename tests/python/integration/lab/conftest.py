@@ -12,6 +12,7 @@ import pytest
 from controller.lab.lab import Lab
 from controller.lab.namespaces import networks, processes_in, processes_marked
 from controller.lab.settings import LabSettings, handles_folder, tokyo_nodes
+from tests.python.lab_guard import guarded
 
 requires_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
 
@@ -35,8 +36,9 @@ def traces(lab: Lab) -> list[str]:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab of two nodes that is up."""
     made = Lab(settings("m", tmp_path_factory.mktemp("lab")))
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+    with guarded(made.settings):
+        try:
+            made.up()
+            yield made
+        finally:
+            made.down()

@@ -13,6 +13,7 @@ import pytest
 from controller.lab import network
 from controller.lab.lab import Lab
 from controller.lab.node import SERVICE_ROUTE_PROTOCOL
+from controller.lab.settings import LabSettings
 from tests.python.eventually import eventually
 from tests.python.integration.lab.conftest import requires_root, settings, traces
 
@@ -158,3 +159,38 @@ def test_a_lab_that_was_killed_half_way_is_cleaned_or_finished(tmp_path: Path, c
     finally:
         lab.down()
     assert traces(lab) == []
+
+
+HOLDING = """
+import sys
+from controller.lab.lab import Lab
+from controller.lab.settings import LabSettings
+from tests.python.lab_guard import guarded
+
+made = LabSettings.model_validate_json(sys.argv[1])
+with guarded(made):
+    Lab(made).up()
+    print("up", flush=True)
+    sys.stdin.read()
+"""
+
+
+def run_that_holds(made: LabSettings) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLDING, made.model_dump_json()]
+    root = Path(__file__).parents[4]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
+
+
+async def test_a_run_that_is_killed_leaves_no_lab(tmp_path: Path) -> None:
+    made = settings("g", tmp_path, per_rack=1)
+    lab, run = Lab(made), run_that_holds(made)
+    try:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "up\n"
+        assert traces(lab)
+        run.kill()
+        run.communicate()
+        await eventually(lambda: traces(lab) == [], deadline=60)
+    finally:
+        run.kill()
+        lab.down()
