@@ -41,6 +41,8 @@ class Step(StrEnum):
     RESUME = "Resume"
     PREPARE = "Prepare"
     SEND = "Send"
+    MEND = "Mend"
+    """Set right what a migration that broke off has left; when that is done, it has Failed."""
     REMOVE = "Remove"
 
 
@@ -81,7 +83,9 @@ def decide(
     match assigned.role:
         case AssignmentRole.OWNER:
             if machine is not None and machine.migrating and record is not None and record.begun:
-                return Decision(Step.WAIT, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=record.attempt)
+                # Paused in a job may be its last step, or a hang: the driver knows.
+                step = Step.MEND if machine.state is MachineState.PAUSED else Step.WAIT
+                return Decision(step, Status.ACTIVE, phase=MigrationPhase.SENDING, attempt=record.attempt)
             decision = _owner(assigned, machine, record, held)
             if decision.step in (Step.ENSURE, Step.RESUME) and not confirmed:
                 if _given_away(machine, record):
@@ -130,8 +134,9 @@ def _sending(machine: Machine | None, record: MigrationRecord) -> Decision:
     """The source of a migration that was begun and is no longer under way: say how it stands, touch nothing."""
     phase = record.phase
     if phase in (MigrationPhase.SENDING, MigrationPhase.UNCLEAR):
-        runs = machine is not None and machine.state is MachineState.RUNNING
-        phase = MigrationPhase.FAILED if runs else MigrationPhase.UNCLEAR
+        if machine is not None and machine.state is MachineState.RUNNING:
+            return Decision(Step.MEND, Status.ACTIVE, record.reason, MigrationPhase.SENDING)
+        phase = MigrationPhase.UNCLEAR
     step = Step.NOTHING if phase is MigrationPhase.SENT else Step.WAIT
     return Decision(step, Status.ACTIVE, record.reason, phase)
 

@@ -110,6 +110,8 @@ class Machines:
             return None
         if decision.step is Step.WAIT:
             return LOOK_AGAIN
+        if decision.step is Step.MEND:
+            return await self._mend(assigned)
         try:
             await self._act(assigned, machine, decision)
         except PermanentError as error:
@@ -266,10 +268,29 @@ class Machines:
                 return  # the call failed, the job goes on: the next rounds look at it
             phase = MigrationPhase.UNCLEAR if reason else MigrationPhase.SENT
             if machine is not None and machine.state is MachineState.RUNNING:
+                if not await self._driver.mend(uid):
+                    return
                 phase = MigrationPhase.FAILED
             await self._journal.record(uid, MigrationRecord(item.attempt, phase, reason))
         finally:
             del self._sending[uid]
+
+    async def _mend(self, assigned: Assigned) -> float:
+        """Mend a machine that was sent and is here still; once it runs and is whole, the try has failed."""
+        uid, record = assigned.uid, self._journal.migration(assigned.uid)
+        assert record is not None
+        try:
+            async with _deadline(self._limits.deadline):
+                whole = await self._driver.mend(uid)
+        except ResourceError as error:
+            self._trouble(assigned, error.message)
+            raise
+        machine = (await self._observer.look()).get(uid)
+        if not whole or machine is None or machine.state is not MachineState.RUNNING or machine.migrating:
+            return LOOK_AGAIN
+        reason = record.reason or "the migration broke off"
+        await self._journal.record(uid, MigrationRecord(record.attempt, MigrationPhase.FAILED, reason))
+        return 0.0
 
     def _shutdown(self, assigned: Assigned, machine: Machine | None) -> float:
         """Seconds for a graceful end: none for what a migration left, or what does not run."""

@@ -33,6 +33,7 @@ class MemoryVariant(StrEnum):
     FAILS_MIGRATION = "MemoryDriverFailsMigration"
     FAILS_MIGRATION_AT_SWITCH = "MemoryDriverFailsMigrationAtSwitch"
     FAILS_MIGRATION_AT_FINISH = "MemoryDriverFailsMigrationAtFinish"
+    HANGS_AT_SWITCH = "MemoryDriverHangsAtSwitch"
     ROLLS_BACK_AT_FINISH = "MemoryDriverRollsBackAtFinish"
 
 

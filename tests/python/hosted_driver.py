@@ -71,6 +71,9 @@ class HostedDriver(Driver):
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
         await self._host.do(self.inner.migrate(uid, target))
 
+    async def mend(self, uid: str) -> bool:
+        return await self._host.do(self.inner.mend(uid))
+
     async def resume(self, uid: str) -> None:
         await self._host.do(self.inner.resume(uid))
 

@@ -203,6 +203,14 @@ class Driver(ABC):
         """
 
     @abstractmethod
+    async def mend(self, uid: str) -> bool:
+        """Set right what a migration away from here that broke off has left; True when nothing is left to do.
+
+        A machine that hangs half-way is freed, and one that runs on gets its disks back. Called again until it
+        returns True, and only then is the machine taken for whole. A migration that is under way is not touched.
+        """
+
+    @abstractmethod
     async def resume(self, uid: str) -> None:
         """Set a paused machine going. Only for the owner of the machine."""
 

@@ -192,6 +192,10 @@ class MemoryDriver(Driver):
             self._break_off(uid, target.address)
             raise
 
+    async def mend(self, uid: str) -> bool:
+        machine = self.world.read(self.address).machines.get(uid)
+        return machine is None or not machine.migrating
+
     async def resume(self, uid: str) -> None:
         with self.world.edit(self.address) as (host,):
             machine = host.machines.get(uid)

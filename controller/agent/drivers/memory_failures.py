@@ -107,6 +107,21 @@ class MemoryDriverFailsMigrationAtSwitch(MemoryDriverFailsMigration):
     failing_phase = Phase.SWITCH
 
 
+class MemoryDriverHangsAtSwitch(MemoryDriverFailsMigrationAtSwitch):
+    """The source stays PAUSED in a job that has no end, and runs on once it is mended."""
+
+    def _break_off(self, uid: str, peer: str) -> None:
+        with self.world.edit(self.address, peer) as (here, there):
+            there.machines.pop(uid, None)
+            here.machines[uid].migrating = True
+
+    async def mend(self, uid: str) -> bool:
+        with self.world.edit(self.address) as (here,):
+            machine = here.machines[uid]
+            machine.state, machine.pause_reason, machine.migrating = MachineState.RUNNING, PauseReason.NONE, False
+        return await super().mend(uid)
+
+
 class MemoryDriverFailsMigrationAtFinish(MemoryDriverFailsMigration):
     """Both are PAUSED and the target is complete: the migration must be finished."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import libvirt
 
@@ -38,11 +39,13 @@ from controller.agent.host import facts, kvm
 from controller.agent.images import CachedImage, ImageCache
 from controller.agent.qemu_img import GIB
 from controller.clock import Clock
-from controller.errors import Conflict, NotFound, TimedOut
+from controller.errors import Conflict, NotFound, ResourceError, TimedOut
 
 ASK_AGAIN = 5.0
 """Seconds between two ACPI requests: one that comes while the guest boots is lost."""
 POLL = 0.3
+HANG_LOOK = 1.0
+"""Seconds between two looks whether a migration hangs."""
 JOB_PATIENCE = 5.0
 """Seconds that a machine may take to say what job it has."""
 JOB_THREADS = 2
@@ -182,6 +185,7 @@ class LibvirtDriver(Driver):
         await asyncio.to_thread(self._files(desired.uid).make_empty, desired, image)
 
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
+        watch = asyncio.create_task(self._end_hangs(uid))
         try:
             await self._working.call(
                 f"migrate {uid} to {target.node}",
@@ -191,9 +195,33 @@ class LibvirtDriver(Driver):
         except TimedOut:
             await self._jobs.call(f"break off the migration of {uid}", lambda c: migration.abort(c, uid))
             raise
+        finally:
+            watch.cancel()
         machine, _ = await self._find(uid)
         if machine is not None and machine.state is not MachineState.STOPPED:
             raise Conflict(f"{uid} is still on this node after its migration ({machine.state})")
+
+    async def mend(self, uid: str) -> bool:
+        machine = await self._end_hang(uid)
+        if machine is None:
+            return True
+        if machine.state is MachineState.RUNNING and not machine.migrating:
+            await self._domain_call("give back the disks of", uid, migration.take_disks)
+        return not machine.migrating
+
+    async def _end_hangs(self, uid: str) -> None:
+        """Look at a machine that is being sent, now and then: libvirt's call does not return while QEMU hangs."""
+        while True:
+            await self._clock.sleep(HANG_LOOK)
+            with suppress(ResourceError):  # it is looked at again
+                await self._end_hang(uid)
+
+    async def _end_hang(self, uid: str) -> Machine | None:
+        """End the machine's migration if QEMU hangs in it; the machine as it was found."""
+        machine, _ = await self._find(uid)
+        if machine is not None and machine.migrating and machine.state is MachineState.PAUSED:
+            await self._domain_call("end the migration of", uid, migration.end_cancelled)
+        return machine
 
     async def resume(self, uid: str) -> None:
         machine, _ = await self._find(uid)

@@ -137,12 +137,7 @@ REST = tuple(
     if (process, operation) not in NAMED and not (process.startswith("target") and operation in (create, scale_down))
 )
 CASES = [
-    # When the target's libvirtd dies at the finish, the machine may stay paused on its source (QEMU 7.2 is known to
-    # hang then), and nothing of ours frees it yet. So that one is in `make test-all`.
-    *(
-        pytest.param(*case, id=f"{case[0]}-in-{case[1].__name__}", marks=[pytest.mark.slow] * (case[1] is finish))
-        for case in NAMED
-    ),
+    *(pytest.param(*case, id=f"{case[0]}-in-{case[1].__name__}") for case in NAMED),
     *(pytest.param(*case, id=f"{case[0]}-in-{case[1].__name__}", marks=pytest.mark.slow) for case in REST),
 ]
 

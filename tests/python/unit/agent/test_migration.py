@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from controller.agent.drivers.base import MachineState
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import (
     MemoryDriverFailsMigration,
     MemoryDriverFailsMigrationAtFinish,
     MemoryDriverFailsMigrationAtSwitch,
+    MemoryDriverHangsAtSwitch,
     MemoryDriverRefusesImage,
     MemoryDriverRollsBackAtFinish,
 )
 from controller.agent.drivers.memory_world import MemoryHypervisors
 from controller.clock import VirtualClock
+from controller.wire.agent_pb2 import AssignmentItem
 from tests.python.unit.agent.bench import Bench, Benches, item
 
 SOURCE, TARGET = "memory:server0", "memory:server1"
@@ -49,7 +52,7 @@ class Pair:
         driver = MemoryDriver(SOURCE, self.world, clock=self.clock)
         self.source = await self.benches.start(driver, self.clock, state=self.folder / "source")
 
-    def sending(self, attempt: int = 2, *, ready: bool = True) -> object:
+    def sending(self, attempt: int = 2, *, ready: bool = True) -> AssignmentItem:
         return item(migrate_to="server1", migrate_address=TARGET, migrate_ready=ready, attempt=attempt)
 
     async def prepare(self, attempt: int = 2) -> None:
@@ -141,6 +144,28 @@ async def test_broken_at_the_finish_waits_for_the_controller_which_finishes_it(p
     assert pair.world.running("u0") == []
     await pair.swap()
     assert pair.world.running("u0") == [TARGET]
+
+
+async def test_a_source_that_hangs_in_its_job_is_mended_and_runs_on(pair: Pair) -> None:
+    await pair.start(MemoryDriverHangsAtSwitch)
+    await pair.send()
+    await pair.source.until(lambda: pair.source.report().migration == "Failed")
+    assert "Active/Paused/migration/Sending" in pair.source.states(), "nobody takes it for ended while it hangs"
+    assert pair.world.running("u0") == [SOURCE]
+    assert pair.world.read(SOURCE).machines["u0"].boots == 1, "it was not started anew"
+    assert not pair.world.read(SOURCE).machines["u0"].migrating
+
+
+async def test_what_hangs_is_mended_by_an_agent_that_was_restarted_too(pair: Pair) -> None:
+    await pair.start(MemoryDriverHangsAtSwitch)
+    driver = MemoryDriverHangsAtSwitch(SOURCE, pair.world, clock=pair.clock)
+    await pair.send()
+    await pair.source.until(lambda: pair.world.read(SOURCE).machines["u0"].state is MachineState.PAUSED)
+    await pair.source.stop()
+    pair.source = await pair.benches.start(driver, pair.clock, state=pair.folder / "source")
+    await pair.source.assign(pair.sending())
+    await pair.source.until(lambda: pair.source.report().migration == "Failed")
+    assert pair.world.running("u0") == [SOURCE]
 
 
 async def test_broken_at_the_switch_is_resumed_when_the_controller_says_so(pair: Pair) -> None:
