@@ -48,6 +48,8 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.12g}"  # 8.0 vcpus are 8
     if isinstance(value, list | tuple):
         return ",".join(text(item) for item in value)
     if isinstance(value, dict):

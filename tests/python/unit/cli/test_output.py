@@ -79,7 +79,17 @@ def test_wide_letters_keep_the_columns_aligned() -> None:
 
 @pytest.mark.parametrize(
     ("value", "cell"),
-    [(None, "-"), ("", "-"), ([], "-"), (True, "true"), (0, "0"), (["a", "b"], "a,b"), ({"k": 1}, "k=1")],
+    [
+        (None, "-"),
+        ("", "-"),
+        ([], "-"),
+        (True, "true"),
+        (0, "0"),
+        (8.0, "8"),
+        (0.25, "0.25"),
+        (["a", "b"], "a,b"),
+        ({"k": 1}, "k=1"),
+    ],
 )
 def test_cells(value: object, cell: str) -> None:
     assert output.text(value) == cell
