@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -58,7 +58,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def Sync(
         self, request_iterator: AsyncIterator[cluster_pb2.SyncChunk], context: Context
     ) -> cluster_pb2.SyncReply:
-        """Raises StaleTerm, Conflict (older than what was told since), InvalidInput.
+        """Raises StaleTerm, Conflict (another root, or older than what was told since), InvalidInput.
 
         An owner that the stream breaks off in is not touched.
         """
@@ -73,9 +73,9 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
                 else:
                     whole.append(sync.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
             if whole:
-                await self._db.awrite(partial(sync.apply, term=chunk.term, wishes=whole, sequence=chunk.sequence))
+                await self._db.awrite(partial(_apply, chunk=chunk, wishes=whole))
             elif not chunk.owners:  # a new master makes itself known
-                await self._db.awrite(partial(sync.check_term, term=chunk.term))
+                await self._db.awrite(partial(_apply, chunk=chunk, wishes=()))
         if parts:
             raise InvalidInput([Problem(owner, "the rest of its documents did not come") for owner in parts])
         return cluster_pb2.SyncReply()
@@ -185,3 +185,11 @@ def forget_node(
     had = forget.forget(plan, name)
     world.store(tx, plan)
     return had
+
+
+def _apply(tx: Transaction, chunk: cluster_pb2.SyncChunk, wishes: Sequence[sync.OwnerWish]) -> None:
+    sync.check_site(tx, chunk.site)
+    if wishes:
+        sync.apply(tx, chunk.term, wishes, chunk.sequence)
+    else:
+        sync.check_term(tx, chunk.term)

@@ -8,8 +8,8 @@ never tells of rows that are not there yet.
 Only wishes are written here; status, state and observed facts belong to the controller and the
 agents, but for the words that say that there is something to do (Initializing, Updating, Deleting).
 
-The term of the root's master is remembered, and lower ones are refused (H2). So is the version of the
-root's database that a wish is of: a master tells its wishes one after the other, so that a lower one
+The root's identity is remembered, and another root is refused. The term of the root's master is
+remembered, and lower ones are refused (H2). So is the version of the root's database that a wish is of: a master tells its wishes one after the other, so that a lower one
 of its term is what it gave up, late (of a process that was stopped in the middle, and woke).
 """
 
@@ -38,6 +38,7 @@ from controller.store.database import Transaction
 _DIGEST = "digest"
 _TERM = "root-term"
 _SEQUENCE = "root-sequence"
+_SITE = "root-site"
 
 _PLACED = (COMPUTE.name, LOADBALANCER.name)
 _KINDS = {
@@ -81,6 +82,29 @@ def check_term(tx: Transaction, term: int) -> None:
     if term > seen:
         claims.free_values(tx, [(_TERM, str(seen))])
         claims.take(tx, [Claim(_TERM, str(term), "root")])
+
+
+def check_site(tx: Transaction, site: str) -> None:
+    """Remember the root's identity the first time; refuse any other root (Conflict).
+
+    A root that was made anew wants nothing of what runs here: its wishes would remove it all.
+    """
+    known = claims.taken(tx, _SITE)
+    if not site or site in known:
+        return
+    if known:
+        raise Conflict(
+            f"this cluster is of site {next(iter(known))}, and the root that speaks is {site}: restore the root's "
+            "backup, or have the cluster forget its root (`resourcectl db forget-root`)"
+        )
+    claims.take(tx, [Claim(_SITE, site, "root")])
+
+
+def forget_root(tx: Transaction) -> bool:
+    """Let the next root that speaks be the cluster's, with any term; False when none is known."""
+    known = [(scope, value) for scope in (_SITE, _TERM, _SEQUENCE) for value in claims.taken(tx, scope)]
+    claims.free_values(tx, known)
+    return any(scope == _SITE for scope, _ in known)
 
 
 def _check_sequence(tx: Transaction, term: int, sequence: int) -> None:

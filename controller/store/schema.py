@@ -42,6 +42,8 @@ def upgrade(engine: Engine, tier: str, cluster: str, now: datetime) -> None:
             if tier == "root":
                 _make_default_project(connection, now)
         _check_tier(connection, tier, cluster)
+        if tier == "root" and connection.execute(select(meta.c.key).where(meta.c.key == "site")).first() is None:
+            connection.execute(insert(meta), {"key": "site", "value": uuid4().hex})
 
 
 def migrate(connection: Connection, revision: str) -> None:
@@ -65,6 +67,12 @@ def check(engine: Engine, tier: str, cluster: str) -> None:
                 f"the database has schema {found}, this program needs {script.get_current_head()}; {REMEDY}"
             )
         _check_tier(connection, tier, cluster)
+
+
+def site(connection: Connection) -> str:
+    """Identity of a root's database, made with it and kept through backup and restore."""
+    found: str = connection.execute(select(meta.c.value).where(meta.c.key == "site")).scalar_one()
+    return found
 
 
 def current(connection: Connection) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from controller.cli.databases import ClusterOption, ConfigOption, TierOption, UrlOption, opened
+from controller.cluster import sync
+from controller.store.database import Tier
 
 app = typer.Typer()
 db = typer.Typer(no_args_is_help=True)
@@ -33,6 +35,24 @@ def upgrade(
     with opened(config, url, tier, cluster) as database:
         database.upgrade()
     typer.echo("the database is up to date")
+
+
+@db.command()
+def forget_root(
+    config: ConfigOption = None, url: UrlOption = None, tier: TierOption = None, cluster: ClusterOption = ""
+) -> None:
+    """Let the next root that speaks to a cluster be its root; for a root that was lost without a backup.
+
+    What runs there and is not described to the new root is then removed: describe it first.
+
+    Example:
+      resourcectl db forget-root --config /etc/resource-service/cluster-api.toml
+    """
+    with opened(config, url, tier, cluster) as database:
+        if database.tier is not Tier.CLUSTER:
+            raise typer.BadParameter("a root has no root: give the configuration of a cluster's process")
+        known = database.write(sync.forget_root)
+    typer.echo("the next root that speaks is this cluster's" if known else "no root has spoken to this cluster yet")
 
 
 @db.command()

@@ -70,7 +70,7 @@ def gone(name: str) -> Owner:
     return Owner(name, (), "", gone=True)
 
 
-def chunks(owners: Sequence[Owner], term: int, sequence: int) -> list[cluster_pb2.SyncChunk]:
+def chunks(owners: Sequence[Owner], site: str, term: int, sequence: int) -> list[cluster_pb2.SyncChunk]:
     """Messages that carry the owners, as of version ``sequence``; a large owner goes on over several."""
     messages: list[cluster_pb2.SyncChunk] = []
     states: list[cluster_pb2.OwnerState] = []
@@ -79,7 +79,7 @@ def chunks(owners: Sequence[Owner], term: int, sequence: int) -> list[cluster_pb
     def flush() -> None:
         nonlocal states, room
         if states:
-            messages.append(cluster_pb2.SyncChunk(term=term, owners=states, sequence=sequence))
+            messages.append(cluster_pb2.SyncChunk(site=site, term=term, owners=states, sequence=sequence))
         states, room = [], CHUNK_DOCUMENTS
 
     for owner in owners:

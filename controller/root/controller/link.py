@@ -29,7 +29,7 @@ from controller.root.controller import desired, observe, owners
 from controller.root.controller.patience import Patience
 from controller.root.controller.view import ClusterView
 from controller.root.peer import CALL_DEADLINE, ClusterPeer
-from controller.store import changes, resources
+from controller.store import changes, resources, schema
 from controller.store.database import Database, Fence, Transaction
 from controller.wire import cluster_pb2
 
@@ -120,7 +120,9 @@ class ClusterLink:
     async def _sync(self, part: list[desired.Owner], version: int) -> None:
         try:
             with self._peer.calling() as stub:
-                await stub.Sync(iter(desired.chunks(part, self._fence.term, version)), timeout=CALL_DEADLINE)
+                await stub.Sync(
+                    iter(desired.chunks(part, await self._site(), self._fence.term, version)), timeout=CALL_DEADLINE
+                )
         except ResourceError:
             self._known = None  # what was applied is not known: ask before sending again
             raise
@@ -128,7 +130,11 @@ class ClusterLink:
     async def _announce(self) -> None:
         """Tell the cluster our term even with nothing to send: what an older master sent late is refused then."""
         with self._peer.calling() as stub:
-            await stub.Sync(iter([cluster_pb2.SyncChunk(term=self._fence.term)]), timeout=CALL_DEADLINE)
+            hello = cluster_pb2.SyncChunk(site=await self._site(), term=self._fence.term)
+            await stub.Sync(iter([hello]), timeout=CALL_DEADLINE)
+
+    async def _site(self) -> str:
+        return await self._db.aread(lambda tx: schema.site(tx.connection))
 
     async def _read_forever(self) -> None:
         failures = 0

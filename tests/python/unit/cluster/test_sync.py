@@ -157,3 +157,21 @@ def test_a_wish_that_comes_late_does_not_undo_a_newer_one(db: Database) -> None:
         say(2, 4, compute("web-2"))
     assert "web-2" not in rows(db)
     assert db.read(sync.digests) == {}
+
+
+@pytest.mark.design("G1", "G4")
+def test_another_root_is_refused_until_the_cluster_has_forgotten_its_own(db: Database) -> None:
+    """A root made anew asks for nothing: heeded, it would have everything removed."""
+    db.write(lambda tx: sync.check_site(tx, "s1"))
+    wish(db, compute("web-0"), term=9)
+    db.write(lambda tx: sync.check_site(tx, "s1"))
+    with pytest.raises(Conflict, match="is of site s1, and the root that speaks is s2: restore the root's backup"):
+        db.write(lambda tx: sync.check_site(tx, "s2"))
+    assert db.write(sync.forget_root)
+    db.write(lambda tx: sync.check_site(tx, "s2"))
+    wish(db, compute("web-0"), compute("web-1"), digest="d2", term=1)
+    assert set(rows(db)) == {"web-0", "web-1"}
+
+
+def test_a_cluster_without_a_root_forgets_none(db: Database) -> None:
+    assert not db.write(sync.forget_root)

@@ -59,7 +59,7 @@ def test_chunks_put_together_are_the_owners_again(sizes: list[int]) -> None:
         Owner(f"RegionService default/kanto/s{number}", tuple(b"%d" % item for item in range(size)), f"d{number}")
         for number, size in enumerate(sizes)
     ]
-    messages = desired.chunks(owners, term=7, sequence=9)
+    messages = desired.chunks(owners, site="s1", term=7, sequence=9)
     states = [state for message in messages for state in message.owners]
     assert all((message.term, message.sequence) == (7, 9) for message in messages)
     assert all(sum(len(s.documents) for s in message.owners) <= desired.CHUNK_DOCUMENTS for message in messages)
