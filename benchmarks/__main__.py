@@ -10,7 +10,14 @@ import sys
 from benchmarks import postgresql
 from benchmarks.figures import Figure, table
 
-BENCHMARKS = {"rest": "benchmarks.rest", "service": "benchmarks.service", "agents": "benchmarks.agents"}
+BENCHMARKS = {
+    "rest": "benchmarks.rest",
+    "service": "benchmarks.service",
+    "agents": "benchmarks.agents",
+    "schedule": "benchmarks.schedule",
+}
+PURE = frozenset({"schedule"})
+"""Those that need no database."""
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +32,7 @@ def main(arguments: list[str]) -> int:
     databases = given.database or ["sqlite", *(["postgresql"] if postgresql.available() else [])]
     figures: list[Figure] = []
     for name in given.names or BENCHMARKS:
-        for database in databases:
+        for database in ("-",) if name in PURE else databases:
             for figure in importlib.import_module(BENCHMARKS[name]).run(database):
                 print(f"{figure.name} ({figure.database}): {figure.value:.3g} {figure.unit}", file=sys.stderr)
                 figures.append(figure)

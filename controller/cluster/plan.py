@@ -205,7 +205,7 @@ class Plan:
         for cell in told:
             total, taken = used.get(cell.cell, (cell.capacity, Capacity()))
             free = tuple(cpu for cpu in cell.pinned_cpus if cpu not in owned)
-            cells.append(CellFacts(cell.cell, total, taken, free))
+            cells.append(CellFacts(cell.cell, total, taken, free, cell.pinned_cpus))
         return tuple(cells)
 
 

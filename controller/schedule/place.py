@@ -9,20 +9,24 @@ Pure: no I/O, no clock, and the same input always gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import groupby
 
-import numpy as np
-
-from controller.model.node import Capacity, Share
-from controller.model.schedule_policy import SchedulePolicy
+from controller.model.node import Share
 from controller.schedule import reasons
+from controller.schedule.facts import Request
+from controller.schedule.openings import Openings
 from controller.schedule.rules import Rules
-from controller.schedule.snapshot import Mask, Request, Snapshot, columns
+from controller.schedule.search import Search
+from controller.schedule.snapshot import Snapshot
+
+Watcher = Callable[[Search, int, int], None]
+"""Is told of each choice before it is taken: the search, the group, and the node's place in the layout."""
+_OPENINGS = 20_000_000
+"""Numbers kept for later decisions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placed:
     """The node that a request goes to, and what it takes of it."""
 
@@ -31,7 +35,7 @@ class Placed:
     share: Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """No node takes the request; ``reasons`` counts the nodes per reason."""
 
@@ -43,70 +47,70 @@ class Refused:
         return reasons.message(self.reasons)
 
 
-def place(snapshot: Snapshot, requests: Iterable[Request]) -> list[Placed | Refused]:
+def place(snapshot: Snapshot, requests: Iterable[Request], watcher: Watcher | None = None) -> list[Placed | Refused]:
     """Place all requests, changing the snapshot's counters; answers come in the order of placing."""
     ordered = sorted(requests, key=lambda request: (request.service, request.index, request.key))
     answers: list[Placed | Refused] = []
-    for _, group in groupby(ordered, key=_shape):
-        answers.extend(_place_alike(snapshot, list(group)))
+    start = 0
+    for end in range(1, len(ordered) + 1):
+        if end == len(ordered) or not _alike(ordered[start], ordered[end]):
+            _place_alike(snapshot, ordered[start:end], answers, watcher)
+            start = end
     return answers
 
 
-def _shape(request: Request) -> tuple[str, Capacity, str, SchedulePolicy, frozenset[str]]:
-    return request.service, request.need, request.provider, request.policy, request.avoid
+def _alike(one: Request, other: Request) -> bool:
+    """They differ in their index only."""
+    return (
+        one.service == other.service
+        and (one.need is other.need or one.need == other.need)
+        and one.machine_share is other.machine_share
+        and one.provider == other.provider
+        and (one.policy is other.policy or one.policy == other.policy)
+        and one.avoid == other.avoid
+    )
 
 
-def _place_alike(snapshot: Snapshot, requests: list[Request]) -> Iterator[Placed | Refused]:
-    """Place requests that differ in their index only.
-
-    What one of them cannot get none after it can: room only shrinks and rules only tighten here.
-    """
-    first = requests[0]
-    able = _able(snapshot, first)
-    rules = Rules(snapshot, first.service, first.policy, first.need, able, len(requests))
-    fullness = _Fullness(snapshot)
-    need = np.array(columns(first.need), dtype=np.int64)
+def _place_alike(
+    snapshot: Snapshot, requests: list[Request], answers: list[Placed | Refused], watcher: Watcher | None
+) -> None:
+    """What one of them cannot get none after it can: room only shrinks and rules only tighten here."""
+    if not len(snapshot):
+        answers.extend(Refused(request, {}) for request in requests)
+        return
+    search = search_for(snapshot, requests[0], len(requests))
     for done, request in enumerate(requests):
-        candidates = np.flatnonzero(able & rules.allowed)
-        if not len(candidates):
-            why = reasons.explain(snapshot, first, rules)
-            yield from (Refused(left, why) for left in requests[done:])
+        found = search.choose()
+        if found is None:
+            why = reasons.explain(snapshot, request, search)
+            answers.extend(Refused(left, why) for left in requests[done:])
             return
-        number = fullness.fullest(rules.choose(candidates))
-        node = snapshot.nodes[number].name
-        share = snapshot.share_on(node, request)
-        assert share is not None
-        snapshot.take(node, share)
-        snapshot.count(request.service, node, 1)
-        able[number] = bool((snapshot.free[number] >= need).all())
-        fullness.changed(number)
-        rules.added(number)
-        yield Placed(request, node, share)
+        if watcher is not None:
+            watcher(search, *found)
+        node, share = search.take(*found)
+        answers.append(Placed(request, node, share))
 
 
-class _Fullness:
-    """How full each node is, for best fit: the fullest that still fits keeps the others whole."""
+def search_for(snapshot: Snapshot, request: Request, wanted: int) -> Search:
+    """The search for so many requests like this one, with what is remembered of searches before."""
+    policy = request.policy
+    _, rules = snapshot.remembered("policy", id(policy), lambda: (policy, _rules(snapshot, request)))
+    shape = snapshot.shape(request)
+    layout, usable = rules.layout, rules.usable
+    filters = (policy.node_filters, tuple(policy.node_label_filters.items())) if usable is not None else None
+    key = (id(layout), shape.need, shape.share, request.provider, filters)
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._share = 1.0 / np.maximum(snapshot.total, 1)
-        self._left = (snapshot.free * self._share).sum(axis=1)
+    def make() -> Openings:
+        mask = usable
+        if request.provider:
+            offers = snapshot.offers(request.provider)
+            mask = offers if mask is None else mask & offers
+        return Openings(snapshot, layout, shape, mask)
 
-    def changed(self, number: int) -> None:
-        self._left[number] = (self._snapshot.free[number] * self._share[number]).sum()
-
-    def fullest(self, candidates: np.typing.NDArray[np.int64]) -> int:
-        return int(candidates[self._left[candidates].argmin()])
+    openings = snapshot.remembered("openings", key, make, max(8, _OPENINGS // len(snapshot) // 3))
+    return Search(snapshot, rules, openings, request.service, request.avoid, wanted)
 
 
-def _able(snapshot: Snapshot, request: Request) -> Mask:
-    """Nodes that are open, offer the provider, pass the filters and have room."""
-    able: Mask = snapshot.open & (snapshot.free >= np.array(columns(request.need), dtype=np.int64)).all(axis=1)
-    if request.provider:
-        able &= snapshot.offers(request.provider)
-    if request.policy.node_filters or request.policy.node_label_filters:
-        able &= np.array(reasons.passes_filters(snapshot.nodes, request.policy), dtype=np.bool_)
-    for name in request.avoid:
-        if name in snapshot.index:
-            able[snapshot.index[name]] = False
-    return able
+def _rules(snapshot: Snapshot, request: Request) -> Rules:
+    policy = request.policy
+    return snapshot.remembered("rules", Rules.key(policy), lambda: Rules(snapshot, policy))

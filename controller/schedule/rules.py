@@ -1,181 +1,240 @@
-"""A service's rules over the nodes: what they forbid and what they prefer (J3-J5, J8, J11).
-
-``Rules`` holds, for one service and one policy, the count of the service's resources in every
-domain of every axis that matters. ``added`` keeps them up to date after each placement in time
-that does not depend on the number of nodes (but for hard rules, which strike nodes off).
+"""A policy's rules over the groups of a layout: what they forbid and what they prefer (J3-J5, J8, J11).
 
 Hard anti-affinity: no second resource of the service in the domain. Hard affinity: all in one
 domain; which one is settled by what stands already, else chosen so that the whole group fits.
 Nodes without the axis are not taken by hard rules, and taken last by soft ones.
+
+Soft rules, then the spread over the axes that the policy does not name, order the groups: each is a
+``Field`` of the cost of a group, the first the most significant. ``Packing`` puts the fields, and
+below them how full a group's best node is, into one word of 64 bits (several where they do not
+fit), so that the group to take is the lowest number. What one more resource changes in the costs of
+all groups is one addition, worked out once for each group.
+
+Spreading over single nodes is a field too, but groups are larger than a node: in a group's cost
+it is what the best node has at least, and the search raises it when it finds more.
+
+Compiled once for each policy and snapshot; nothing here depends on a service.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controller.model.node import Capacity
 from controller.model.schedule_policy import RuleMode, SchedulePolicy, ScheduleRule
-from controller.schedule.snapshot import Domains, Ints, Mask, Snapshot, columns
+from controller.schedule.facts import Ints, Mask
+from controller.schedule.layout import Layout, join
+
+if TYPE_CHECKING:
+    from controller.schedule.snapshot import Snapshot
 
 SPREAD = ("datacenter", "power", "network", "rack", "node")
 """Axes spread over where the policy says nothing of them, in this order."""
 
+WORD = 56
+FORBIDDEN = 1 << (WORD + 1)
+"""Cost of a group that must not be taken. Added once for each axis of hard anti-affinity at most."""
+LIMIT = 1 << WORD
+"""Costs from here on are forbidden."""
+_BEST = 34
+"""Bits of a node's ``left``."""
+_CACHED = 1 << 21
+"""Numbers kept at most in the additions of one packing."""
 
-@dataclass
-class _Preference:
-    """An order over nodes: ``cost[code + 1]`` of the node's domain, the lowest first."""
 
-    domains: Domains
-    cost: Ints
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One preference. ``step``: what one more resource adds in its domain; 0: settled (``first``)."""
+
+    axis: str
+    codes: Ints | None
+    """Domain of each group; None: the nodes themselves."""
     step: int
-    """What one more resource adds to its domain's cost: 1 spreads, -1 gathers, 0 is settled."""
-
-    def of(self, candidates: Ints) -> Ints:
-        costs: Ints = self.cost[self.domains.codes[candidates] + 1]
-        return costs
+    named: bool = True
+    """By a rule: groups without the axis come last. Else having none is a domain like others."""
+    first: Ints | None = None
+    rule: ScheduleRule | None = None
 
 
 class Rules:
-    """What the policy means for the service's next resource."""
+    """What a policy means on a snapshot."""
 
-    def __init__(
-        self, snapshot: Snapshot, service: str, policy: SchedulePolicy, need: Capacity, able: Mask, group: int
-    ) -> None:
-        """``able`` are nodes with room that the filters let through; ``group`` how many are to be placed."""
-        self._snapshot = snapshot
-        self._standing = snapshot.on_nodes(service)
+    def __init__(self, snapshot: Snapshot, policy: SchedulePolicy) -> None:
+        self.policy = policy
         rules = policy.all_rules()
-        self._apart = [rule.axis for rule in rules if rule.hard and rule.mode is RuleMode.ANTI_AFFINITY]
-        self._together = [rule for rule in rules if rule.hard and rule.mode is RuleMode.AFFINITY]
-        self.allowed = self._within_hard_apart()
-        self._strike_values()
-        self._settle_together(able, need, group)
-        self.preferences = self._preferences(rules, able, need, group)
+        own_nodes = not any("node" in node.zones and node.zones["node"] != node.name for node in snapshot.nodes)
+        self._lazy = {"node"} if own_nodes else set()
+        axes = {rule.axis for rule in rules if not self._by_node(rule)}
+        axes.update(axis for axis in SPREAD if axis not in self._lazy)
+        self.layout: Layout = snapshot.layout(axes)
+        hard = [rule for rule in rules if rule.hard]
+        self.apart = list(dict.fromkeys(rule.axis for rule in hard if rule.mode is RuleMode.ANTI_AFFINITY))
+        self.apart_groups = [axis for axis in self.apart if axis not in self._lazy]
+        self.apart_nodes = len(self.apart_groups) < len(self.apart)
+        self.together = [rule for rule in hard if rule.mode is RuleMode.AFFINITY]
+        self.values = [snapshot.domains(rule.axis).code_of(rule.value or "") for rule in self.together]
+        self.free_axes = [rule.axis for rule in self.together if rule.value is None]
+        self.joined: Ints | None = None
+        """Number of the combined domain of hard affinity for each group, where no value is named."""
+        if self.free_axes:
+            codes = join([self.layout.codes[axis] for axis in self.free_axes], self.layout.groups)
+            self.joined = np.unique(codes, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        self.fields = self._fields(snapshot, rules)
+        self.node_field = next((at for at, field in enumerate(self.fields) if field.codes is None), None)
+        self.gathers = [at for at, field in enumerate(self.fields) if field.step < 0]
+        self.usable = self._filtered(snapshot)
+        self._packings: dict[int, Packing] = {}
+        self._crossings: dict[tuple[Hashable, str], tuple[Ints, Ints]] = {}
 
-    def added(self, number: int) -> None:
-        """One more resource of the service stands on the node of that number."""
-        self._standing[number] += 1
-        for axis in self._apart:
-            codes = self._snapshot.domains(axis).codes
-            self.allowed &= codes != codes[number]
-        for preference in self.preferences:
-            preference.cost[preference.domains.codes[number] + 1] += preference.step
+    @staticmethod
+    def key(policy: SchedulePolicy) -> Hashable:
+        """Policies with the same key have the same rules."""
+        return (
+            policy.node_filters,
+            tuple(policy.node_label_filters.items()),
+            policy.node_label_soft_anti_affinities,
+            policy.node_label_soft_affinities,
+            policy.node_label_hard_anti_affinities,
+            policy.node_label_hard_affinities,
+            tuple([(rule.axis, rule.mode, rule.hard, rule.value) for rule in policy.rules]),
+        )
 
-    def choose(self, candidates: Ints) -> Ints:
-        """The candidates that the soft rules and the spread like best; in order of the rules."""
-        for preference in self.preferences:
-            if len(candidates) == 1:
-                break
-            costs = preference.of(candidates)
-            candidates = candidates[costs == costs.min()]
-        return candidates
+    def packing(self, resources: int) -> Packing:
+        """How costs are packed when no domain has more resources of the service than that."""
+        bits = 4
+        while resources + 3 >= 1 << bits:
+            bits += 4
+        if bits not in self._packings:
+            self._packings[bits] = Packing(self, bits)
+        return self._packings[bits]
 
-    def reason(self, number: int) -> str | None:
-        """Which hard rule forbids the node; None when none does."""
-        for axis in self._apart:
-            codes = self._snapshot.domains(axis).codes
-            if codes[number] < 0:
-                return f"without {axis}"
-            if self._in_domains(axis)[codes[number] + 1]:
-                return f"{axis} already used"
-        for rule in self._together:
-            domains = self._snapshot.domains(rule.axis)
-            if domains.codes[number] < 0:
-                return f"without {rule.axis}"
-            if rule.value is not None and domains.codes[number] != domains.code_of(rule.value):
-                return f"not in {rule.axis} {rule.value}"
-        if not self.allowed[number]:
-            return f"in another {' and '.join(rule.axis for rule in self._together)} than the service"
-        return None
+    def crossing(self, key: Hashable, codes: Ints, axis: str) -> tuple[Ints, Ints]:
+        """Number of the pair of domains (of ``codes``, which ``key`` stands for, and of the axis) of each
+        group, and the domain of ``codes`` in each pair."""
+        if (key, axis) not in self._crossings:
+            pairs = join([codes, self.layout.codes[axis]], self.layout.groups)
+            _, first, number = np.unique(pairs, return_index=True, return_inverse=True)
+            self._crossings[key, axis] = number.reshape(-1).astype(np.int64), codes[first].clip(min=0)
+        return self._crossings[key, axis]
 
-    def _in_domains(self, axis: str) -> Ints:
-        """Count of the service's resources in each domain; element 0 is for nodes without the axis."""
-        domains = self._snapshot.domains(axis)
-        counts = np.bincount(domains.codes + 1, weights=self._standing, minlength=len(domains.names) + 1)
-        return counts.astype(np.int64)
+    def _by_node(self, rule: ScheduleRule) -> bool:
+        return rule.axis in self._lazy and rule.mode is RuleMode.ANTI_AFFINITY
 
-    def _within_hard_apart(self) -> Mask:
-        allowed: Mask = np.ones(len(self._snapshot), dtype=np.bool_)
-        for axis in self._apart:
-            codes = self._snapshot.domains(axis).codes
-            allowed &= (codes >= 0) & (self._in_domains(axis)[codes + 1] == 0)
-        return allowed
-
-    def _strike_values(self) -> None:
-        for rule in self._together:
-            domains = self._snapshot.domains(rule.axis)
-            self.allowed &= domains.codes >= 0 if rule.value is None else domains.codes == domains.code_of(rule.value)
-
-    def _settle_together(self, able: Mask, need: Capacity, group: int) -> None:
-        """Where hard affinity names no domain: keep to the one taken already, else choose one."""
-        axes = [rule.axis for rule in self._together if rule.value is None]
-        if not axes or not len(self._snapshot):
-            return
-        joined = np.stack([self._snapshot.domains(axis).codes for axis in axes])
-        _, codes = np.unique(joined, axis=1, return_inverse=True)
-        codes = codes.reshape(-1)
-        if self._standing.any():
-            taken = np.bincount(codes, weights=self._standing)
-            self.allowed &= codes == int(taken.argmax())
-            return
-        room = self._room(codes, able & self.allowed, need)
-        if room.any():
-            self.allowed &= codes == _tightest(room, group)
-
-    def _room(self, codes: Ints, able: Mask, need: Capacity) -> Ints:
-        """How many resources of that need each domain could take, hard anti-affinity considered."""
-        size = int(codes.max(initial=-1)) + 1
-        wants = np.array(columns(need), dtype=np.int64)
-        slots = (self._snapshot.free // np.maximum(wants, 1)).min(axis=1, where=wants > 0, initial=1 << 30)
-        slots = np.where(able, np.maximum(slots, 0), 0)
-        room = np.bincount(codes, weights=slots, minlength=size)
-        for axis in self._apart if room.any() else ():
-            own = self._snapshot.domains(axis).codes
-            pairs = np.unique(np.stack([codes[slots > 0], own[slots > 0]]), axis=1)
-            room = np.minimum(room, np.bincount(pairs[0], minlength=size))
-        return room.astype(np.int64)
-
-    def _preferences(
-        self, rules: tuple[ScheduleRule, ...], able: Mask, need: Capacity, group: int
-    ) -> list[_Preference]:
-        preferences = []
-        named = {rule.axis for rule in rules}
+    def _fields(self, snapshot: Snapshot, rules: tuple[ScheduleRule, ...]) -> list[Field]:
+        fields = []
         for rule in rules:
             if rule.hard:
                 continue
-            domains = self._snapshot.domains(rule.axis)
-            counts = self._in_domains(rule.axis)
+            codes = None if self._by_node(rule) else self.layout.codes[rule.axis]
             if rule.mode is RuleMode.ANTI_AFFINITY:
-                counts[0] = 1 << 40
-                preferences.append(_Preference(domains, counts, 1))
-            elif rule.value is not None:
-                cost = np.ones(len(domains.names) + 1, dtype=np.int64)
-                if rule.value in domains.names:
-                    cost[domains.code_of(rule.value) + 1] = 0
-                preferences.append(_Preference(domains, cost, 0))
+                fields.append(Field(rule.axis, codes, 1, rule=rule))
+            elif rule.value is None:
+                fields.append(Field(rule.axis, codes, -1, rule=rule))
             else:
-                preferences.append(_Preference(domains, self._gather(domains, counts, able, need, group), -1))
-        preferences.extend(
-            _Preference(self._snapshot.domains(axis), self._in_domains(axis), 1)
-            for axis in SPREAD
-            if axis not in named and len(self._snapshot.domains(axis).names) > 1
-        )
-        return preferences
+                assert codes is not None
+                elsewhere = (codes != snapshot.domains(rule.axis).code_of(rule.value)).astype(np.int64)
+                fields.append(Field(rule.axis, codes, 0, first=elsewhere, rule=rule))
+        named = {rule.axis for rule in rules}
+        for axis in SPREAD:
+            if axis in named:
+                continue
+            if axis in self._lazy:
+                fields.append(Field(axis, None, 1, named=False))
+            elif len(snapshot.domains(axis).names) > 1:
+                fields.append(Field(axis, self.layout.codes[axis], 1, named=False))
+        return fields
 
-    def _gather(self, domains: Domains, counts: Ints, able: Mask, need: Capacity, group: int) -> Ints:
-        """Costs that gather: the fullest domain first; where none is used yet, the tightest that fits all."""
-        cost = -counts
-        cost[0] = 1 << 40
-        if not counts.any():
-            room = self._room(domains.codes + 1, able & self.allowed & (domains.codes >= 0), need)
-            if room.any():
-                cost[_tightest(room, group)] = -1
-        return cost
+    def _filtered(self, snapshot: Snapshot) -> Mask | None:
+        policy = self.policy
+        if not policy.node_filters and not policy.node_label_filters:
+            return None
+        usable: Mask = np.ones(len(snapshot), dtype=np.bool_)
+        if policy.node_filters:
+            usable[:] = False
+            usable[[snapshot.index[name] for name in policy.node_filters if name in snapshot.index]] = True
+        for label, value in policy.node_label_filters.items():
+            usable &= snapshot.labelled(label, value)
+        return usable
 
 
-def _tightest(room: Ints, group: int) -> int:
-    """The domain with the least room that takes the whole group; when none does, the roomiest."""
-    enough = np.flatnonzero(room >= group)
-    return int(enough[room[enough].argmin()]) if len(enough) else int(room.argmax())
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field is: which word, and how many bits from the right."""
+
+    word: int
+    shift: int
+
+
+class Packing:
+    """The costs of all groups as words, for counts of so many bits."""
+
+    def __init__(self, rules: Rules, bits: int) -> None:
+        self._rules = rules
+        self.last = (1 << bits) - 1
+        """The cost of groups without the axis of a rule."""
+        self.places: list[Place]
+        self.words: int
+        self.places, self.words, free = _placed([1 if field.step == 0 else bits for field in rules.fields])
+        self.best = max(0, _BEST - free)
+        """A group's best score is shifted right by so much, to fit below the fields of the last word."""
+        self.base = self._base()
+        self._additions: dict[int, list[Ints]] = {}
+        self._keep = rules.layout.groups * self.words
+
+    def addition(self, group: int) -> list[Ints]:
+        """What one more resource in the group adds to the words of all groups."""
+        found = self._additions.get(group)
+        if found is None:
+            found = self._addition(group)
+            if (len(self._additions) + 1) * self._keep <= _CACHED:
+                self._additions[group] = found
+        return found
+
+    def _addition(self, group: int) -> list[Ints]:
+        words = self._zeros()
+        for field, at in zip(self._rules.fields, self.places, strict=True):
+            codes = field.codes
+            if codes is not None and field.step and not (field.named and codes[group] < 0):
+                words[at.word] += (codes == codes[group]).astype(np.int64) * (field.step << at.shift)
+        for axis in self._rules.apart_groups:
+            codes = self._rules.layout.codes[axis]
+            words[0] += (codes == codes[group]).astype(np.int64) * FORBIDDEN
+        return words
+
+    def _zeros(self) -> list[Ints]:
+        return [np.zeros(self._rules.layout.groups, dtype=np.int64) for _ in range(self.words)]
+
+    def _base(self) -> list[Ints]:
+        """Costs where nothing of the service stands."""
+        rules, words = self._rules, self._zeros()
+        for field, at in zip(rules.fields, self.places, strict=True):
+            if field.first is not None:
+                words[at.word] += field.first << at.shift
+            elif field.codes is not None and field.named:
+                start = self.last - 1 if field.step < 0 else 0
+                words[at.word] += np.where(field.codes < 0, self.last, start) << at.shift
+        for rule, value in zip(rules.together, rules.values, strict=True):
+            codes = rules.layout.codes[rule.axis]
+            words[0][codes < 0 if rule.value is None else codes != value] = FORBIDDEN
+        for axis in rules.apart_groups:
+            words[0][rules.layout.codes[axis] < 0] = FORBIDDEN
+        return words
+
+
+def _placed(widths: list[int]) -> tuple[list[Place], int, int]:
+    """Places of fields of those widths, how many words they take, and the bits left for the best score."""
+    words: list[list[int]] = [[]]
+    for width in widths:
+        if sum(words[-1]) + width > WORD:
+            words.append([])
+        words[-1].append(width)
+    if sum(words[-1]) > WORD - _BEST // 2:
+        words.append([])
+    places = []
+    for number, mine in enumerate(words):
+        free = min(_BEST, WORD - sum(mine)) if number == len(words) - 1 else 0
+        places += [Place(number, free + sum(mine[at + 1 :])) for at in range(len(mine))]
+    return places, len(words), min(_BEST, WORD - sum(words[-1]))

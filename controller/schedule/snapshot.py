@@ -4,6 +4,10 @@ A ``Snapshot`` is built once from the database and then used for many decisions:
 changes its counters in place, so the next decision sees it. Nodes stand in order of their names,
 which makes every decision repeatable.
 
+What decisions work out from it is kept beside it (``remembered``), and put right by the numbers
+of the nodes that were changed since (``changes``): its age is told by how much of that list it has
+seen, and after ``forget`` by the ``epoch``.
+
 Not promised: that the snapshot is still true. The transaction that writes the placements takes
 the capacity in the database, and that is what decides (I1).
 
@@ -12,142 +16,51 @@ Not safe for several threads at once.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from controller.model.compute import ComputeSpec
-from controller.model.flavor import CpuMode, MachineShare
-from controller.model.node import Capacity, Share
-from controller.model.schedule_policy import AXES, SchedulePolicy
-
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-
-DIMENSIONS = (
-    "vcpus",
-    "pinned_cpus",
-    "memory_mib",
-    "hugepages_mib",
-    "disk_gib",
-    "disk_iops",
-    "disk_mibps",
-    "network_mbps",
+from controller.model.node import Share
+from controller.model.schedule_policy import AXES
+from controller.schedule import shares
+from controller.schedule.cells import Cells
+from controller.schedule.facts import (
+    DIMENSIONS,
+    CellFacts,
+    Ints,
+    Mask,
+    NodeFacts,
+    Request,
+    capacity_of,
+    columns,
+    matrix,
+    need_of,
+    sizes_of,
 )
-"""Order of the columns of ``Snapshot.free``; units as in ``Capacity``, but vcpus in hundredths."""
+from controller.schedule.layout import Domains, Layout
+from controller.schedule.shares import Shape
 
+__all__ = [
+    "DIMENSIONS",
+    "CellFacts",
+    "Domains",
+    "Ints",
+    "Mask",
+    "NodeFacts",
+    "Request",
+    "Snapshot",
+    "capacity_of",
+    "columns",
+    "need_of",
+    "sizes_of",
+]
 
-@dataclass(frozen=True)
-class CellFacts:
-    """One NUMA cell of a node: what it has, what is taken of it, and which of its pinned cpus are free."""
+T = TypeVar("T")
 
-    number: int
-    total: Capacity
-    taken: Capacity = field(default_factory=Capacity)
-    free_cpus: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class NodeFacts:
-    """One node: what it has (``total``), what is taken of it, and where it stands."""
-
-    name: str
-    total: Capacity
-    taken: Capacity = field(default_factory=Capacity)
-    state: str = "Up"
-    schedulable: bool = True
-    draining: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
-    zones: Mapping[str, str] = field(default_factory=dict)
-    """Axis to domain: ``{"rack": "floor-1-1-1-rack-1-1", ...}``; ``node`` may be left out."""
-    providers: frozenset[str] = frozenset()
-    cells: tuple[CellFacts, ...] = ()
-    """NUMA cells, as far as the node has told of them."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One resource to place. Requests of one service are placed in order of ``index``."""
-
-    key: str
-    service: str
-    index: int
-    need: Capacity
-    provider: str = ""
-    """Provider that the node must offer; empty: any."""
-    policy: SchedulePolicy = field(default_factory=SchedulePolicy)
-    avoid: frozenset[str] = frozenset()
-    """Nodes not to take (a migration's source)."""
-    machine_share: MachineShare = MachineShare.PART
-
-    @classmethod
-    def of(
-        cls,
-        spec: ComputeSpec,
-        *,
-        key: str,
-        service: str,
-        policy: SchedulePolicy | None = None,
-        avoid: frozenset[str] = frozenset(),
-    ) -> Request:
-        """The request for a Compute; ``policy`` in place of its own."""
-        return cls(
-            key=key,
-            service=service,
-            index=spec.index,
-            need=need_of(spec),
-            provider=spec.provider,
-            policy=policy or spec.schedule_policy,
-            avoid=avoid,
-            machine_share=spec.sizes.machine_share,
-        )
-
-
-@dataclass(frozen=True)
-class Domains:
-    """The domains of one axis: ``codes[i]`` is the domain of node ``i``, -1 where it has none."""
-
-    codes: Ints
-    names: tuple[str, ...]
-
-    def code_of(self, name: str) -> int:
-        """Number of the domain; -2, which no node has, for one that is unknown."""
-        return self.names.index(name) if name in self.names else -2
-
-
-def need_of(spec: ComputeSpec) -> Capacity:
-    """What a Compute takes of its node: its sizes, with the extra disks."""
-    sizes = spec.sizes
-    pinned = sizes.cpu_mode is CpuMode.PINNED
-    return Capacity(
-        vcpus=0 if pinned else sizes.vcpus * sizes.cpu_percent / 100,
-        pinned_cpus=sizes.vcpus if pinned else 0,
-        memory_mib=0 if sizes.huge_pages else sizes.memory_mib,
-        hugepages_mib=sizes.memory_mib if sizes.huge_pages else 0,
-        disk_gib=sizes.disk_gib + sum(disk.size_gib for disk in spec.disks),
-        disk_iops=sizes.disk_iops,
-        disk_mibps=sizes.disk_mibps,
-        network_mbps=sizes.network_mbps,
-    )
-
-
-def sizes_of(spec: ComputeSpec) -> tuple[Capacity, MachineShare]:
-    """What decides the share that a Compute takes of its node."""
-    return need_of(spec), spec.sizes.machine_share
-
-
-def columns(capacity: Capacity) -> tuple[int, ...]:
-    """A capacity in the order of DIMENSIONS."""
-    return (round(100 * capacity.vcpus), *(getattr(capacity, name) for name in DIMENSIONS[1:]))
-
-
-def capacity_of(row: Sequence[int]) -> Capacity:
-    """The capacity of a row in the order of DIMENSIONS."""
-    sizes = {name: int(value) for name, value in zip(DIMENSIONS[1:], row[1:], strict=True)}
-    return Capacity(vcpus=int(row[0]) / 100, **sizes)
+FULL = 30
+"""Bits of a whole dimension in ``Snapshot.left``."""
+OPEN = ""
 
 
 class Snapshot:
@@ -157,14 +70,19 @@ class Snapshot:
         """``standing`` names (service, node) once per resource that counts for the rules."""
         self.nodes: tuple[NodeFacts, ...] = tuple(sorted(nodes, key=lambda node: node.name))
         self.index = {node.name: number for number, node in enumerate(self.nodes)}
-        self.total: Ints = _matrix(columns(node.total) for node in self.nodes)
-        self.free: Ints = self.total - _matrix(columns(node.taken) for node in self.nodes)
-        self.open: Mask = np.array(
-            [node.state == "Up" and node.schedulable and not node.draining for node in self.nodes], dtype=np.bool_
-        )
-        self._domains: dict[str, Domains] = {}
-        self._offers: dict[str, Mask] = {}
-        self._standing: dict[str, Counter[int]] = {}
+        self.total: Ints = matrix(node.total for node in self.nodes)
+        self.free: Ints = self.total - matrix(node.taken for node in self.nodes)
+        self.cells = Cells(self.nodes)
+        self.closed = [_closed(node) for node in self.nodes]
+        """Why each node takes nothing new; OPEN when it does."""
+        self.open: Mask = np.array([why == OPEN for why in self.closed], dtype=np.bool_)
+        self.weight: Ints = (1 << FULL) // np.maximum(self.total, 1)
+        self.left: Ints = (self.free.clip(min=0) * self.weight).sum(axis=1)
+        """How empty each node is: the sum over the dimensions of the part that is free, for best fit."""
+        self.changes: list[int] = []
+        self.epoch = 0
+        self._remembered: dict[str, dict[Hashable, Any]] = {}
+        self._standing: dict[str, dict[int, int]] = {}
         for service, node in standing:
             self.count(service, node, 1)
 
@@ -173,19 +91,42 @@ class Snapshot:
 
     def domains(self, axis: str) -> Domains:
         """The domains of an axis: a zone of the nodes, or a label's values."""
-        if axis not in self._domains:
-            values = [_domain(node, axis) for node in self.nodes]
-            names = sorted({value for value in values if value is not None})
-            number = {name: code for code, name in enumerate(names)}
-            codes = np.array([-1 if value is None else number[value] for value in values], dtype=np.int64)
-            self._domains[axis] = Domains(codes, tuple(names))
-        return self._domains[axis]
+        return self.remembered("domains", axis, lambda: _coded([_domain(node, axis) for node in self.nodes]))
+
+    def layout(self, axes: Iterable[str]) -> Layout:
+        """The groups of nodes that those axes tell apart; the snapshot has at least one node."""
+        key = tuple(sorted(set(axes)))
+        return self.remembered("layout", key, lambda: Layout({axis: self.domains(axis) for axis in key}, len(self)))
+
+    def labelled(self, label: str, value: str) -> Mask:
+        """Nodes whose label has that value."""
+        coded = self.remembered("label", label, lambda: _coded([node.labels.get(label) for node in self.nodes]))
+        mask: Mask = coded.codes == coded.code_of(value)
+        return mask
 
     def offers(self, provider: str) -> Mask:
         """Nodes that offer the provider."""
-        if provider not in self._offers:
-            self._offers[provider] = np.array([provider in node.providers for node in self.nodes], dtype=np.bool_)
-        return self._offers[provider]
+        return self.remembered(
+            "provider", provider, lambda: np.array([provider in node.providers for node in self.nodes], dtype=np.bool_)
+        )
+
+    def shape(self, request: Request) -> Shape:
+        """What the request asks of a node, worked out once for all that ask the same."""
+        return self.remembered("shape", Shape.key(request), lambda: Shape(request))
+
+    def remembered(self, kind: str, key: Hashable, make: Callable[[], T], at_most: int = 4096) -> T:
+        """What was made for the key, made now if need be; of each kind the newest ``at_most`` are kept."""
+        kept = self._remembered.setdefault(kind, {})
+        found: T | None = kept.get(key)
+        if found is None:
+            while len(kept) >= at_most:
+                del kept[next(iter(kept))]
+            found = kept[key] = make()
+        return found
+
+    def standing(self, service: str) -> dict[int, int]:
+        """Number of each node on which resources of the service stand, and how many; not to be changed."""
+        return self._standing.setdefault(service, {})
 
     def on_nodes(self, service: str) -> Ints:
         """How many resources of the service stand on each node."""
@@ -194,26 +135,52 @@ class Snapshot:
             counts[number] = count
         return counts
 
+    def services(self) -> Iterable[tuple[str, Mapping[int, int]]]:
+        """Each service that stands somewhere, with ``standing`` of it, in order of names."""
+        return ((name, counts) for name, counts in sorted(self._standing.items()) if counts)
+
     def count(self, service: str, node: str, by: int) -> None:
         """Count a resource of the service on the node in (``by`` 1) or out (-1)."""
         number = self.index.get(node)
         if number is not None:
-            self._standing.setdefault(service, Counter())[number] += by
+            counts = self._standing.setdefault(service, {})
+            counts[number] = counts.get(number, 0) + by
+            if not counts[number]:
+                del counts[number]
+
+    def close(self, nodes: Iterable[str], why: str = "draining") -> None:
+        """Nothing new comes to these nodes; ``why`` is the word for it in reasons."""
+        self._set_closed(nodes, why)
+
+    def reopen(self, nodes: Iterable[str]) -> None:
+        """Undo ``close``: what the node's own facts say holds again."""
+        for name in nodes:
+            if name in self.index:
+                self._set_closed((name,), _closed(self.nodes[self.index[name]]))
+
+    def _set_closed(self, nodes: Iterable[str], why: str) -> None:
+        for name in nodes:
+            number = self.index.get(name)
+            if number is not None:
+                self.closed[number] = why
+                self.open[number] = why == OPEN
+                self.note_change(number)
 
     def share_on(self, node: str, request: Request) -> Share | None:
         """What the request would take of that node; None when there is no room for it."""
         number = self.index.get(node)
-        if number is None or (self.free[number] < columns(request.need)).any():
-            return None
-        return Share(size=request.need)
+        return None if number is None else shares.share_on(self, number, self.shape(request))
 
     def shortage(self, node: str, request: Request) -> str:
         """Of what the node has too little for the request: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
         number = self.index.get(node)
-        free = Capacity() if number is None else capacity_of(self.free[number].clip(min=0))
-        need = request.need
-        short = [name for name in DIMENSIONS if getattr(free, name) < getattr(need, name)]
-        return ", ".join(f"{name} {getattr(free, name):g} of {getattr(need, name):g}" for name in short)
+        shape = self.shape(request)
+        if number is None:
+            return shares.amounts((0,) * len(DIMENSIONS), shape.need)
+        if shape.is_part:
+            free = self.free[number].clip(min=0).tolist()
+            return shares.amounts(free, shape.need) or "its NUMA cells have too little, each by itself"
+        return "the machine is not empty" if self.cells.counts[number] < 2 else "no NUMA cell is wholly free"
 
     def take(self, node: str, share: Share) -> None:
         """Take a share of the node."""
@@ -223,17 +190,51 @@ class Snapshot:
         """Give a share of the node back."""
         self._change(node, share, 1)
 
+    def take_plain(self, number: int, shape: Shape, part: int) -> None:
+        """Take ``shape.plain`` of a node that has room for it; ``part`` is what its ``left`` loses."""
+        self.free[number] -= shape.row
+        self.left[number] -= part
+        self.changes.append(number)
+
+    def note_change(self, number: int) -> None:
+        """What is remembered of the node is to be worked out again."""
+        self.changes.append(number)
+
+    def forget_changes(self) -> None:
+        """Start the list of changes anew once it is longer than working everything out again."""
+        if len(self.changes) > 1000 + len(self.nodes):
+            self.changes.clear()
+            self.epoch += 1
+
     def _change(self, node: str, share: Share, sign: int) -> None:
         number = self.index.get(node)
-        if number is not None:
-            self.free[number] += sign * np.array(columns(share.size), dtype=np.int64)
+        if number is None:
+            return
+        row = self.free[number]
+        row += sign * np.array(columns(share.size), dtype=np.int64)
+        self.left[number] = (row.clip(min=0) * self.weight[number]).sum()
+        if self.cells.counts[number] and (share.cells or share.cpus):
+            self.cells.change(number, share, sign)
+        self.note_change(number)
 
 
-def _matrix(rows: Iterable[tuple[int, ...]]) -> Ints:
-    return np.array(list(rows), dtype=np.int64).reshape(-1, len(DIMENSIONS))
+def _closed(node: NodeFacts) -> str:
+    """Why the node takes nothing new, by what it is told to be."""
+    if node.state != "Up":
+        return "down" if node.state == "Down" else "not seen up"
+    if node.draining:
+        return "draining"
+    return OPEN if node.schedulable else "cordoned"
 
 
 def _domain(node: NodeFacts, axis: str) -> str | None:
     if axis in AXES:
         return node.zones.get(axis) or (node.name if axis == "node" else None)
     return node.labels.get(axis)
+
+
+def _coded(values: list[str | None]) -> Domains:
+    names = sorted({value for value in values if value is not None})
+    number: dict[str | None, int] = {name: code for code, name in enumerate(names)}
+    codes = np.array([number.get(value, -1) for value in values], dtype=np.int64)
+    return Domains(codes, tuple(names))

@@ -1,0 +1,175 @@
+"""What one request takes of a node: a part, a whole NUMA cell, or the whole machine (I3-I5).
+
+``Shape`` is all that decides it, worked out once for all requests that are alike. Functions with
+``count`` say how many such requests nodes take: for one node in plain Python, which is what a
+single decision needs, and for many in arrays. Both follow the same rules:
+
+- Part: the sizes fit into what is free of the node, and into its NUMA cells (``cells``).
+- Cell: one NUMA cell with nothing taken, with its even share of the node's other capacity (more
+  where more is asked); on a node that has told of one cell or none, the machine.
+- Machine: a node with nothing taken. The sizes are the least that will do; cpu time may be had
+  from cpus that are shared or given one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from controller.model.flavor import MachineShare
+from controller.model.node import Share
+from controller.schedule.cells import ENDLESS
+from controller.schedule.facts import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request, capacity_of, columns
+
+if TYPE_CHECKING:
+    from controller.schedule.snapshot import Snapshot
+
+
+class Shape:
+    """What a request asks of a node."""
+
+    def __init__(self, request: Request) -> None:
+        self.size = request.need
+        self.need = columns(request.need)
+        self.share = request.machine_share
+        self.row: Ints = np.array(self.need, dtype=np.int64)
+        self.needs = [(column, amount) for column, amount in enumerate(self.need) if amount]
+        self.is_part = self.share is MachineShare.PART
+        self.has_cells = any(self.need[:CELL_DIMENSIONS])
+        self.plain = Share(size=request.need)
+        """What a part takes of a node without cells."""
+        self.in_cell = capacity_of(self.need[:CELL_DIMENSIONS])
+
+    @staticmethod
+    def key(request: Request) -> tuple[tuple[int, ...], MachineShare]:
+        """Requests with the same key have the same shape."""
+        return columns(request.need), request.machine_share
+
+
+def count_on(snapshot: Snapshot, number: int, shape: Shape) -> int:
+    """How many requests of the shape the node takes."""
+    if shape.is_part:
+        free = snapshot.free[number].tolist()
+        found = ENDLESS
+        for column, amount in shape.needs:
+            found = min(found, free[column] // amount)
+        if found > 0 and snapshot.cells.counts[number] and shape.has_cells:
+            found = min(found, snapshot.cells.count_on(number, shape.need))
+        return max(found, 0)
+    return int(count(snapshot, np.array([number], dtype=np.int64), shape)[0])
+
+
+def count(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Ints:
+    """How many requests of the shape each of the nodes takes."""
+    free = snapshot.free[numbers]
+    if shape.is_part:
+        found = np.full(len(numbers), ENDLESS, dtype=np.int64)
+        for column, amount in shape.needs:
+            np.minimum(found, free[:, column] // amount, out=found)
+        if snapshot.cells.any and shape.has_cells:
+            np.minimum(found, snapshot.cells.count(numbers, shape.need), out=found)
+        return found.clip(min=0)
+    total = snapshot.total[numbers]
+    whole = (is_empty(snapshot, numbers) & suffices(total, shape)).astype(np.int64)
+    if shape.share is MachineShare.MACHINE or not snapshot.cells.any:
+        return whole
+    several = np.flatnonzero(snapshot.cells.several[numbers])
+    if len(several):
+        rows, starts, counts = snapshot.cells.spread(numbers[several])
+        sizes = _cell_sizes(snapshot, np.repeat(numbers[several], counts), rows, np.repeat(counts, counts), shape)
+        takes = snapshot.cells.untouched(rows) & suffices(sizes, shape)
+        takes &= (sizes <= np.repeat(free[several], counts, axis=0)).all(axis=1)
+        found = np.add.reduceat(takes.astype(np.int64), starts)
+        lasting = (free[several] // np.maximum(np.minimum.reduceat(sizes, starts), 1)).min(
+            axis=1, where=np.minimum.reduceat(sizes, starts) > 0, initial=ENDLESS
+        )
+        whole[several] = np.minimum(found, lasting)
+    return whole
+
+
+def share_on(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
+    """What a request of the shape takes of the node; None when there is no room."""
+    if count_on(snapshot, number, shape) <= 0:
+        return None
+    cells = snapshot.cells
+    rows = cells.rows(number)
+    if shape.is_part:
+        return _part(snapshot, number, shape)
+    if shape.share is MachineShare.MACHINE or len(rows) < 2:
+        parts = {cells.numbers[row]: capacity_of(cells.total[row]) for row in rows} if len(rows) > 1 else {}
+        cpus = tuple(cpu for row in rows for cpu in cells.cpus[row])
+        return Share(capacity_of(snapshot.total[number]), parts, cpus)
+    sizes = _cell_sizes(snapshot, np.full(len(rows), number), np.array(rows), np.full(len(rows), len(rows)), shape)
+    takes = cells.untouched(rows) & suffices(sizes, shape) & (sizes <= snapshot.free[number]).all(axis=1)
+    at = int(takes.argmax())
+    row = rows[at]
+    return Share(capacity_of(sizes[at]), {cells.numbers[row]: capacity_of(cells.total[row])}, tuple(cells.cpus[row]))
+
+
+def is_empty(snapshot: Snapshot, numbers: Ints) -> Mask:
+    """Which of the nodes have nothing taken, in any cell."""
+    empty: Mask = (snapshot.free[numbers] == snapshot.total[numbers]).all(axis=1)
+    told = np.flatnonzero(snapshot.cells.told[numbers])
+    if len(told):
+        rows, starts, _ = snapshot.cells.spread(numbers[told])
+        empty[told] &= np.logical_and.reduceat(snapshot.cells.untouched(rows), starts)
+    return empty
+
+
+def largest_cell(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Mask:
+    """Which of the nodes (each has several cells) have a cell that is as large as the sizes."""
+    rows, starts, counts = snapshot.cells.spread(numbers)
+    sizes = _cell_sizes(snapshot, np.repeat(numbers, counts), rows, np.repeat(counts, counts), shape)
+    large: Mask = np.logical_or.reduceat(suffices(sizes, shape), starts)
+    return large
+
+
+def suffices(total: Ints, shape: Shape) -> Mask:
+    """Which wholes (rows of DIMENSIONS) are as large as the sizes."""
+    suffices: Mask = np.ones(len(total), dtype=np.bool_)
+    for _, small in too_small(total, shape):
+        suffices &= ~small
+    return suffices
+
+
+def too_small(total: Ints, shape: Shape) -> list[tuple[str, Mask]]:
+    """Dimension, and which wholes have too little of it, in the order of DIMENSIONS."""
+    vcpus, pinned, *others = shape.need
+    threads = (total[:, 0] + 100 * total[:, 1]) < vcpus + 100 * pinned
+    small = [("vcpus" if vcpus or not pinned else "pinned_cpus", threads)]
+    small += [(DIMENSIONS[at], total[:, at] < amount) for at, amount in enumerate(others, 2) if amount]
+    return small
+
+
+def _part(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
+    cells = snapshot.cells
+    if not cells.counts[number] or not shape.has_cells:
+        return shape.plain
+    parts = cells.choose(number, shape.need)
+    if parts is None:
+        return None
+    cpus = tuple(cpu for row, amounts in parts for cpu in cells.cpus[row][: amounts[1]])
+    if cells.counts[number] == 1:
+        return Share(shape.size, {}, cpus) if cpus else shape.plain
+    if len(parts) == 1:
+        return Share(shape.size, {cells.numbers[parts[0][0]]: shape.in_cell}, cpus)
+    return Share(shape.size, {cells.numbers[row]: capacity_of(amounts) for row, amounts in parts}, cpus)
+
+
+def _cell_sizes(snapshot: Snapshot, numbers: Ints, rows: Ints, counts: Ints, shape: Shape) -> Ints:
+    """What a whole cell takes of its node, a row for each cell."""
+    sizes: Ints = np.maximum(snapshot.total[numbers] // counts[:, np.newaxis], shape.row)
+    sizes[:, :CELL_DIMENSIONS] = snapshot.cells.total[rows]
+    return sizes
+
+
+def amounts(row: Sequence[int] | Ints, need: Sequence[int]) -> str:
+    """What is short: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
+    short = [at for at in range(len(DIMENSIONS)) if row[at] < need[at]]
+    return ", ".join(f"{DIMENSIONS[at]} {_shown(at, row[at])} of {_shown(at, need[at])}" for at in short)
+
+
+def _shown(column: int, amount: int) -> str:
+    return f"{amount / 100:g}" if column == 0 else f"{amount:g}"
