@@ -9,8 +9,9 @@ Only wishes are written here; status, state and observed facts belong to the con
 agents, but for the words that say that there is something to do (Initializing, Updating, Deleting).
 
 The root's identity is remembered, and another root is refused. The term of the root's master is
-remembered, and lower ones are refused (H2). So is the version of the root's database that a wish is of: a master tells its wishes one after the other, so that a lower one
-of its term is what it gave up, late (of a process that was stopped in the middle, and woke).
+remembered, and lower ones are refused (H2). So is the version of the root's database that a wish is
+of: a master tells its wishes one after the other, so that a lower one of its term is what it gave up,
+late (of a process that was stopped in the middle, and woke).
 """
 
 from __future__ import annotations
