@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "cordon": "nodes",
     "uncordon": "nodes",
     "drain": "nodes",
+    "impact": "impact",
     "token": "tokens",
     "join-token": "join_tokens",
     "up": "lab",

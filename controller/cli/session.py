@@ -161,6 +161,10 @@ class Session:
         """Revisions that are kept, oldest first."""
         return self.client.revisions(key)
 
+    def impact(self, key: Key, limit: int) -> Document:
+        """What would go down with the named thing."""
+        return self.client.impact(key, limit=limit)
+
     def make_secret(self, wanted: AnyResource) -> str:
         """Make a token or join token; its secret."""
         result = self.client.apply([document.render(wanted, server_set=False)])[0]

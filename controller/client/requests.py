@@ -107,6 +107,11 @@ def revisions(key: Key) -> Call:
     return Call("GET", f"{item_path(key)}/revisions", _project(key))
 
 
+def impact(key: Key, limit: int) -> Call:
+    """GET of what would go down with the named thing."""
+    return Call("GET", f"{item_path(key)}/impact", (("limit", str(limit)),))
+
+
 def watch(kinds: Sequence[str], since: int | None, labels: Sequence[str]) -> Call:
     """GET of the stream of changes."""
     params = [("label", label) for label in labels]

@@ -120,6 +120,11 @@ class Client:
         kept: Documents = self._ask(requests.revisions(key))["items"]
         return kept
 
+    def impact(self, key: Key, *, limit: int = 1000) -> Document:
+        """What would go down with a device, rack, floor, datacenter or node."""
+        told: Document = self._ask(requests.impact(key, limit))
+        return told
+
     def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
         """The serial console of a Compute, for use in an event loop."""
         return console.connect(self._url, self._token, self._ca, key)

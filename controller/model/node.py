@@ -124,6 +124,7 @@ NODE = register(
         columns=(
             Column("RACK", "observed.zones.rack"),
             Column("POWER", "observed.zones.power", wide=True),
+            Column("NETWORK", "observed.zones.network", wide=True),
             Column("STATE", "state"),
             Column("SCHEDULABLE", "spec.schedulable"),
             Column("VCPUS", "observed.capacity.vcpus"),

@@ -19,7 +19,7 @@ from controller.model import document as documents
 from controller.model import registry
 from controller.model.names import QUALIFIED_NAME_PATTERN
 from controller.model.registry import Kind
-from controller.root.api import problems, schemas
+from controller.root.api import problems, schedule_schemas, schemas
 from controller.root.api import query as q
 from controller.root.api.body import MEDIA_TYPES
 from controller.root.api.operation import Operation
@@ -153,7 +153,8 @@ def _schemas() -> dict[str, Any]:
     whole = [{"allOf": [_reference(f"{kind.name}Document"), {"required": _identity(kind)}]} for kind in made]
     found["Documents"] = {"type": "array", "minItems": 1, "items": {"anyOf": whole}}
     found["Names"] = {"type": "array", "minItems": 1, "items": {"anyOf": [_names(kind) for kind in made]}}
-    return {**found, **deepcopy(schemas.FIXED), **schemas.of_actions()}
+    fixed = {**schemas.FIXED, **schedule_schemas.SCHEMAS}
+    return {**found, **deepcopy(fixed), **schemas.of_actions()}
 
 
 def _document(kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller.model import registry
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, crud, watch
+from controller.root.api import actions, batch, crud, impact, watch
 from controller.root.api import query as q
 from controller.root.api.operation import Access, Operation
 
@@ -24,7 +24,13 @@ _PLAN = "Plan"
 
 def operations() -> tuple[Operation, ...]:
     """All of them, in the order of the documentation."""
-    return (*_general(), *(one for kind in registry.kinds() for one in (*_of_kind(kind), *_actions(kind))))
+    return (*_general(), *(one for kind in registry.kinds() for one in _all_of(kind)))
+
+
+def _all_of(kind: Kind) -> Iterator[Operation]:
+    yield from _of_kind(kind)
+    yield from _actions(kind)
+    yield from impact.operations(kind)
 
 
 def _general() -> Iterator[Operation]:

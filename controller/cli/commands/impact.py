@@ -1,0 +1,103 @@
+"""impact: what would go down with a PDU, rack, router, floor, datacenter or node (J1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from controller.cli import options
+from controller.cli.exits import UsageProblem
+from controller.cli.output import View
+from controller.cli.session import Session
+
+app = typer.Typer()
+
+_ROUTERS = ("GatewayRouter", "FloorSpineRouter", "FloorLeafRouter", "RackSpineRouter", "RackLeafRouter")
+_DEVICES: Mapping[str, tuple[str, ...]] = {
+    "pdu": ("Pdu",),
+    "feed": ("PowerFeed",),
+    "router": _ROUTERS,
+    "server": ("Server",),
+    "device": (),
+}
+"""Word for a physical resource to the roles that it may have; none: any."""
+_PLACES = {"rack": "Rack", "floor": "Floor", "datacenter": "Datacenter", "node": "Node"}
+WORDS = (*_DEVICES, *_PLACES)
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [word for word in WORDS if word.startswith(incomplete)]
+
+
+@app.command(rich_help_panel="Scheduling")
+@options.shown
+@options.scoped
+def impact(
+    session: Session,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(WORDS)}.", autocompletion=_complete)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; or DATACENTER/NAME, CLUSTER/NAME.")],
+    limit: Annotated[int, typer.Option(help="Entries of each list at most.", min=1, max=100_000)] = 1000,
+) -> View:
+    """Tell what would go down if something failed, and which services would be below their rules.
+
+    A node with two feeds goes down only when both do, and one with two leaf routers likewise; what
+    hangs below a panel or a spine router goes down with it. Changes nothing.
+
+    Example:
+      resourcectl impact pdu floor-1-1-1-rack-1-1-pdu-a
+      resourcectl impact rack floor-1-1-1-rack-1-1 --datacenter tokyo
+    """
+    if kind not in WORDS:
+        raise UsageProblem(f"KIND {kind!r} cannot fail; known: {', '.join(WORDS)}")
+    key = session.locate(_PLACES.get(kind, "PhysicalResource"), name)
+    answer = session.impact(key, limit)
+    roles = _DEVICES.get(kind, ())
+    if roles and answer["role"] not in roles:
+        raise UsageProblem(f"{name} is no {kind}, it is a {answer['role']}; any kind of thing: impact device {name}")
+    return show(answer)
+
+
+def show(answer: Mapping[str, Any]) -> View:
+    """Services as rows, and what goes down beneath."""
+    counts = answer["counts"]
+    rows = [
+        (
+            f"{service['project']}/{service['region']}/{service['name']}",
+            str(service["replicas"]),
+            str(service["lost"]),
+            str(service["left"]),
+            str(service["running"]),
+            "down" if service["down"] else "below its rules" if _broken(service) else "ok",
+            "; ".join(_broken(service)) or "-",
+        )
+        for service in answer["services"]
+    ]
+    lines = [
+        f"{answer['kind']} {answer['key']}: {counts['nodes']} nodes and {counts['computes']} Computes would go down, "
+        f"of {counts['services']} services; {counts['services_down']} with nothing left running, "
+        f"{counts['services_below_rules']} below their rules"
+    ]
+    lines += _named("device", answer["devices"], counts["devices"], lambda each: f"{each['name']} ({each['cause']})")
+    lines += _named(
+        "node",
+        answer["nodes"],
+        counts["nodes"],
+        lambda each: f"{each['cluster']}/{each['name']} ({each['cause']}), {each['computes']} Computes",
+    )
+    columns = ("SERVICE", "REPLICAS", "LOST", "LEFT", "RUNNING", "VERDICT", "REASON")
+    return View(columns, rows, [answer], single=True, lines=lines)
+
+
+def _broken(service: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{'hard' if rule['hard'] else 'soft'} {rule['mode']} over {rule['axis']}: {rule['reason']}"
+        for rule in service["rules"]
+        if not rule["met"]
+    ]
+
+
+def _named(what: str, items: Sequence[Mapping[str, Any]], count: int, line: Any) -> list[str]:
+    lines = [f"  {what} {line(item)}" for item in items]
+    return [*lines, f"  and {count - len(items)} more {what}s"] if count > len(items) else lines

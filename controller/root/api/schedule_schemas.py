@@ -1,0 +1,85 @@
+"""Schemas of what the API tells of scheduling: impacts, capacity, snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_TEXT = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+_FLAG = {"type": "boolean"}
+_CAUSE = {"enum": ["itself", "power", "network"]}
+
+
+def _object(properties: Mapping[str, Any], description: str = "") -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+    return {**entry, "description": description} if description else entry
+
+
+def _list(properties: Mapping[str, Any], description: str = "") -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "array", "items": _object(properties)}
+    return {**entry, "description": description} if description else entry
+
+
+_RULE = {
+    "axis": _TEXT,
+    "mode": _TEXT,
+    "hard": _FLAG,
+    "value": {"type": ["string", "null"]},
+    "met": _FLAG,
+    "reason": {**_TEXT, "description": "Why it is no longer met."},
+}
+_BEFORE_AND_AFTER = _object({"before": _COUNT, "after": _COUNT})
+
+SCHEMAS: Mapping[str, Any] = {
+    "Impact": _object(
+        {
+            "kind": _TEXT,
+            "key": _TEXT,
+            "role": {**_TEXT, "description": "Of a physical resource."},
+            "as_of": _COUNT,
+            "counts": _object(
+                {
+                    "devices": _COUNT,
+                    "nodes": _COUNT,
+                    "computes": _COUNT,
+                    "services": _COUNT,
+                    "services_below_rules": _COUNT,
+                    "services_down": _COUNT,
+                }
+            ),
+            "devices": _list({"name": _TEXT, "cause": _CAUSE}, "Physical resources that are down then."),
+            "nodes": _list({"cluster": _TEXT, "name": _TEXT, "cause": _CAUSE, "computes": _COUNT}),
+            "computes": _list(
+                {"project": _TEXT, "region": _TEXT, "name": _TEXT, "service": _TEXT, "cluster": _TEXT, "node": _TEXT}
+            ),
+            "services": _list(
+                {
+                    "project": _TEXT,
+                    "region": _TEXT,
+                    "name": _TEXT,
+                    "replicas": _COUNT,
+                    "lost": _COUNT,
+                    "left": _COUNT,
+                    "running": {**_COUNT, "description": "Of those left, as last seen."},
+                    "down": {**_FLAG, "description": "Nothing of it runs any more."},
+                    "on_node_down": _TEXT,
+                    "rules": {"type": "array", "items": _object(_RULE)},
+                    "domains": {
+                        "type": "object",
+                        "additionalProperties": _BEFORE_AND_AFTER,
+                        "description": "Axis to the number of its domains that the service is in.",
+                    },
+                },
+                "Services that lose Computes, worst first.",
+            ),
+        },
+        "What would go down with one thing, as of a version.",
+    ),
+}
+"""By name; every field is always there."""

@@ -1,0 +1,85 @@
+"""resourcectl impact on the example site: words for things, tables and refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from controller.cli.exits import ExitCode
+from controller.model import document
+from controller.store import resources
+from controller.store.database import Database
+from tests.python.integration.cli.conftest import Shell
+
+RACK = "floor-1-1-1-rack-1-1"
+OTHER = "floor-1-1-1-rack-1-2"
+
+
+@pytest.fixture
+def placed(tokyo: Shell, db: Database) -> Shell:
+    """web-0 and web-1 run in one rack, web-2 in the other; the cluster that would place them is played."""
+    rules = [{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity"}]
+    rows = []
+    for index, node in enumerate((f"{RACK}-server1", f"{RACK}-server2", f"{OTHER}-server1")):
+        spec = {
+            "service": "web",
+            "index": index,
+            "host_name": f"web-{index}.default.kanto",
+            "cluster": "tokyo1",
+            "provider": "libvirt",
+            "sizes": {"vcpus": 1, "memory_mib": 256, "disk_gib": 1},
+            "image": {"url": "file:///srv/guest.qcow2", "checksum": "sha256:" + "0" * 64},
+            "schedule_policy": {"rules": rules},
+        }
+        made = document.parse({"kind": "Compute", "name": f"web-{index}", "region": "kanto", "spec": spec})
+        rows.append(made.model_copy(update={"state": "Running", "observed": {"node": node}}))
+    db.write(lambda tx: resources.insert(tx, rows))
+    return tokyo
+
+
+@pytest.mark.design("J1", "J4", "J11")
+def test_a_rack_that_fails_is_told_with_what_is_left(placed: Shell) -> None:
+    lines = placed.ok("impact", "rack", OTHER).splitlines()
+    assert lines[0].split() == ["SERVICE", "REPLICAS", "LOST", "LEFT", "RUNNING", "VERDICT", "REASON"]
+    assert lines[1].split(maxsplit=5)[:5] == ["default/kanto/web", "3", "1", "2", "2"]
+    assert "below its rules" in lines[1]
+    assert f"soft AntiAffinity over rack: all 2 left are in rack {RACK}" in lines[1]
+    assert f"  node tokyo1/{OTHER}-server1 (itself), 1 Computes" in lines
+    told = json.loads(placed.ok("impact", "rack", f"tokyo/{OTHER}", "-o", "json"))
+    assert told["counts"]["computes"] == 1
+
+
+@pytest.mark.design("J1", "J3")
+def test_one_of_two_pdus_takes_no_node_down(placed: Shell) -> None:
+    lines = placed.ok("impact", "pdu", f"{RACK}-pdu-a", "--datacenter", "tokyo").splitlines()
+    assert "0 nodes and 0 Computes would go down" in lines[0]
+    assert f"  device {RACK}-pdu-a (itself)" in lines
+
+
+@pytest.mark.design("J1", "J2")
+def test_a_datacenter_takes_everything(placed: Shell) -> None:
+    told = json.loads(placed.ok("impact", "datacenter", "tokyo", "-o", "json"))
+    assert [(one["name"], one["down"]) for one in told["services"]] == [("web", True)]
+    assert told["counts"]["nodes"] == 4
+
+
+def test_what_cannot_be_is_said_in_one_line(placed: Shell) -> None:
+    for words, code, message in (
+        (("cable", "x"), ExitCode.USAGE, "KIND 'cable' cannot fail"),
+        (("pdu", f"{RACK}-server1"), ExitCode.USAGE, "is no pdu, it is a Server"),
+        (("pdu", "missing"), ExitCode.NOT_FOUND, "PhysicalResource tokyo/missing does not exist"),
+        (("node", "missing"), ExitCode.NOT_FOUND, "Node tokyo1/missing does not exist"),
+    ):
+        result = placed.run("impact", *words)
+        assert result.exit_code == code, result.output
+        (line,) = result.stderr.splitlines()
+        assert message in line
+
+
+@pytest.mark.design("J3", "J5")
+def test_a_node_without_power_or_network_domain_shows_a_dash(placed: Shell) -> None:
+    header, *rows = placed.ok("get", "nodes", "-o", "wide").splitlines()
+    assert "POWER" in header
+    assert "NETWORK" in header
+    assert rows
