@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controller.cli import forecasts
 from controller.cli.output import View, text
 from controller.model.registry import Key
 
@@ -75,14 +76,7 @@ def _objections(step: Item) -> list[str]:
 
 def _forecast(step: Item) -> list[str]:
     forecast = step.get("forecast")
-    if not forecast:
-        return []
-    if "unknown" in forecast:
-        return [f"    forecast: unknown, {forecast['unknown']}"]
-    lines = [f"    forecast: cluster {text(forecast.get('cluster'))}"]
-    lines += [f"    forecast: {name} on {node}" for name, node in forecast.get("placements", {}).items()]
-    lines += [f"    forecast: {count} x {reason}" for reason, count in forecast.get("reasons", {}).items()]
-    return lines
+    return [f"    {line}" for line in forecasts.short(forecast)] if forecast else []
 
 
 def _verdict(step: Item) -> str:

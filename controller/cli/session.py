@@ -165,6 +165,14 @@ class Session:
         """What would go down with the named thing."""
         return self.client.impact(key, limit=limit)
 
+    def capacity(self, cluster: str, moving: str) -> Document:
+        """How many of each flavor fit in the cluster, now and after a loss."""
+        return self.client.capacity(cluster, moving=moving)
+
+    def schedule_snapshot(self, cluster: str) -> Document:
+        """All that placement sees in the cluster."""
+        return self.client.schedule_snapshot(cluster)
+
     def make_secret(self, wanted: AnyResource) -> str:
         """Make a token or join token; its secret."""
         result = self.client.apply([document.render(wanted, server_set=False)])[0]

@@ -112,6 +112,11 @@ def impact(key: Key, limit: int) -> Call:
     return Call("GET", f"{item_path(key)}/impact", (("limit", str(limit)),))
 
 
+def of_cluster(cluster: str, what: str, **params: str) -> Call:
+    """GET of something that the cluster tells of itself."""
+    return Call("GET", f"{item_path(registry.get('Cluster').key(cluster))}/{what}", tuple(params.items()))
+
+
 def watch(kinds: Sequence[str], since: int | None, labels: Sequence[str]) -> Call:
     """GET of the stream of changes."""
     params = [("label", label) for label in labels]

@@ -125,6 +125,16 @@ class Client:
         told: Document = self._ask(requests.impact(key, limit))
         return told
 
+    def capacity(self, cluster: str, *, moving: str = "rebuild") -> Document:
+        """How many of each flavor fit in the cluster, now and after a loss; ``moving``: rebuild or all."""
+        told: Document = self._ask(requests.of_cluster(cluster, "capacity", moving=moving))
+        return told
+
+    def schedule_snapshot(self, cluster: str) -> Document:
+        """All that placement sees in the cluster."""
+        saved: Document = self._ask(requests.of_cluster(cluster, "schedule-snapshot"))
+        return saved
+
     def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
         """The serial console of a Compute, for use in an event loop."""
         return console.connect(self._url, self._token, self._ca, key)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import structlog
 
-from controller.cluster import forget, observe, offers, sync, world
+from controller.cluster import forget, observe, offers, questions, sync, world
 from controller.cluster.console import relay
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
 from controller.model.compute import COMPUTE, Compute
@@ -133,6 +133,24 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             total_disk_gib=sums.total.disk_gib,
             nodes=sums.nodes,
         )
+
+    async def Forecast(self, request: cluster_pb2.ForecastRequest, context: Context) -> cluster_pb2.ForecastReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        return await questions.forecast(self._db, self._cluster, request)
+
+    async def Headroom(self, request: cluster_pb2.HeadroomRequest, context: Context) -> cluster_pb2.HeadroomReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        return await questions.headroom(self._db, self._cluster, request)
+
+    async def ScheduleSnapshot(
+        self, request: cluster_pb2.ScheduleSnapshotRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.ScheduleSnapshotPart]:
+        """In parts."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        async for part in questions.schedule_snapshot(self._db, self._cluster):
+            yield part
 
     async def ForgetNode(self, request: cluster_pb2.ForgetNodeRequest, context: Context) -> cluster_pb2.ForgetNodeReply:
         """Raises StaleTerm, NotFound, Conflict for a node that is heard of."""

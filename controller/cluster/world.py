@@ -107,8 +107,10 @@ class _StoredPlan(Plan):
         return capacity.takings(self._tx, pairs=[pair]).get(pair, Share())
 
 
-def snapshot(tx: Transaction, cluster: str, computes: Iterable[Compute]) -> Snapshot:
-    """The cluster as placement of these Computes sees it now."""
+def snapshot(
+    tx: Transaction, cluster: str, computes: Iterable[Compute], standing: Iterable[tuple[str, str]] | None = None
+) -> Snapshot:
+    """The cluster as placement of these Computes sees it now; ``standing``: what the caller has read already."""
     plan = Plan(
         cluster=cluster,
         now=tx.now,
@@ -116,7 +118,7 @@ def snapshot(tx: Transaction, cluster: str, computes: Iterable[Compute]) -> Snap
         usage=capacity.usage(tx),
         cell_usage=capacity.cell_usage(tx),
         owned_cpus=capacity.owned_cpus(tx),
-        standing=_standing(tx, computes),
+        standing=_standing(tx, computes) if standing is None else standing,
     )
     return plan.build_snapshot()
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
-from controller.errors import NoRoom, ResourceError, Unavailable
+from controller.errors import Unavailable
 from controller.model.cluster import CLUSTER, Cluster
+from controller.model.flavor import ResourceFlavor
 from controller.model.region_service import RegionService
+from controller.model.registry import AnyResource
+from controller.root import forecasts
 from controller.root.api.calls import ConsoleStream, Forecast
-from controller.root.controller import placement
 from controller.root.peer import CALL_DEADLINE, ClusterPeer
 from controller.rpc import Channels, outgoing_metadata
 from controller.store import lease, resources
 from controller.store.database import Database
 from controller.wire import cluster_pb2
+
+LONG_DEADLINE = 120.0
+"""Seconds for what takes the whole cluster into account."""
 
 
 class GrpcClusterCalls:
@@ -28,24 +34,17 @@ class GrpcClusterCalls:
         self._channels = channels
         self._lease = lease_name
 
-    async def forecast(self, service: RegionService) -> Forecast:
+    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> Sequence[Forecast]:
         """Ask the clusters in J9's order; the first that accepts is the forecast."""
-        asked = await self._db.aread(lambda tx: placement.candidates(tx, service))
-        if not asked:
-            return Forecast(unknown="no cluster of the region passes the service's cluster filters")
-        refused: NoRoom | None = None
-        for candidate in asked:
-            cluster = candidate.cluster
-            if not candidate.computes:
-                return Forecast(cluster=cluster.name)
-            try:
-                placements = await ClusterPeer.of(cluster, self._channels).offer(candidate.computes)
-                return Forecast(cluster=cluster.name, placements=placements)
-            except NoRoom as error:
-                refused = error
-            except ResourceError as error:
-                return Forecast(unknown=f"cluster {cluster.name}: {error.message}")
-        return Forecast(reasons=refused.reasons if refused else {})
+        questions = await self._db.aread(lambda tx: [forecasts.question(tx, each, beside) for each in services])
+        return await forecasts.ask(questions, self._forecast)
+
+    async def _forecast(self, cluster: Cluster, wishes: Sequence[cluster_pb2.ServiceWish]) -> Sequence[bytes]:
+        if not cluster.spec.endpoint:
+            raise Unavailable(f"cluster {cluster.name!r} has no endpoint")
+        with ClusterPeer.of(cluster, self._channels).calling() as stub:
+            reply = await stub.Forecast(cluster_pb2.ForecastRequest(services=wishes), timeout=CALL_DEADLINE)
+        return list(reply.forecasts)
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         """Drop the assignments of a lost node; see ``ClusterService.ForgetNode``."""
@@ -61,6 +60,23 @@ class GrpcClusterCalls:
         with peer.calling() as stub:
             reply = await stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
         return {descriptor.name: getattr(reply, descriptor.name) for descriptor in reply.DESCRIPTOR.fields}
+
+    async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
+        """How many more of each flavor fit."""
+        peer = await self._peer(cluster)
+        documents = [flavor.model_dump_json().encode() for flavor in flavors]
+        request = cluster_pb2.HeadroomRequest(flavors=documents, everything=everything)
+        with peer.calling() as stub:
+            reply = await stub.Headroom(request, timeout=LONG_DEADLINE)
+        report: Mapping[str, Any] = json.loads(reply.report)
+        return report
+
+    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+        """All that placement sees in the cluster, as JSON in parts."""
+        peer = await self._peer(cluster)
+        with peer.calling() as stub:
+            async for part in stub.ScheduleSnapshot(cluster_pb2.ScheduleSnapshotRequest(), timeout=LONG_DEADLINE):
+                yield part.data
 
     @asynccontextmanager
     async def console(self, cluster: str, compute: str) -> AsyncIterator[ConsoleStream]:

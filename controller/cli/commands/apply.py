@@ -37,7 +37,7 @@ def apply(
       resourcectl apply -f examples/tokyo
       resourcectl get service web -o yaml | resourcectl apply -f -
     """
-    wanted = _checked(file)
+    wanted = checked(file)
     return plans.plan(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
 
 
@@ -54,7 +54,7 @@ def diff(
     Example:
       resourcectl diff -f examples/tokyo/web.yaml
     """
-    plan = session.plan(_checked(file))
+    plan = session.plan(checked(file))
     code = ExitCode.DIFFERS if exit_code and plans.differs(plan) else ExitCode.DONE
     return dataclasses.replace(plans.differences(plan), exit_code=code)
 
@@ -80,7 +80,7 @@ def delete(
     if file:
         if kind is not None:
             raise UsageProblem("delete: give KIND NAME or -f FILE, not both")
-        return plans.results(session.delete_documents(_checked(file)))
+        return plans.results(session.delete_documents(checked(file)))
     kind, name = named(kind or "", name)
     if not kind or name is None:
         raise UsageProblem("delete: give KIND NAME or -f FILE")
@@ -88,6 +88,6 @@ def delete(
     return plans.deleted(key, session.delete(key, force=force))
 
 
-def _checked(files: list[str]) -> list[dict[str, Any]]:
+def checked(files: list[str]) -> list[dict[str, Any]]:
     """The documents as the server takes them; raises InvalidInput with their places first."""
     return [document.render(resource, server_set=False) for resource in documents.check(documents.read(files))]

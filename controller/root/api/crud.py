@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from starlette.responses import Response
 
@@ -120,8 +121,7 @@ async def delete(call: Call) -> Response:
 async def dry_run(call: Call, planned: Callable[[Transaction], Plan]) -> Response:
     """The plan, on a snapshot, with forecasts where a service would change."""
     drawn: Plan = await call.services.db.aread(planned)
-    steps = [await _with_forecast(call, step) for step in drawn.steps]
-    return json_response(Plan(drawn.as_of, tuple(steps)).render())
+    return json_response(Plan(drawn.as_of, await _with_forecasts(call, drawn.steps)).render())
 
 
 class Condition:
@@ -165,21 +165,35 @@ def _planned(tx: Transaction, wanted: AnyResource, condition: Condition) -> Plan
     return drawn
 
 
-async def _with_forecast(call: Call, step: Step) -> Step:
-    if not isinstance(step.after, RegionService) or step.action not in (Action.CREATE, Action.UPDATE):
-        return step
+async def _with_forecasts(call: Call, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The services' steps get forecasts, asked for together: each sees what those before it would take."""
+    concerned = {
+        number: step.after
+        for number, step in enumerate(steps)
+        if isinstance(step.after, RegionService) and step.action in (Action.CREATE, Action.UPDATE)
+    }
+    fine = [number for number in concerned if not (steps[number].unresolved or steps[number].refusals)]
+    beside = [step.after for step in steps if step.after is not None and step.action is not Action.DELETE]
+    told: dict[int, dict[str, Any]] = {number: {"unknown": "the document would be refused"} for number in concerned}
+    told |= zip(fine, await _forecasts(call, [concerned[number] for number in fine], beside), strict=True)
+    return tuple(replace(step, forecast=told.get(number)) for number, step in enumerate(steps))
+
+
+async def _forecasts(
+    call: Call, services: Sequence[RegionService], beside: Sequence[AnyResource]
+) -> list[dict[str, Any]]:
+    if not services:
+        return []
     if call.services.rpc is None:
-        return replace(step, forecast={"unknown": "this process has no way to the clusters"})
-    if step.unresolved or step.refusals:
-        return replace(step, forecast={"unknown": "the document would be refused"})
+        return [{"unknown": "this process has no way to the clusters"}] * len(services)
     try:
         async with asyncio.timeout(call.services.settings.forecast_timeout):
-            forecast = await call.services.rpc.forecast(step.after)
+            found = await call.services.rpc.forecasts(services, beside)
     except TimeoutError:
-        return replace(step, forecast={"unknown": "the clusters did not answer in time"})
+        return [{"unknown": "the clusters did not answer in time"}] * len(services)
     except ResourceError as error:
-        return replace(step, forecast={"unknown": error.message})
-    return replace(step, forecast=forecast.render())
+        return [{"unknown": error.message}] * len(services)
+    return [each.render() for each in found]
 
 
 def _status(result: Result) -> int:

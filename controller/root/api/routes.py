@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller.model import registry
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, crud, impact, watch
+from controller.root.api import actions, batch, capacity, crud, impact, watch
 from controller.root.api import query as q
 from controller.root.api.operation import Access, Operation
 
@@ -31,6 +31,7 @@ def _all_of(kind: Kind) -> Iterator[Operation]:
     yield from _of_kind(kind)
     yield from _actions(kind)
     yield from impact.operations(kind)
+    yield from capacity.operations(kind)
 
 
 def _general() -> Iterator[Operation]:

@@ -35,6 +35,17 @@ _RULE = {
     "reason": {**_TEXT, "description": "Why it is no longer met."},
 }
 _BEFORE_AND_AFTER = _object({"before": _COUNT, "after": _COUNT})
+_AMOUNT = {"type": "number", "minimum": 0}
+_LOSS = _object(
+    {
+        "domain": _TEXT,
+        "fits": {**_COUNT, "description": "How many more fit once it is lost."},
+        "nodes": {**_COUNT, "description": "Nodes that are lost with it."},
+        "moved": {**_COUNT, "description": "Computes that found another node first."},
+        "unplaced": {**_COUNT, "description": "Computes that found none."},
+        "staying": {**_COUNT, "description": "Computes that are down until their nodes are back."},
+    }
+)
 
 SCHEMAS: Mapping[str, Any] = {
     "Impact": _object(
@@ -80,6 +91,38 @@ SCHEMAS: Mapping[str, Any] = {
             ),
         },
         "What would go down with one thing, as of a version.",
+    ),
+    "ClusterCapacity": _object(
+        {
+            "cluster": _TEXT,
+            "nodes": _COUNT,
+            "open_nodes": {**_COUNT, "description": "Nodes that take new resources; `dimensions` are theirs."},
+            "computes": _COUNT,
+            "moving": {"enum": ["rebuild", "all"]},
+            "dimensions": {"type": "object", "additionalProperties": _object({"total": _AMOUNT, "free": _AMOUNT})},
+            "flavors": _list(
+                {
+                    "name": _TEXT,
+                    "fits": _COUNT,
+                    "after_loss": {
+                        "type": "object",
+                        "additionalProperties": _LOSS,
+                        "description": "Axis to its worst domain; an axis without domains is left out.",
+                    },
+                }
+            ),
+        },
+        "How many more fit in a cluster, now and after the worst loss.",
+    ),
+    "ScheduleSnapshot": _object(
+        {
+            "cluster": _TEXT,
+            "as_of": _COUNT,
+            "taken_at": _TEXT,
+            "flavors": {"type": "array", "items": {"type": "object"}},
+            "scheduling": {"type": "object", "description": "Nodes, what is taken of them, and where Computes stand."},
+        },
+        "All that placement sees in a cluster.",
     ),
 }
 """By name; every field is always there."""

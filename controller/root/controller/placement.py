@@ -32,16 +32,21 @@ def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
     A service that has a cluster already stays there: only that one is asked, and only for the
     Computes that are still missing.
     """
-    clusters = cast(list[Cluster], resources.list_all(tx, "Cluster", fields={"spec.region": service.region}))
     bound = service.observed.get("cluster")
     indices = range(int(service.observed.get("replicas", 0)) if bound else 0, service.spec.replicas)
-    asked = [cluster for cluster in clusters if cluster.name == bound] if bound else order(_fitting(service, clusters))
     chosen = []
-    for cluster in asked:
+    for cluster in asked(tx, service):
         make = services.template(tx, service, cluster.name)
         computes = tuple(make.compute(index, make.compute_spec(index, ())) for index in indices)
         chosen.append(Candidate(cluster, computes))
     return chosen
+
+
+def asked(tx: Transaction, service: RegionService) -> list[Cluster]:
+    """The clusters that a service may go to, in order; only its own once it has one."""
+    clusters = cast(list[Cluster], resources.list_all(tx, "Cluster", fields={"spec.region": service.region}))
+    bound = service.observed.get("cluster")
+    return [each for each in clusters if each.name == bound] if bound else order(_fitting(service, clusters))
 
 
 def _fitting(service: RegionService, clusters: Sequence[Cluster]) -> list[Cluster]:

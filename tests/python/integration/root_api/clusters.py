@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from controller.errors import Unavailable
+from controller.model.flavor import ResourceFlavor
 from controller.model.region_service import RegionService
+from controller.model.registry import AnyResource
 from controller.root.api.calls import Forecast
 
 
@@ -37,9 +40,11 @@ class FakeClusters:
     def __init__(self) -> None:
         self.forgotten: list[tuple[str, str]] = []
 
-    async def forecast(self, service: RegionService) -> Forecast:
-        names = [f"{service.name}-{index}" for index in range(service.spec.replicas)]
-        return Forecast("tokyo1", dict.fromkeys(names, "server1"))
+    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> list[Forecast]:
+        return [
+            Forecast("tokyo1", {f"{each.name}-{index}": "server1" for index in range(each.spec.replicas)})
+            for each in services
+        ]
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         self.forgotten.append((cluster, node))
@@ -47,6 +52,21 @@ class FakeClusters:
 
     async def capacity(self, cluster: str) -> Mapping[str, int]:
         return {"free_vcpus": 1}
+
+    async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
+        loss = {"domain": "rack-1", "fits": 3, "nodes": 1, "moved": 2, "unplaced": 1, "staying": 4}
+        return {
+            "nodes": 2,
+            "open_nodes": 1,
+            "computes": 7,
+            "moving": "all" if everything else "rebuild",
+            "dimensions": {"vcpus": {"total": 8, "free": 4.5}},
+            "flavors": [{"name": each.name, "fits": 9, "after_loss": {"rack": loss}} for each in flavors],
+        }
+
+    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+        yield b'{"version": 1, "nodes": [], '
+        yield b'"services": {}}'
 
     @asynccontextmanager
     async def console(self, cluster: str, compute: str) -> AsyncIterator[EchoConsole]:
@@ -56,8 +76,15 @@ class FakeClusters:
 class ClustersAway(FakeClusters):
     """No cluster answers."""
 
-    async def forecast(self, service: RegionService) -> Forecast:
+    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> list[Forecast]:
         raise Unavailable("cluster tokyo1 is away")
+
+    async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
+        raise Unavailable("cluster tokyo1 is away")
+
+    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+        raise Unavailable("cluster tokyo1 is away")
+        yield b""
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         raise Unavailable("cluster tokyo1 is away")

@@ -1,0 +1,104 @@
+"""schedule-snapshot, schedule-replay: a cluster's scheduling in a file, for bug reports."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from controller.cli import documents, forecasts, options
+from controller.cli.commands.apply import Files
+from controller.cli.exits import ExitCode, UsageProblem
+from controller.cli.output import View
+from controller.cli.session import Session
+from controller.errors import InvalidInput, Problem
+from controller.model import document
+from controller.model.region_service import RegionService
+from controller.model.registry import key_of
+
+app = typer.Typer()
+
+_PANEL = "Scheduling"
+
+
+@app.command("schedule-snapshot", rich_help_panel=_PANEL)
+@options.remote
+def schedule_snapshot(
+    session: Session,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Name of the cluster.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; else standard output.")
+    ] = None,
+) -> None:
+    """Save all that placement sees in a cluster: nodes, what is taken, where Computes stand.
+
+    Takes an admin's token. The file names nodes, services and sizes; it holds no user data, addresses or keys.
+
+    Example:
+      resourcectl schedule-snapshot tokyo1 -o tokyo1.json
+    """
+    saved = session.schedule_snapshot(cluster)
+    text = json.dumps(saved) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageProblem(f"-o {output}: {error.strerror}") from error
+    scheduling = saved["scheduling"]
+    typer.echo(f"{output}: {len(scheduling['nodes'])} nodes, {len(scheduling['services'])} services")
+
+
+@app.command("schedule-replay", rich_help_panel=_PANEL)
+@options.shown
+def schedule_replay(
+    snapshot: Annotated[Path, typer.Argument(metavar="FILE", help="File that schedule-snapshot wrote.")],
+    file: Files,
+) -> View:
+    """Answer from a saved snapshot where services would go, offline: the same as the cluster's plan then.
+
+    Flavors are those of the snapshot, and those in the documents.
+
+    Example:
+      resourcectl schedule-replay tokyo1.json -f examples/tokyo/web.yaml
+    """
+    from controller.cluster import replay
+
+    wanted = documents.check(documents.read(file))
+    services = [each for each in wanted if isinstance(each, RegionService)]
+    if not services:
+        raise UsageProblem(f"-f {' '.join(file)}: no RegionService found")
+    saved = _read(snapshot)
+    told = replay.answer(saved["scheduling"], services, [*_flavors(saved), *wanted], cast(str, saved["cluster"]))
+    lines: list[str] = []
+    answers: list[dict[str, Any]] = []
+    for service, found in zip(services, told, strict=True):
+        cluster = saved["cluster"] if found.accepted or found.placements or not found.refused else ""
+        forecast = {**found.render(), "cluster": cluster}
+        if not cluster:
+            forecast["refused_by"] = {saved["cluster"]: "; ".join(found.refused)}
+        lines += [f"{key_of(service)}:", *(f"  {line}" for line in forecasts.long(forecast))]
+        answers.append({"kind": service.kind, "key": key_of(service).path, "forecast": forecast})
+    code = ExitCode.DONE if all(each.accepted for each in told) else ExitCode.REFUSED
+    return View(documents=answers, lines=lines, exit_code=code)
+
+
+def _flavors(saved: Mapping[str, Any]) -> list[Any]:
+    return [document.parse(each) for each in saved["flavors"]]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageProblem(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInput([Problem(str(path), "is no JSON")]) from error
+    if not isinstance(saved, dict) or not {"cluster", "flavors", "scheduling"} <= saved.keys():
+        raise InvalidInput([Problem(str(path), "is not what schedule-snapshot writes")])
+    return saved

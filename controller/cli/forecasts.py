@@ -1,0 +1,61 @@
+"""Forecasts in words: where each replica would go and why, and what it takes of the free capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.cli.output import table, text
+
+Item = Mapping[str, Any]
+
+
+def short(forecast: Item) -> list[str]:
+    """Cluster, nodes and reasons, without the scores."""
+    if "unknown" in forecast:
+        return [f"forecast: unknown, {forecast['unknown']}"]
+    lines = [f"forecast: cluster {text(forecast.get('cluster'))}"]
+    lines += [f"forecast: {name} on {node}" for name, node in forecast.get("placements", {}).items()]
+    lines += _changes(forecast)
+    lines += [f"forecast: {count} x {reason}" for reason, count in forecast.get("reasons", {}).items()]
+    return lines
+
+
+def long(forecast: Item) -> list[str]:
+    """The same with the rules that chose each node, and the free capacity before and after."""
+    if "unknown" in forecast:
+        return [f"forecast: unknown, {forecast['unknown']}"]
+    cluster = forecast.get("cluster")
+    lines = [f"cluster {cluster}" if cluster else "no cluster would take it"]
+    lines += [f"cluster {name} would not take it: {why}" for name, why in forecast.get("refused_by", {}).items()]
+    why = forecast.get("why", {})
+    placements = forecast.get("placements", {})
+    if placements:
+        rows = [(name, node, "; ".join(map(_reason, why.get(name, ()))) or "-") for name, node in placements.items()]
+        lines += table(("COMPUTE", "NODE", "WHY"), rows)
+    lines += _changes(forecast)
+    lines += _capacity(forecast.get("capacity", {}))
+    return lines
+
+
+def _changes(forecast: Item) -> list[str]:
+    lines = [f"{name} is resized on {node}" for name, node in forecast.get("resized", {}).items()]
+    lines += [f"{name} cannot be resized: {why}" for name, why in forecast.get("no_room", {}).items()]
+    lines += [f"{name} goes from {node}" for name, node in forecast.get("leaving", {}).items()]
+    if forecast.get("cluster"):
+        lines += [f"{count} would fit nowhere: {why}" for why, count in forecast.get("refused", {}).items()]
+    return lines
+
+
+def _reason(rule: Item) -> str:
+    """``rack r1 (hard AntiAffinity, 0 there)``"""
+    return f"{rule['axis']} {text(rule['domain'])} ({rule['rule']}, {rule['score']} there)"
+
+
+def _capacity(dimensions: Mapping[str, Item]) -> Sequence[str]:
+    rows = [
+        (name, *(f"{each[word]:g}" for word in ("before", "after", "total")), f"{each['after'] - each['before']:+g}")
+        for name, each in dimensions.items()
+        if each["before"] != each["after"]
+    ]
+    return table(("FREE", "BEFORE", "AFTER", "OF", "CHANGE"), rows) if rows else []

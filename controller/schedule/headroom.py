@@ -1,0 +1,131 @@
+"""How many more fit: now, and after the worst rack, power or network domain is lost (N+1; pure).
+
+``fits`` counts, for one shape of resource, how many could stand on each node beside what stands
+there: no rules, only the room and what the node offers. ``after_loss`` takes a domain's nodes
+away, places what stood on them elsewhere first, by its own rules, and counts then. What is counted
+as moving is the caller's choice (``Running.moves``); what finds no place is counted apart.
+
+The snapshot is put back as it was: the same one serves for every domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from controller.model.flavor import MachineShare
+from controller.model.node import Share
+from controller.schedule.place import Placed, place
+from controller.schedule.snapshot import Ints, Mask, Request, Snapshot, columns
+
+AXES = ("rack", "power", "network")
+"""Whose domains may be lost one at a time."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A resource that stands on a node."""
+
+    request: Request
+    node: str
+    moves: bool
+    """It is made again elsewhere when its node is lost."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is left once one domain is lost."""
+
+    axis: str
+    domain: str
+    nodes: int
+    moved: int
+    """Resources that found another node."""
+    unplaced: int
+    """Resources that found none."""
+    staying: int
+    """Resources that are down until their nodes are back: nothing is to move them."""
+    fits: tuple[int, ...]
+    """How many more of each shape fit then."""
+
+
+def fits(snapshot: Snapshot, shapes: Sequence[Request]) -> tuple[int, ...]:
+    """How many more of each shape fit, each counted as if it came alone."""
+    return tuple(int(per_node(snapshot, shape).sum()) for shape in shapes)
+
+
+def per_node(snapshot: Snapshot, shape: Request) -> Ints:
+    """How many of the shape each node could take beside what stands there."""
+    wants = np.array(columns(shape.need), dtype=np.int64)
+    able: Mask = snapshot.open & (snapshot.free >= wants).all(axis=1)
+    if shape.provider:
+        able &= snapshot.offers(shape.provider)
+    slots: Ints = np.zeros(len(snapshot), dtype=np.int64)
+    whole = np.array([len(node.cells) < 2 for node in snapshot.nodes], dtype=np.bool_)
+    if shape.machine_share is MachineShare.PART:
+        plain = np.flatnonzero(able & whole)
+        needed = wants > 0
+        slots[plain] = (snapshot.free[plain][:, needed] // wants[needed]).min(axis=1, initial=1 << 30)
+        able &= ~whole
+    for number in np.flatnonzero(able):
+        slots[number] = _by_trying(snapshot, snapshot.nodes[number].name, shape)
+    return slots
+
+
+def after_loss(snapshot: Snapshot, shapes: Sequence[Request], running: Iterable[Running]) -> list[Loss]:
+    """One loss for each domain of each axis that has nodes."""
+    by_node: dict[str, list[Running]] = {}
+    for each in running:
+        by_node.setdefault(each.node, []).append(each)
+    losses = []
+    for axis in AXES:
+        domains = snapshot.domains(axis)
+        for code, name in enumerate(domains.names):
+            losses.append(_lose(snapshot, axis, name, domains.codes == code, shapes, by_node))
+    return losses
+
+
+def worst(losses: Iterable[Loss], axis: str, shape: int) -> Loss | None:
+    """The loss of that axis that leaves least room for the shape; of equal ones, the one with most unplaced."""
+    found = [loss for loss in losses if loss.axis == axis]
+    return min(found, key=lambda loss: (loss.fits[shape], -loss.unplaced, loss.domain), default=None)
+
+
+def _lose(
+    snapshot: Snapshot,
+    axis: str,
+    domain: str,
+    lost: Mask,
+    shapes: Sequence[Request],
+    by_node: dict[str, list[Running]],
+) -> Loss:
+    was_open = snapshot.open.copy()
+    numbers = np.flatnonzero(lost)
+    gone = [each for number in numbers for each in by_node.get(snapshot.nodes[number].name, ())]
+    snapshot.open[lost] = False
+    for each in gone:
+        snapshot.count(each.request.service, each.node, -1)
+    answers = place(snapshot, [each.request for each in gone if each.moves])
+    placed = [answer for answer in answers if isinstance(answer, Placed)]
+    counted = fits(snapshot, shapes)
+    for answer in placed:
+        snapshot.give_back(answer.node, answer.share)
+        snapshot.count(answer.request.service, answer.node, -1)
+    for each in gone:
+        snapshot.count(each.request.service, each.node, 1)
+    snapshot.open[:] = was_open
+    moving = len(answers)
+    return Loss(axis, domain, len(numbers), len(placed), moving - len(placed), len(gone) - moving, counted)
+
+
+def _by_trying(snapshot: Snapshot, node: str, shape: Request) -> int:
+    """For nodes where the cells decide: take until there is no room, and give it all back."""
+    taken: list[Share] = []
+    while (share := snapshot.share_on(node, shape)) is not None:
+        snapshot.take(node, share)
+        taken.append(share)
+    for share in taken:
+        snapshot.give_back(node, share)
+    return len(taken)

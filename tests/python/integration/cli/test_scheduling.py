@@ -1,0 +1,105 @@
+"""plan, capacity, schedule-snapshot and schedule-replay, with every process of the design for real."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import documents
+from benchmarks.site import Site
+from controller.cli.exits import ExitCode
+from tests.python.integration.cli.conftest import Shell
+from tests.python.integration.cli.test_tour import NODES, _items, _machines, _until
+from tests.python.integration.cli.test_tour import running as running
+from tests.python.integration.cli.test_tour import shell as shell
+
+
+def service(name: str, replicas: int, flavor: str = "small") -> dict[str, Any]:
+    made = documents.service(replicas)
+    made["name"] = name
+    made["spec"]["compute"]["flavor"] = flavor
+    return made
+
+
+def flavor(name: str, **sizes: Any) -> dict[str, Any]:
+    spec = {"provider": "memory", "sizes": {"vcpus": 1, "memory_mib": 256, "disk_gib": 1, **sizes}}
+    return {"kind": "ResourceFlavor", "name": name, "spec": spec}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.design("J8", "J9", "J10", "J11", "I1")
+async def test_a_plan_is_what_is_done_and_a_saved_snapshot_says_the_same(shell: Shell, running: Site) -> None:
+    await _until(lambda: [node["state"] for node in _items(shell, "nodes")] == ["Up"] * NODES)
+    wanted = [flavor("large", vcpus=2), service("web", 3), service("db", 2, "large")]
+    text = json.dumps(wanted)
+
+    steps = json.loads(shell.ok("plan", "-f", "-", "-o", "json", stdin=text))["changes"]
+    assert steps[0]["forecast"] is None
+    web, db = (step["forecast"] for step in steps[1:])
+    assert (web["cluster"], list(web["placements"])) == (documents.CLUSTER, ["web-0", "web-1", "web-2"])
+    assert web["capacity"]["vcpus"]["after"] == db["capacity"]["vcpus"]["before"], "services of one file see each other"
+    lines = shell.ok("plan", "-f", "-", stdin=text).splitlines()
+    assert any(line.split()[:2] == ["db-0", db["placements"]["db-0"]] for line in lines)
+    assert any(line.split()[0] == "vcpus" and line.endswith("-4") for line in lines if line.split())
+
+    file = str(shell.folder / "snapshot.json")
+    assert f"{file}: {NODES} nodes, 0 services" in shell.ok("schedule-snapshot", documents.CLUSTER, "-o", file)
+    replayed = json.loads(shell.ok("schedule-replay", file, "-f", "-", "-o", "json", stdin=text))
+    for step, again in zip(steps[1:], replayed, strict=True):
+        assert again["key"] == step["key"]
+        for name in ("cluster", "placements", "why", "capacity"):
+            assert again["forecast"][name] == step["forecast"][name], name
+
+    shell.ok("apply", "-f", "-", stdin=text)
+    await _until(lambda: {one[1] for one in _machines(shell).values()} == {"Active"} and len(_machines(shell)) == 5)
+    assert {name: one[0] for name, one in _machines(shell).items()} == {**web["placements"], **db["placements"]}
+
+    more = json.dumps([service("web", 4), service("db", 1, "small")])
+    up, down = (
+        step["forecast"] for step in json.loads(shell.ok("plan", "-f", "-", "-o", "json", stdin=more))["changes"]
+    )
+    assert list(up["placements"]) == ["web-3"]
+    assert (down["placements"], list(down["leaving"]), list(down["resized"])) == ({}, ["db-1"], ["db-0"])
+
+    told = shell.ok("capacity").splitlines()
+    header = " ".join(told[0].split())
+    assert header == "CLUSTER FLAVOR FITS AFTER WORST RACK AFTER WORST POWER AFTER WORST NETWORK"
+    assert told[1].split()[:2] == [documents.CLUSTER, "large"]
+    assert any(f"{NODES} of {NODES} nodes take new resources; 5 Computes" in line for line in told)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.design("J8")
+async def test_a_refusal_shows_the_counted_reasons(shell: Shell, running: Site) -> None:
+    await _until(lambda: [node["state"] for node in _items(shell, "nodes")] == ["Up"] * NODES)
+    text = json.dumps([flavor("huge", vcpus=1000), service("web", 1, "huge")])
+    lines = [line.strip() for line in shell.ok("plan", "-f", "-", stdin=text).splitlines()]
+    reason = f"{NODES} nodes: {NODES} too few vcpus"
+    assert "no cluster would take it" in lines
+    assert f"cluster {documents.CLUSTER} would not take it: {reason}" in lines
+    file = str(shell.folder / "snapshot.json")
+    shell.ok("schedule-snapshot", documents.CLUSTER, "-o", file)
+    again = shell.run("schedule-replay", file, "-f", "-", stdin=text)
+    assert again.exit_code == ExitCode.REFUSED
+    assert f"cluster {documents.CLUSTER} would not take it: {reason}" in again.output
+
+
+def test_a_file_that_is_no_snapshot_is_one_clear_error(empty_shell: Shell, tmp_path: Path) -> None:
+    web = empty_shell.write("web.json", json.dumps(documents.service(1)))
+    good = {"cluster": "c", "flavors": [], "scheduling": {"version": 1, "nodes": [], "services": {}}}
+    for text, code, message in (
+        ("{", ExitCode.INVALID, "is no JSON"),
+        ("{}", ExitCode.INVALID, "is not what schedule-snapshot writes"),
+        (json.dumps({**good, "scheduling": {}}), ExitCode.INVALID, "version: must be 1"),
+        (json.dumps(good), ExitCode.INVALID, "ResourceFlavor small does not exist"),
+    ):
+        file = empty_shell.write("bad.json", text)
+        result = empty_shell.run("schedule-replay", file, "-f", web)
+        assert result.exit_code == code, result.output
+        (line,) = result.stderr.splitlines()
+        assert message in line
+    missing = empty_shell.run("schedule-replay", str(tmp_path / "none.json"), "-f", web)
+    assert missing.exit_code == ExitCode.USAGE

@@ -1,0 +1,163 @@
+"""How many more fit, now and after a loss: against counting one by one, and drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.model.node import Capacity
+from controller.model.schedule_policy import SchedulePolicy
+from controller.schedule import NodeFacts, Request, Snapshot, headroom
+from controller.schedule.headroom import Loss, Running
+
+SMALL = Capacity(vcpus=1, memory_mib=256, disk_gib=1)
+
+
+def node(name: str, *, rack: str = "", power: str = "", vcpus: float = 4, **facts: Any) -> NodeFacts:
+    total = Capacity(vcpus=vcpus, memory_mib=4096, disk_gib=100)
+    return NodeFacts(name, total, zones={"rack": rack, "power": power}, providers=frozenset({"memory"}), **facts)
+
+
+def shape(need: Capacity = SMALL, **fields: Any) -> Request:
+    return Request("shape", "", 0, need, "memory", **fields)
+
+
+def running(service: str, *nodes: str, rules: Any = (), moves: bool = True, need: Capacity = SMALL) -> list[Running]:
+    policy = SchedulePolicy.model_validate({"rules": rules})
+    return [
+        Running(Request(f"{service}-{index}", service, index, need, "memory", policy), name, moves)
+        for index, name in enumerate(nodes)
+    ]
+
+
+def snapshot(facts: list[NodeFacts], those: list[Running]) -> Snapshot:
+    made = Snapshot(facts, [(each.request.service, each.node) for each in those])
+    for each in those:
+        share = made.share_on(each.node, each.request)
+        assert share is not None
+        made.take(each.node, share)
+    return made
+
+
+def state(made: Snapshot) -> tuple[Any, ...]:
+    return made.free.tolist(), made.open.tolist(), made.on_nodes("web").tolist()
+
+
+def by_domain(losses: list[Loss], axis: str) -> dict[str, Loss]:
+    return {loss.domain: loss for loss in losses if loss.axis == axis}
+
+
+@pytest.mark.design("I1")
+def test_1_closed_nodes_and_foreign_providers_take_nothing() -> None:
+    facts = [node("a"), node("b", schedulable=False), node("c", draining=True), node("d", state="Down")]
+    made = Snapshot(facts)
+    assert headroom.fits(made, [shape(), shape(Capacity(vcpus=3, memory_mib=1, disk_gib=1))]) == (4, 1)
+    assert headroom.fits(made, [Request("x", "", 0, SMALL, "libvirt")]) == (0,)
+    assert headroom.fits(Snapshot([]), [shape()]) == (0,)
+
+
+_amount = st.integers(0, 6)
+_capacity = st.builds(
+    lambda vcpus, memory, disk, iops: Capacity(
+        vcpus=vcpus / 2, memory_mib=memory * 256, disk_gib=disk, disk_iops=iops * 100
+    ),
+    _amount,
+    _amount,
+    _amount,
+    _amount,
+)
+
+
+@pytest.mark.design("I1")
+@settings(max_examples=200, deadline=None)
+@given(
+    nodes=st.lists(st.tuples(_capacity, _capacity), min_size=1, max_size=5),
+    need=_capacity.filter(lambda size: size.vcpus > 0),
+)
+def test_2_the_arrays_count_what_taking_one_by_one_does(nodes: list[tuple[Capacity, Capacity]], need: Capacity) -> None:
+    facts = [
+        NodeFacts(f"n{number}", total, taken, providers=frozenset({"memory"}))
+        for number, (total, taken) in enumerate(nodes)
+    ]
+    made = Snapshot(facts)
+    before = made.free.copy()
+    counted = headroom.per_node(made, shape(need))
+    assert (made.free == before).all()
+    assert counted.tolist() == [_one_by_one(made, each.name, shape(need)) for each in made.nodes]
+
+
+def _one_by_one(made: Snapshot, name: str, wanted: Request) -> int:
+    count = 0
+    while (share := made.share_on(name, wanted)) is not None:
+        made.take(name, share)
+        count += 1
+    return count
+
+
+@pytest.mark.design("J4", "I1")
+def test_3_after_a_loss_what_stood_there_is_placed_first() -> None:
+    """
+    r1: [a 4 vcpus: web-0 web-1]   r2: [b 4: web-2]   r3: [c 4]        lost r1: 8 - 1 - 2 = 5 are left
+    """
+    facts = [node("a", rack="r1"), node("b", rack="r2"), node("c", rack="r3")]
+    those = running("web", "a", "a", "b")
+    made = snapshot(facts, those)
+    before = state(made)
+    found = by_domain(headroom.after_loss(made, [shape()], those), "rack")
+    assert found["r1"] == Loss("rack", "r1", nodes=1, moved=2, unplaced=0, staying=0, fits=(5,))
+    assert found["r2"] == Loss("rack", "r2", nodes=1, moved=1, unplaced=0, staying=0, fits=(5,))
+    assert found["r3"] == Loss("rack", "r3", nodes=1, moved=0, unplaced=0, staying=0, fits=(5,))
+    assert state(made) == before, "the snapshot is put back as it was"
+
+
+@pytest.mark.design("J4", "J11")
+def test_4_what_moves_keeps_its_rules_and_may_find_no_place() -> None:
+    """
+    r1: [a: web-0]   r2: [b: web-1]     one per rack, hard: lost r1, web-0 finds no other rack
+    """
+    hard = [{"axis": "rack", "mode": "AntiAffinity", "hard": True}]
+    facts = [node("a", rack="r1"), node("b", rack="r2")]
+    those = running("web", "a", "b", rules=hard)
+    found = by_domain(headroom.after_loss(snapshot(facts, those), [shape()], those), "rack")
+    assert found["r1"] == Loss("rack", "r1", nodes=1, moved=0, unplaced=1, staying=0, fits=(3,))
+
+
+@pytest.mark.design("J3")
+def test_5_a_place_that_the_lost_copy_had_is_free_for_another() -> None:
+    """
+    A: [a r1: web-0] [b r2]    B: [c r3: web-1]     one per power, hard, on rack level: lost r1, web-0 goes to b
+    """
+    hard = [{"axis": "power", "mode": "AntiAffinity", "hard": True}]
+    facts = [node("a", rack="r1", power="A"), node("b", rack="r2", power="A"), node("c", rack="r3", power="B")]
+    those = running("web", "a", "c", rules=hard)
+    found = by_domain(headroom.after_loss(snapshot(facts, those), [shape()], those), "rack")
+    assert (found["r1"].moved, found["r1"].unplaced) == (1, 0)
+
+
+def test_6_what_is_not_to_move_stays_down_and_takes_no_room() -> None:
+    facts = [node("a", rack="r1"), node("b", rack="r2")]
+    those = running("web", "a", "a") + running("batch", "a", moves=False)
+    found = by_domain(headroom.after_loss(snapshot(facts, those), [shape()], those), "rack")
+    assert found["r1"] == Loss("rack", "r1", nodes=1, moved=2, unplaced=0, staying=1, fits=(2,))
+
+
+@pytest.mark.design("J3", "J4")
+def test_7_the_worst_domain_is_the_one_that_leaves_least() -> None:
+    """
+    A: [a r1] [b r1]    A+B: [c r2]     the larger rack is the worst one, and so is its power domain
+    """
+    facts = [node("a", rack="r1", power="A"), node("b", rack="r1", power="A"), node("c", rack="r2", power="A+B")]
+    losses = headroom.after_loss(Snapshot(facts), [shape()], [])
+    for axis, domain in (("rack", "r1"), ("power", "A")):
+        found = headroom.worst(losses, axis, 0)
+        assert found is not None
+        assert (found.domain, found.fits) == (domain, (4,))
+    assert headroom.worst(losses, "network", 0) is None
+
+
+def test_8_a_node_without_the_axis_is_lost_with_no_domain() -> None:
+    losses = headroom.after_loss(Snapshot([node("a", rack="r1"), node("b")]), [shape()], [])
+    assert {loss.domain: loss.fits for loss in losses} == {"r1": (4,)}
