@@ -112,4 +112,4 @@ class SchedulePolicy(Part):
 
     def chooses_power(self) -> bool:
         """True when a rule says spread or gather over the power axis (J3)."""
-        return any(rule.axis == "power" for rule in self.rules)
+        return any(rule.axis == "power" for rule in self.all_rules())

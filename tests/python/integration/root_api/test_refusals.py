@@ -144,6 +144,29 @@ async def test_the_power_axis_must_be_chosen(site: Api) -> None:
     assert "power axis" in errors_of(answer)["spec.compute"]
 
 
+@pytest.mark.design("J3", "J8")
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+async def test_the_message_says_how_to_choose_and_every_way_of_choosing_is_taken(site: Api, dry_run: str) -> None:
+    document = deepcopy(SERVICE)
+    compute = document["spec"]["compute"]
+    for unchosen in ({}, {"rules": []}, {"NodeLabelHardAntiAffinities": ["room"]}):
+        compute["schedule_policy"] = unchosen
+        answer = await site.put("/v1/regions/kanto/services/web", json=document, params={"dry_run": dry_run})
+        assert answer.status_code == 422
+        message = errors_of(answer)["spec.compute"]
+        assert '{"axis": "power", "mode": "AntiAffinity"} to spread over power domains' in message
+        assert '{"axis": "power", "mode": "Affinity"} to gather in one (redundancy is then by GSLB)' in message
+    for chosen in (
+        {"rules": [{"axis": "power", "mode": "AntiAffinity", "hard": True}]},
+        {"rules": [{"axis": "power", "mode": "Affinity", "value": "feed-a"}]},
+        {"NodeLabelSoftUntiAffinities": ["power"]},
+        {"NodeLabelHardAffinities": ["power"]},
+    ):
+        compute["schedule_policy"] = chosen
+        answer = await site.put("/v1/regions/kanto/services/web", json=document, params={"dry_run": "true"})
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.design("K4")
 async def test_a_loadbalancer_comes_and_goes_only_with_its_service(service: Api) -> None:
     document = deepcopy(SERVICE)
