@@ -60,6 +60,7 @@ def _node(node: NodeFacts) -> dict[str, Any]:
                 "total": _capacity(cell.total),
                 "taken": _capacity(cell.taken),
                 "free_cpus": list(cell.free_cpus),
+                "pinned_cpus": list(cell.pinned_cpus),
             }
             for cell in node.cells
         ],
@@ -73,6 +74,7 @@ def _parse_node(raw: Mapping[str, Any]) -> NodeFacts:
             Capacity.model_validate(cell["total"]),
             Capacity.model_validate(cell["taken"]),
             tuple(map(int, cell["free_cpus"])),
+            tuple(map(int, cell["pinned_cpus"])),
         )
         for cell in raw["cells"]
     )

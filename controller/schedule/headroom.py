@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from controller.model.flavor import MachineShare
-from controller.model.node import Share
+from controller.schedule import shares
 from controller.schedule.place import Placed, place
-from controller.schedule.snapshot import Ints, Mask, Request, Snapshot, columns
+from controller.schedule.snapshot import Ints, Mask, Request, Snapshot
 
 AXES = ("rack", "power", "network")
 """Whose domains may be lost one at a time."""
@@ -58,19 +57,11 @@ def fits(snapshot: Snapshot, shapes: Sequence[Request]) -> tuple[int, ...]:
 
 def per_node(snapshot: Snapshot, shape: Request) -> Ints:
     """How many of the shape each node could take beside what stands there."""
-    wants = np.array(columns(shape.need), dtype=np.int64)
-    able: Mask = snapshot.open & (snapshot.free >= wants).all(axis=1)
-    if shape.provider:
-        able &= snapshot.offers(shape.provider)
+    able: Mask = snapshot.open & snapshot.offers(shape.provider) if shape.provider else snapshot.open
     slots: Ints = np.zeros(len(snapshot), dtype=np.int64)
-    whole = np.array([len(node.cells) < 2 for node in snapshot.nodes], dtype=np.bool_)
-    if shape.machine_share is MachineShare.PART:
-        plain = np.flatnonzero(able & whole)
-        needed = wants > 0
-        slots[plain] = (snapshot.free[plain][:, needed] // wants[needed]).min(axis=1, initial=1 << 30)
-        able &= ~whole
-    for number in np.flatnonzero(able):
-        slots[number] = _by_trying(snapshot, snapshot.nodes[number].name, shape)
+    numbers = np.flatnonzero(able)
+    if len(numbers):
+        slots[numbers] = shares.count(snapshot, numbers, snapshot.shape(shape))
     return slots
 
 
@@ -101,10 +92,10 @@ def _lose(
     shapes: Sequence[Request],
     by_node: dict[str, list[Running]],
 ) -> Loss:
-    was_open = snapshot.open.copy()
     numbers = np.flatnonzero(lost)
+    closing = [snapshot.nodes[number].name for number in np.flatnonzero(lost & snapshot.open)]
     gone = [each for number in numbers for each in by_node.get(snapshot.nodes[number].name, ())]
-    snapshot.open[lost] = False
+    snapshot.close(closing, "lost")
     for each in gone:
         snapshot.count(each.request.service, each.node, -1)
     answers = place(snapshot, [each.request for each in gone if each.moves])
@@ -115,17 +106,6 @@ def _lose(
         snapshot.count(answer.request.service, answer.node, -1)
     for each in gone:
         snapshot.count(each.request.service, each.node, 1)
-    snapshot.open[:] = was_open
+    snapshot.reopen(closing)
     moving = len(answers)
     return Loss(axis, domain, len(numbers), len(placed), moving - len(placed), len(gone) - moving, counted)
-
-
-def _by_trying(snapshot: Snapshot, node: str, shape: Request) -> int:
-    """For nodes where the cells decide: take until there is no room, and give it all back."""
-    taken: list[Share] = []
-    while (share := snapshot.share_on(node, shape)) is not None:
-        snapshot.take(node, share)
-        taken.append(share)
-    for share in taken:
-        snapshot.give_back(node, share)
-    return len(taken)

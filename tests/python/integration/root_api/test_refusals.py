@@ -149,6 +149,7 @@ async def test_the_power_axis_must_be_chosen(site: Api) -> None:
 async def test_the_message_says_how_to_choose_and_every_way_of_choosing_is_taken(site: Api, dry_run: str) -> None:
     document = deepcopy(SERVICE)
     compute = document["spec"]["compute"]
+    unchosen: dict[str, Any]
     for unchosen in ({}, {"rules": []}, {"NodeLabelHardAntiAffinities": ["room"]}):
         compute["schedule_policy"] = unchosen
         answer = await site.put("/v1/regions/kanto/services/web", json=document, params={"dry_run": dry_run})

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controller.model.flavor import MachineShare
 from controller.model.node import Capacity
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import NodeFacts, Request, Snapshot, headroom
+from controller.schedule import CellFacts, NodeFacts, Request, Snapshot, headroom
 from controller.schedule.headroom import Loss, Running
 
 SMALL = Capacity(vcpus=1, memory_mib=256, disk_gib=1)
@@ -161,3 +162,72 @@ def test_7_the_worst_domain_is_the_one_that_leaves_least() -> None:
 def test_8_a_node_without_the_axis_is_lost_with_no_domain() -> None:
     losses = headroom.after_loss(Snapshot([node("a", rack="r1"), node("b")]), [shape()], [])
     assert {loss.domain: loss.fits for loss in losses} == {"r1": (4,)}
+
+
+def numa(name: str, *frees: int) -> NodeFacts:
+    """A node of cells with 4 vcpus and 2 GiB each, so many of the vcpus free."""
+    cell = Capacity(vcpus=4, memory_mib=2048)
+    cells = tuple(CellFacts(number, cell, Capacity(vcpus=4 - free)) for number, free in enumerate(frees))
+    total = Capacity(vcpus=4 * len(frees), memory_mib=2048 * len(frees), disk_gib=100)
+    taken = Capacity(vcpus=4 * len(frees) - sum(frees))
+    return NodeFacts(name, total, taken, providers=frozenset({"memory"}), cells=cells)
+
+
+@pytest.mark.design("I1", "I5")
+def test_9_cells_whole_cells_and_whole_machines() -> None:
+    """
+    [a] cells 4+4 free   [b] cells 3+3   [c] cells 4+2   [d] one cell, 4 free       3 vcpus fit into one cell only
+    """
+    made = Snapshot([numa("a", 4, 4), numa("b", 3, 3), numa("c", 4, 2), numa("d", 4)])
+    three = Capacity(vcpus=3, memory_mib=256, disk_gib=1)
+    assert headroom.per_node(made, shape(three)).tolist() == [2, 2, 1, 1]
+    assert headroom.per_node(made, shape(SMALL)).tolist() == [8, 6, 6, 4]
+    assert headroom.per_node(made, shape(three, machine_share=MachineShare.CELL)).tolist() == [2, 0, 1, 1]
+    assert headroom.per_node(made, shape(three, machine_share=MachineShare.MACHINE)).tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.design("I1", "I5")
+@settings(max_examples=200, deadline=None)
+@given(
+    frees=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=3), min_size=1, max_size=4),
+    vcpus=st.integers(1, 9),
+    memory=st.integers(1, 12),
+    how=st.sampled_from(MachineShare),
+)
+def test_10_of_cells_too_the_arrays_count_what_taking_one_by_one_does(
+    frees: list[list[int]], vcpus: int, memory: int, how: MachineShare
+) -> None:
+    made = Snapshot([numa(f"n{number}", *each) for number, each in enumerate(frees)])
+    wanted = shape(Capacity(vcpus=vcpus, memory_mib=256 * memory, disk_gib=1), machine_share=how)
+    counted = headroom.per_node(made, wanted).tolist()
+    assert counted == [_one_by_one(made, each.name, wanted) for each in made.nodes]
+
+
+@pytest.mark.design("J4", "I5")
+def test_11_a_whole_machine_that_is_lost_needs_an_empty_one() -> None:
+    """
+    r1: [a: one-0, whole]   r2: [b: empty]   r3: [c: web-0]        lost r1: one-0 takes b, no whole one is left
+    """
+    whole = shape(SMALL, machine_share=MachineShare.MACHINE)
+    one = [Running(Request("one-0", "one", 0, SMALL, "memory", machine_share=MachineShare.MACHINE), "a", True)]
+    those = one + running("web", "c")
+    made = snapshot([node("a", rack="r1"), node("b", rack="r2"), node("c", rack="r3")], those)
+    assert headroom.fits(made, [whole, shape()]) == (1, 7)
+    found = by_domain(headroom.after_loss(made, [whole, shape()], those), "rack")
+    assert found["r1"] == Loss("rack", "r1", nodes=1, moved=1, unplaced=0, staying=0, fits=(0, 3))
+    assert headroom.fits(made, [whole, shape()]) == (1, 7)
+
+
+@pytest.mark.design("I1", "J4")
+def test_12_losses_one_after_the_other_are_those_of_a_fresh_snapshot() -> None:
+    """Thirty racks of four nodes, services spread over them; what one loss did leaves no trace in the next."""
+    facts = [node(f"r{number % 30:02}-n{number}", rack=f"r{number % 30:02}") for number in range(120)]
+    spread = [{"axis": "rack", "mode": "AntiAffinity"}]
+    names = [each.name for each in facts]
+    those = [one for at in range(60) for one in running(f"s{at:02}", *names[at : at + 3], rules=spread)]
+    wanted = [shape(), shape(Capacity(vcpus=2, memory_mib=256, disk_gib=1))]
+    together = headroom.after_loss(snapshot(facts, those), wanted, those)
+    assert len(together) == 30
+    for loss in together:
+        assert (loss.unplaced, loss.nodes) == (0, 4)
+        assert loss.fits[0] == 4 * (120 - 4) - len(those), f"{loss}: nothing is placed on what is lost, nothing twice"
