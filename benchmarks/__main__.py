@@ -15,6 +15,7 @@ BENCHMARKS = {
     "service": "benchmarks.service",
     "agents": "benchmarks.agents",
     "schedule": "benchmarks.schedule",
+    "placements": "benchmarks.placements",
 }
 PURE = frozenset({"schedule"})
 """Those that need no database."""

@@ -47,11 +47,11 @@ class Site:
         """A REST client as admin."""
         return Client(f"http://127.0.0.1:{self.rest_port}", token=self.token)
 
-    def start(self, *roles: str) -> Self:
-        """Start processes of the design and wait until each is ready."""
+    def start(self, *roles: str, **settings: Any) -> Self:
+        """Start processes of the design, with more ``settings``, and wait until each is ready."""
         for role in roles:
             config = self.folder / f"{role}.toml"
-            config.write_text(toml(self._settings(role)))
+            config.write_text(toml({**self._settings(role), **settings}))
             self.spawn(role, sys.executable, "-m", "controller.cli", "run", role, "--config", str(config))
         for role in roles:
             self._wait_ready(role)

@@ -24,6 +24,7 @@ from controller.clock import Clock
 from controller.cluster import computes, loadbalancers, nodes, world
 from controller.cluster.forget import drain
 from controller.cluster.keys import parse_key
+from controller.cluster.node_cache import NodeCache
 from controller.cluster.nodes import Silence
 from controller.errors import StaleTerm, TemporaryError, VersionsGone
 from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
@@ -39,6 +40,8 @@ from controller.store.database import Database, Fence, Transaction
 _KINDS = (COMPUTE.name, LOADBALANCER.name, ASSIGNMENT.name, NODE.name)
 _HOUSEKEEPING_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
+_SHOWN_AT_ONCE = 200
+"""Of how many nodes it is written in one look what is taken of them."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class ClusterController:
         self._own: set[int] = set()
         self._unplaced: set[str] = set()
         self._nodes: dict[str, Node] = {}
+        self._node_cache = NodeCache()
+        self._shown_last = ""
         self._workloads = BatchLoop(
             "workloads", self._work, clock=clock, keys=self._keys, resync=pace.resync, report=report
         )
@@ -123,7 +128,7 @@ class ClusterController:
         return {}
 
     def _pass(self, tx: Transaction, keys: frozenset[str]) -> _Pass:
-        plan = world.load(tx, self._cluster, map(parse_key, keys))
+        plan = world.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
         found = list(plan.workloads.values())
         computes.reconcile(plan, [each for each in found if isinstance(each, Compute)])
         loadbalancers.reconcile(plan, [each for each in found if isinstance(each, Loadbalancer)])
@@ -157,14 +162,17 @@ class ClusterController:
 
     def _wake(self, batch: list[Change]) -> None:
         keys: set[str] = set()
-        for change in batch:
-            if isinstance(change.resource, Node):
-                self._node_changed(change, change.resource)
-            elif isinstance(change.resource, Assignment):
-                self._assignment_changed(change.resource)
-                if change.version not in self._own and change.verb != Verb.DELETED:
-                    keys.add(str(world.workload_key(change.resource)))
-            elif change.version not in self._own and change.verb != Verb.DELETED:
+        draining = any(map(_wants_drain, self._nodes.values()))
+        for change in batch:  # what need not be parsed is not: of many placements most changes are our own
+            others = change.version not in self._own and change.verb != Verb.DELETED
+            if change.kind == NODE.name:
+                self._node_changed(change, cast(Node, change.resource))
+            elif change.kind == ASSIGNMENT.name:
+                if draining:
+                    self._assignment_changed(cast(Assignment, change.resource))
+                if others:
+                    keys.add(str(world.workload_key(cast(Assignment, change.resource))))
+            elif others:
                 keys.add(f"{change.kind} {change.path}")
         self._own = {version for version in self._own if version > batch[-1].version}
         self._workloads.wake(*keys)
@@ -192,7 +200,8 @@ class ClusterController:
         """Bring the nodes' states and shown usage up to date; remove those that are to go and empty."""
         known = dict(self._nodes)
         seen = await self._db.aread(lambda tx: nodes.look(tx, known, self._silence))
-        different = {name: each for name, each in seen.items() if nodes.differs(known[name], each)}
+        different = nodes.due(known, seen, self._shown_last, _SHOWN_AT_ONCE)
+        self._shown_last = next(reversed(different), "")
         leaving = [node for node in known.values() if node.status == "Deleting"]
         if not different and not leaving:
             return

@@ -54,9 +54,7 @@ def look(tx: Transaction, names: Iterable[str], silence: Silence) -> dict[str, S
     """What each of the nodes is to be shown as now."""
     beats = processes.beats(tx)
     usage = capacity.usage(tx)
-    counts: dict[str, int] = {}
-    for node, _ in capacity.takings(tx):
-        counts[node] = counts.get(node, 0) + 1
+    counts = capacity.counts(tx)
     found = {}
     for name in names:
         state, reason = judge(beats.get(name), tx.now, silence)
@@ -69,6 +67,22 @@ def differs(node: Node, seen: Seen) -> bool:
     """Whether the node's row says something else."""
     shown = (node.state, node.state_reason, node.observed.get("taken"), node.observed.get("computes"))
     return shown != (seen.state, seen.reason, seen.taken.model_dump(), seen.computes)
+
+
+def due(known: Mapping[str, Node], seen: Mapping[str, Seen], after: str, most: int) -> dict[str, Seen]:
+    """What is to be written now: every changed state, and of what is taken ``most`` nodes' only.
+
+    What is taken is for people to see, so thousands of placements must not wait while it is written
+    of each node again and again. Turns go by name, those behind ``after`` first.
+    """
+    different = {name: each for name, each in seen.items() if differs(known[name], each)}
+    turned = {
+        name: each
+        for name, each in different.items()
+        if (each.state, each.reason) != (known[name].state, known[name].state_reason)
+    }
+    others = sorted(different.keys() - turned.keys(), key=lambda name: (name <= after, name))
+    return turned | {name: different[name] for name in others[:most]}
 
 
 def write(tx: Transaction, cluster: str, seen: Mapping[str, Seen]) -> list[Node]:

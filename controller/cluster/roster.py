@@ -145,14 +145,15 @@ class Roster:
     def _take(self, batch: list[Change]) -> None:
         deltas: dict[str, Delta] = defaultdict(Delta)
         for change in batch:
-            if isinstance(change.resource, Assignment):
-                self._take_assignment(change, change.resource, deltas)
-            elif isinstance(change.resource, Node):
+            if change.kind == ASSIGNMENT.name:
+                self._take_assignment(change, cast(Assignment, change.resource), deltas)
+            elif change.kind == NODE.name:
+                row = cast(Node, change.resource)
                 if change.verb == Verb.DELETED:
-                    self._nodes.pop(change.resource.name, None)
-                    self._gone(change.resource.name)
+                    self._nodes.pop(row.name, None)
+                    self._gone(row.name)
                 else:
-                    self._nodes[change.resource.name] = change.resource
+                    self._nodes[row.name] = row
         self._set_version(batch[-1].version)
         for node, delta in deltas.items():
             message = AssignmentsMessage(version=self._version, items=delta.items.values(), removed=delta.removed)

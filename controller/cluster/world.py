@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import cast
 
 from controller.cluster.migration import service_of
+from controller.cluster.node_cache import NodeCache
 from controller.cluster.plan import Plan, Workload, claim_of
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import COMPUTE, Compute
@@ -29,10 +30,10 @@ from controller.store.database import Transaction
 OWNER = "owner"
 
 
-def load(tx: Transaction, cluster: str, keys: Iterable[Key]) -> Plan:
-    """The plan of the workloads of those keys that exist."""
+def load(tx: Transaction, cluster: str, keys: Iterable[Key], nodes: NodeCache | None = None) -> Plan:
+    """The plan of the workloads of those keys that exist; ``nodes`` are kept from pass to pass."""
     found = cast(dict[Key, Workload], resources.get_many(tx, keys))
-    return _StoredPlan(tx, cluster, found)
+    return _StoredPlan(tx, cluster, found, nodes or NodeCache())
 
 
 def load_of_node(tx: Transaction, cluster: str, node: str) -> Plan:
@@ -77,7 +78,7 @@ class _StoredPlan(Plan):
     Capacity that this very plan gives back is free for the next pass only.
     """
 
-    def __init__(self, tx: Transaction, cluster: str, found: Mapping[Key, Workload]) -> None:
+    def __init__(self, tx: Transaction, cluster: str, found: Mapping[Key, Workload], nodes: NodeCache) -> None:
         names = [name for each in found.values() for name in each.observed.get("assignments", ())]
         assignments = cast(
             list[Assignment], list(resources.get_many(tx, (ASSIGNMENT.key(cluster, name) for name in names)).values())
@@ -89,13 +90,14 @@ class _StoredPlan(Plan):
             assignments={each.name: each for each in assignments},
         )
         self._tx = tx
+        self._all_nodes = nodes
         concerned = {each.spec.node for each in assignments}
         concerned |= {each.spec.migrate_to for each in assignments if each.spec.migrate_to}
         self.nodes = _by_name(resources.get_many(tx, (NODE.key(cluster, name) for name in concerned)).values())
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        self.nodes = {**_by_name(resources.list_all(self._tx, NODE.name, parents=(self.cluster,))), **self.nodes}
+        self.nodes = {**self._all_nodes.read(self._tx, self.cluster), **self.nodes}
         self.usage = capacity.usage(self._tx)
         self.cell_usage = capacity.cell_usage(self._tx)
         self.owned_cpus = capacity.owned_cpus(self._tx)
@@ -138,24 +140,15 @@ def _note_assignments(plan: Plan) -> None:
             plan.edit(workload, observed={"assignments": [each.name for each in plan.of(workload)] or None})
 
 
-_FEW = 16
-
-
 def _standing(tx: Transaction, workloads: Iterable[AnyResource]) -> list[tuple[str, str]]:
     """(service, node) of every Compute of the workloads' services that has a node and is to stay."""
-    services = {(each.project, each.region, each.spec.service) for each in workloads if isinstance(each, Compute)}
-    if len(services) <= _FEW:
-        members = [
-            each
-            for project, region, service in sorted(services)
-            for each in resources.list_all(
-                tx, COMPUTE.name, parents=(region,), project=project, fields={"spec.service": service}
-            )
-        ]
-    else:
-        members = resources.list_all(tx, COMPUTE.name)
-    return [
-        (service_of(each), each.observed["node"])
-        for each in cast(list[Compute], members)
-        if each.observed.get("node") and not each.status.startswith("Deleting")
-    ]
+    services = {service_of(each) for each in workloads if isinstance(each, Compute)}
+    if not services:
+        return []
+    standing = []
+    fields = ("project", "region", "spec.service", "observed.node", "status")
+    for project, region, name, node, status in resources.texts(tx, COMPUTE.name, fields, given="observed.node"):
+        service = f"{project}/{region}/{name}"
+        if node and service in services and not str(status).startswith("Deleting"):
+            standing.append((service, node))
+    return standing

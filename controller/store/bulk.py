@@ -1,18 +1,23 @@
 """Many rows in one statement.
 
 SQLite is quickest with one prepared statement run for each row. PostgreSQL pays a message for
-each, so there all rows travel as one JSON value that the server unfolds (several times quicker).
+each, so there new rows stream in with COPY (the server stores the first while the last are still
+being made), and rows to be changed travel as one JSON value that the server unfolds.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, Table, bindparam
 from sqlalchemy import insert as sql_insert
 from sqlalchemy import update as sql_update
+from sqlalchemy.exc import DBAPIError
 
 from controller.store.database import Transaction
 from controller.store.tables import JsonText
@@ -20,15 +25,22 @@ from controller.store.tables import JsonText
 Row = Mapping[str, Any]
 
 
-def insert(tx: Transaction, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all have the same columns."""
-    if not rows:
+_ROWS_PER_MESSAGE = 100
+
+
+def insert(tx: Transaction, table: Table, rows: Iterable[Row]) -> None:
+    """Insert rows that all have the same columns; a generator of them is run along with the server."""
+    remaining = iter(rows)
+    first = next(remaining, None)
+    if first is None:
         return
+    remaining = chain((first,), remaining)
     if tx.dialect != "postgresql":
-        tx.connection.execute(sql_insert(table), list(rows))
+        tx.connection.execute(sql_insert(table), list(remaining))
         return
-    names = ", ".join(_quoted(rows[0]))
-    _run(tx, table, rows, f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_given(table, rows)}")  # noqa: S608
+    with _copy(tx, f"COPY {table.name} ({', '.join(_quoted(first))}) FROM STDIN") as copy:
+        while part := list(islice(remaining, _ROWS_PER_MESSAGE)):
+            copy.write("".join([_line(row) for row in part]).encode())
 
 
 def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> None:
@@ -89,6 +101,45 @@ def add(
     text = f"UPDATE {table.name} SET {assigned} FROM {given} WHERE {' AND '.join(found)}"  # noqa: S608
     document = json.dumps([{name: row[name] for name in (*keys, *names)} for row in rows])
     return tx.connection.exec_driver_sql(text, {"rows": document}).rowcount
+
+
+@contextmanager
+def _copy(tx: Transaction, statement: str) -> Iterator[Any]:
+    """COPY, which SQLAlchemy has no words for; errors come as those of its own statements do."""
+    import psycopg
+
+    connection: Any = tx.connection.connection.driver_connection
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            yield copy
+    except psycopg.Error as error:
+        lost = bool(connection.closed)
+        if lost:
+            tx.connection.invalidate(error)
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=tx.connection.dialect
+        ) from error
+
+
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def _line(row: Row) -> str:
+    """A row in the text format of COPY."""
+    fields = [value if value.__class__ is str else _plain(value) for value in row.values()]
+    line = "\t".join(fields)
+    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(fields):
+        line = "\t".join([_escaped(value) for value in row.values()])
+    return line + "\n"
+
+
+def _plain(value: Any) -> str:
+    return r"\N" if value is None else str(value)
+
+
+def _escaped(value: Any) -> str:
+    return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value) if isinstance(value, str) else _plain(value)
 
 
 def _run(tx: Transaction, table: Table, rows: Sequence[Row], statement: str) -> None:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from controller.errors import Conflict, NoRoom
 from controller.model.node import Capacity, Share
@@ -28,6 +29,7 @@ from controller.store.tables import SIZES, capacity_claim, node_capacity, pinned
 WHOLE = -1
 """In place of a cell's number: the node as a whole."""
 _ZERO = dict.fromkeys(SIZES, 0)
+_TOTAL, _TAKEN = ([node_capacity.c[f"{prefix}{name}"] for name in SIZES] for prefix in ("total_", "taken_"))
 _WORDS = {"vcpus_percent": "vcpus"}
 
 
@@ -97,16 +99,17 @@ def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
 
 def usage(tx: Transaction) -> dict[str, Use]:
     """What each node has as a whole, and what is taken of it."""
-    rows = tx.connection.execute(select(node_capacity).where(node_capacity.c.cell == WHOLE).order_by("node"))
-    return {row.node: _use(row) for row in rows}
+    query = select(node_capacity.c.node, *_TOTAL, *_TAKEN).where(node_capacity.c.cell == WHOLE).order_by("node")
+    return {row[0]: _use(row[1:]) for row in tx.connection.execute(query)}
 
 
 def cell_usage(tx: Transaction) -> dict[str, dict[int, Use]]:
     """The same of each NUMA cell, for the nodes that have several."""
     found: dict[str, dict[int, Use]] = defaultdict(dict)
-    query = select(node_capacity).where(node_capacity.c.cell != WHOLE).order_by("node", "cell")
+    columns = (node_capacity.c.node, node_capacity.c.cell, *_TOTAL, *_TAKEN)
+    query = select(*columns).where(node_capacity.c.cell != WHOLE).order_by("node", "cell")
     for row in tx.connection.execute(query):
-        found[row.node][row.cell] = _use(row)
+        found[row[0]][row[1]] = _use(row[2:])
     return dict(found)
 
 
@@ -128,7 +131,7 @@ def takings(
             return {}
     sizes: dict[tuple[str, str], dict[int, Capacity]] = defaultdict(dict)
     for row in tx.connection.execute(_of(select(capacity_claim), capacity_claim, node, pairs)):
-        sizes[row.node, row.uid][row.cell] = _capacity(row, "")
+        sizes[row.node, row.uid][row.cell] = _capacity(tuple(getattr(row, name) for name in SIZES))
     cpus: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in tx.connection.execute(_of(select(pinned_cpu), pinned_cpu, node, pairs).order_by("cpu")):
         cpus[row.node, row.uid].append(row.cpu)
@@ -140,6 +143,12 @@ def takings(
         )
         for pair, of in sizes.items()
     }
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many have something of each node."""
+    query = select(capacity_claim.c.node, func.count()).where(capacity_claim.c.cell == WHOLE)
+    return {row[0]: row[1] for row in tx.connection.execute(query.group_by(capacity_claim.c.node))}
 
 
 def remove_node(tx: Transaction, node: str) -> None:
@@ -196,13 +205,14 @@ def _prefixed(prefix: str, amounts: Mapping[str, int]) -> dict[str, int]:
     return {f"{prefix}{name}": value for name, value in amounts.items()}
 
 
-def _capacity(row: Any, prefix: str) -> Capacity:
-    sizes = {name: getattr(row, f"{prefix}{name}") for name in SIZES[1:]}
-    return Capacity(vcpus=getattr(row, f"{prefix}vcpus_percent") / 100, **sizes)
+@lru_cache(maxsize=10_000)
+def _capacity(amounts: tuple[int, ...]) -> Capacity:
+    """The capacity of amounts in the order of SIZES; of thousands of nodes, most have what another has."""
+    return Capacity(vcpus=amounts[0] / 100, **dict(zip(SIZES[1:], amounts[1:], strict=True)))
 
 
-def _use(row: Any) -> Use:
-    return Use(_capacity(row, "total_"), _capacity(row, "taken_"))
+def _use(amounts: Sequence[int]) -> Use:
+    return Use(_capacity(tuple(amounts[: len(SIZES)])), _capacity(tuple(amounts[len(SIZES) :])))
 
 
 def _no_room(tx: Transaction, sums: Sequence[Mapping[str, Any]]) -> NoRoom:

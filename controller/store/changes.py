@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 
 from sqlalchemy import delete, func, select, update
 
@@ -45,9 +45,14 @@ class Change:
     verb: str
     kind: str
     path: str
-    resource: AnyResource
-    """Its form after the change; of a deleted one, the last."""
+    document: str
+    """JSON of the resource after the change; of a deleted one, its last form."""
     at: datetime
+
+    @cached_property
+    def resource(self) -> AnyResource:
+        """The document as a model object, made when first asked for: most readers look at few changes only."""
+        return registry.get(self.kind).model.model_validate_json(self.document)
 
 
 def head(tx: Transaction) -> int:
@@ -68,14 +73,7 @@ def since(tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str]
     if kinds is not None:
         statement = statement.where(change.c.kind.in_(kinds))
     return [
-        Change(
-            row.version,
-            row.verb,
-            row.kind,
-            row.path,
-            registry.get(row.kind).model.model_validate_json(row.document),
-            from_microseconds(row.at),
-        )
+        Change(row.version, row.verb, row.kind, row.path, row.document, from_microseconds(row.at))
         for row in tx.connection.execute(statement)
     ]
 
@@ -92,10 +90,10 @@ def compact(tx: Transaction, keep: int) -> None:
 def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]]) -> None:
     """Write the log for ``(version, kind, path, document)``; for ``resources`` only."""
     at = to_microseconds(tx.now)
-    values = [
+    values = (
         {"version": version, "verb": verb.value, "kind": kind, "path": path, "document": document, "at": at}
         for version, kind, path, document in rows
-    ]
+    )
     bulk.insert(tx, change, values)
 
 

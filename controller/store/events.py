@@ -48,14 +48,18 @@ def record(
 
 def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Event]:
     """``record`` for many at once, in a handful of statements."""
-    known = cast(dict[Key, Event], resources.get_many(tx, (_key(one) for one in occurrences)))
-    for one in occurrences:
-        key = _key(one)
-        before = known.get(key)
-        known[key] = _new(tx, one, key) if before is None else _again(tx, before)
-    stored = resources.upsert(tx, list({key: known[key] for key in map(_key, occurrences)}.values()))
+    keys = [_key(one) for one in occurrences]
+    known = cast(dict[Key, Event], resources.get_many(tx, keys))
+    new: dict[Key, Event] = {}
+    old: dict[Key, Event] = {}
+    for key, one in zip(keys, occurrences, strict=True):
+        if key in known:
+            old[key] = _again(tx, old.get(key) or known[key])
+        else:
+            new[key] = _again(tx, new[key]) if key in new else _new(tx, one, key)
+    stored = [*resources.insert(tx, list(new.values())), *resources.update(tx, list(old.values()))]
     by_name = {event.name: cast(Event, event) for event in stored}
-    return [by_name[_key(one).names[0]] for one in occurrences]
+    return [by_name[key.names[0]] for key in keys]
 
 
 def of(tx: Transaction, kind: str, path: str) -> list[Event]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from controller.store import bulk, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
 from controller.store.selectors import LabelFilter
-from controller.store.sql import among
+from controller.store.sql import among, json_text
 from controller.store.tables import claim, from_microseconds, resource, revision, to_microseconds
 
 _NONE: Mapping[str, str] = {}
@@ -127,6 +127,29 @@ def list_all(
     return list_page(tx, kind, parents=parents, project=project, labels=labels, fields=fields).items
 
 
+def marks(tx: Transaction, kind: str, parents: Sequence[str] = ()) -> dict[str, tuple[str, int]]:
+    """Path to (uid, version) of a kind's resources: what tells whether one is still as it was read."""
+    statement = select(resource.c.path, resource.c.uid, resource.c.resource_version).where(
+        *_conditions(tx, kind, parents, None, (), _NONE)
+    )
+    return {row[0]: (row[1], row[2]) for row in tx.connection.execute(statement)}
+
+
+def texts(tx: Transaction, kind: str, fields: Sequence[str], *, given: str) -> list[tuple[str | None, ...]]:
+    """The texts at dotted paths of each resource of a kind that has one at ``given``.
+
+    For facts of very many resources: nothing is parsed but by the database.
+    """
+
+    def at(field: str) -> ColumnElement[str]:
+        return json_text(tx, resource.c.document, field.split("."))
+
+    statement = (
+        select(*map(at, fields)).where(resource.c.kind == kind, at(given).is_not(None)).order_by(resource.c.path)
+    )
+    return [tuple(row) for row in tx.connection.execute(statement)]
+
+
 def count(
     tx: Transaction,
     kind: str,
@@ -150,10 +173,12 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
         names = sorted(str(key) for key in taken)
         raise Conflict(f"{names[0]} exists already", users=names[:20], user_count=len(names))
     version = tx.take_versions(len(resources)) if log else 0
-    stored = []
-    for offset, given in enumerate(resources):
-        stored.append(
-            given.model_copy(
+    stored: list[AnyResource] = []
+    rows: list[dict[str, Any]] = []
+
+    def made() -> Iterator[dict[str, Any]]:
+        for offset, (key, given) in enumerate(zip(keys, resources, strict=True)):
+            new = given.model_copy(
                 update={
                     "uid": given.uid or new_uid(tx),
                     "resource_version": version + offset if log else given.resource_version,
@@ -161,9 +186,11 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
                     "updated_at": tx.now,
                 }
             )
-        )
-    rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-    bulk.insert(tx, resource, rows)
+            stored.append(new)
+            rows.append(_row(key, new))
+            yield rows[-1]
+
+    bulk.insert(tx, resource, made())
     if log:
         changes.record(tx, Verb.CREATED, _log_rows(rows))
     references.store(tx, stored)
@@ -199,11 +226,15 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
             )
         )
     rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-    bulk.update(tx, resource, ("kind", "path"), rows)
+    bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in _CHANGING} for row in rows])
     if log:
         changes.record(tx, Verb.UPDATED, _log_rows(rows))
     references.store(tx, stored)
     return stored
+
+
+_CHANGING = ("kind", "path", "project", "status", "state", "resource_version", "document")
+"""The key, and what an update may change of a row."""
 
 
 def upsert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
