@@ -40,6 +40,7 @@ from controller.store.database import Database, Fence, Transaction
 _KINDS = (COMPUTE.name, LOADBALANCER.name, ASSIGNMENT.name, NODE.name)
 _HOUSEKEEPING_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
+_USAGE_SECONDS = 10.0
 _SHOWN_AT_ONCE = 200
 """Of how many nodes it is written in one look what is taken of them."""
 
@@ -90,7 +91,10 @@ class ClusterController:
         self._own: set[int] = set()
         self._unplaced: set[str] = set()
         self._nodes: dict[str, Node] = {}
+        self._draining: set[str] = set()
         self._node_cache = NodeCache()
+        self._passing = False
+        self._usage_at = 0.0
         self._shown_last = ""
         self._workloads = BatchLoop(
             "workloads", self._work, clock=clock, keys=self._keys, resync=pace.resync, report=report
@@ -120,7 +124,11 @@ class ClusterController:
         return await self._db.aread(read)
 
     async def _work(self, keys: frozenset[str]) -> BatchResult:
-        done = await self._db.awrite(partial(self._pass, keys=keys), fence=self._fence)
+        self._passing = True
+        try:
+            done = await self._db.awrite(partial(self._pass, keys=keys), fence=self._fence)
+        finally:
+            self._passing = False
         self._own |= done.versions
         self._unplaced = (self._unplaced - keys) | done.refused
         if done.freed:
@@ -147,7 +155,8 @@ class ClusterController:
             try:
                 head, found = await self._db.aread(self._read_nodes)
                 self._nodes = {node.name: node for node in found}
-                self._drains.wake(*(node.name for node in found if _wants_drain(node)))
+                self._draining = {node.name for node in found if _wants_drain(node)}
+                self._drains.wake(*self._draining)
                 self._workloads.wake(*await self._keys())
                 async for batch in self._feed.subscribe(head, _KINDS):
                     self._wake(batch)
@@ -162,13 +171,12 @@ class ClusterController:
 
     def _wake(self, batch: list[Change]) -> None:
         keys: set[str] = set()
-        draining = any(map(_wants_drain, self._nodes.values()))
         for change in batch:  # what need not be parsed is not: of many placements most changes are our own
             others = change.version not in self._own and change.verb != Verb.DELETED
             if change.kind == NODE.name:
                 self._node_changed(change, cast(Node, change.resource))
             elif change.kind == ASSIGNMENT.name:
-                if draining:
+                if self._draining:
                     self._assignment_changed(cast(Assignment, change.resource))
                 if others:
                     keys.add(str(world.workload_key(cast(Assignment, change.resource))))
@@ -183,48 +191,53 @@ class ClusterController:
             self._nodes.pop(node.name, None)
         else:
             self._nodes[node.name] = node
+        self._draining.discard(node.name)
         if _wants_drain(node):
+            self._draining.add(node.name)
             self._drains.wake(node.name)
         if before is None or _offer(before) != _offer(node):
             self._retry_unplaced()
 
     def _assignment_changed(self, assignment: Assignment) -> None:
         for name in (assignment.spec.node, assignment.spec.migrate_to):
-            node = self._nodes.get(name or "")
-            if node is not None and _wants_drain(node):
-                self._drains.wake(node.name)
+            if name in self._draining:
+                self._drains.wake(name)
 
     # --- nodes
 
     async def watch_nodes(self) -> None:
         """Bring the nodes' states and shown usage up to date; remove those that are to go and empty."""
         known = dict(self._nodes)
-        seen = await self._db.aread(lambda tx: nodes.look(tx, known, self._silence))
+        usage = self._usage_is_due()
+        seen = await self._db.aread(lambda tx: nodes.look(tx, known, self._silence, usage=usage))
         different = nodes.due(known, seen, self._shown_last, _SHOWN_AT_ONCE)
         self._shown_last = next(reversed(different), "")
         leaving = [node for node in known.values() if node.status == "Deleting"]
         if not different and not leaving:
             return
 
-        def write(tx: Transaction) -> list[str]:
+        def write(tx: Transaction) -> set[str]:
             changed = nodes.write(tx, self._cluster, different)
-            for node in changed:
-                if node.state != known[node.name].state:
-                    events.record(tx, NODE.name, key_of(node).path, f"Node{node.state}", node.state_reason)
+            turned = [node for node in changed if node.state != known[node.name].state]
+            told = [
+                events.Occurrence(NODE.name, key_of(node).path, f"Node{node.state}", node.state_reason)
+                for node in turned
+            ]
+            events.record_many(tx, told)
             for node in leaving:
                 nodes.remove_empty(tx, node)
-            return [node.name for node in changed if node.state != known[node.name].state]
+            return {node.name for node in turned}
 
-        turned = await self._db.awrite(write, fence=self._fence)
-        for name in turned:
-            self._workloads.wake(*await self._workloads_of(name))
+        if turned := await self._db.awrite(write, fence=self._fence):
+            self._workloads.wake(*await self._db.aread(lambda tx: world.names_on(tx, turned)))
 
-    async def _workloads_of(self, node: str) -> list[str]:
-        def read(tx: Transaction) -> list[str]:
-            plan = world.load_of_node(tx, self._cluster, node)
-            return [str(key) for key in plan.workloads]
-
-        return await self._db.aread(read)
+    def _usage_is_due(self) -> bool:
+        """What is taken of nodes is looked at each time, but now and then only in the middle of a pass."""
+        now = self._clock.monotonic()
+        if self._passing and now - self._usage_at < _USAGE_SECONDS:
+            return False
+        self._usage_at = now
+        return True
 
     async def _drain(self, names: frozenset[str]) -> BatchResult:
         again: dict[str, Exception | float] = {}

@@ -35,8 +35,9 @@ class Seen:
 
     state: str
     reason: str
-    taken: Capacity
-    computes: int
+    taken: Capacity | None = None
+    """None: it was not looked at."""
+    computes: int = 0
 
 
 def judge(beat: Beat | None, now: datetime, silence: Silence) -> tuple[str, str]:
@@ -50,23 +51,29 @@ def judge(beat: Beat | None, now: datetime, silence: Silence) -> tuple[str, str]
     return state, f"last heard of at {beat.at.isoformat(timespec='seconds')}"
 
 
-def look(tx: Transaction, names: Iterable[str], silence: Silence) -> dict[str, Seen]:
-    """What each of the nodes is to be shown as now."""
+def look(tx: Transaction, names: Iterable[str], silence: Silence, *, usage: bool = True) -> dict[str, Seen]:
+    """What each of the nodes is to be shown as now; without ``usage`` only its state is looked at."""
     beats = processes.beats(tx)
-    usage = capacity.usage(tx)
+    if not usage:
+        return {name: Seen(*judge(beats.get(name), tx.now, silence)) for name in names}
+    sizes = capacity.usage(tx)
     counts = capacity.counts(tx)
     found = {}
     for name in names:
         state, reason = judge(beats.get(name), tx.now, silence)
-        taken = usage[name][1] if name in usage else Capacity()
+        taken = sizes[name][1] if name in sizes else Capacity()
         found[name] = Seen(state, reason, taken, counts.get(name, 0))
     return found
 
 
 def differs(node: Node, seen: Seen) -> bool:
     """Whether the node's row says something else."""
-    shown = (node.state, node.state_reason, node.observed.get("taken"), node.observed.get("computes"))
-    return shown != (seen.state, seen.reason, seen.taken.model_dump(), seen.computes)
+    if (node.state, node.state_reason) != (seen.state, seen.reason):
+        return True
+    if seen.taken is None:
+        return False
+    shown = node.observed.get("computes"), node.observed.get("taken")
+    return shown != (seen.computes, seen.taken.model_dump())
 
 
 def due(known: Mapping[str, Node], seen: Mapping[str, Seen], after: str, most: int) -> dict[str, Seen]:
@@ -124,5 +131,7 @@ def greet(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) 
 
 
 def _shown(node: Node, seen: Seen) -> Node:
-    observed = {**node.observed, "taken": seen.taken.model_dump(), "computes": seen.computes}
+    observed = dict(node.observed)
+    if seen.taken is not None:
+        observed |= {"taken": seen.taken.model_dump(), "computes": seen.computes}
     return node.model_copy(update={"state": seen.state, "state_reason": seen.reason, "observed": observed})

@@ -10,7 +10,7 @@ two Owners of one Compute cannot be stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import cast
 
@@ -40,6 +40,13 @@ def load_of_node(tx: Transaction, cluster: str, node: str) -> Plan:
     """The plan of everything that has an assignment on the node."""
     here = cast(list[Assignment], resources.list_all(tx, "Assignment", parents=(cluster,), fields={"spec.node": node}))
     return load(tx, cluster, {workload_key(assignment) for assignment in here})
+
+
+def names_on(tx: Transaction, nodes: Collection[str]) -> set[str]:
+    """Names (``Compute default/kanto/web-0``) of what has an assignment on one of the nodes."""
+    fields = ("spec.node", "spec.resource_kind", "spec.resource")
+    rows = resources.texts(tx, ASSIGNMENT.name, fields, given="spec.node")
+    return {f"{kind} {path}" for node, kind, path in rows if node in nodes}
 
 
 def workload_key(assignment: Assignment) -> Key:

@@ -49,6 +49,8 @@ def verdict_of(error: BaseException) -> Verdict:
 
 def log_outcome(outcome: Outcome) -> None:
     """Log what went wrong: refusals once, broken code with its trace, retries quietly."""
+    if outcome.verdict is Verdict.DONE:
+        return
     log = structlog.get_logger("loop").bind(loop=outcome.loop, key=outcome.key)
     match outcome.verdict:
         case Verdict.RETRY if not outcome.repeated:

@@ -43,10 +43,13 @@ def insert(tx: Transaction, table: Table, rows: Iterable[Row]) -> None:
             copy.write("".join([_line(row) for row in part]).encode())
 
 
-def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> None:
-    """Set the columns of the rows that have the same ``keys``; all rows have the same columns."""
+def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
+    """Set the columns of the rows that have the same ``keys``; all rows have the same columns.
+
+    Returns how many rows were found.
+    """
     if not rows:
-        return
+        return 0
     names = [name for name in rows[0] if name not in keys]
     if tx.dialect != "postgresql":
         statement = (
@@ -54,11 +57,11 @@ def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Ro
             .where(*(table.c[name] == bindparam(f"new_{name}") for name in keys))
             .values({name: bindparam(f"new_{name}") for name in names})
         )
-        tx.connection.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])
-        return
+        values = [{f"new_{name}": value for name, value in row.items()} for row in rows]
+        return tx.connection.execute(statement, values).rowcount
     assigned = ", ".join(f"{name} = given.{name}" for name in _quoted(names))
     same = " AND ".join(f"{table.name}.{name} = given.{name}" for name in _quoted(keys))
-    _run(tx, table, rows, f"UPDATE {table.name} SET {assigned} FROM {_given(table, rows)} WHERE {same}")  # noqa: S608
+    return _run(tx, table, rows, f"UPDATE {table.name} SET {assigned} FROM {_given(table, rows)} WHERE {same}")  # noqa: S608
 
 
 def add(
@@ -142,10 +145,10 @@ def _escaped(value: Any) -> str:
     return _SPECIAL.sub(lambda found: _ESCAPES[found[0]], value) if isinstance(value, str) else _plain(value)
 
 
-def _run(tx: Transaction, table: Table, rows: Sequence[Row], statement: str) -> None:
+def _run(tx: Transaction, table: Table, rows: Sequence[Row], statement: str) -> int:
     documents = [name for name in rows[0] if isinstance(table.c[name].type, JsonText)]
     unfolded = ",".join(_unfolded(row, documents) for row in rows)
-    tx.connection.exec_driver_sql(statement, {"rows": f"[{unfolded}]"})
+    return tx.connection.exec_driver_sql(statement, {"rows": f"[{unfolded}]"}).rowcount
 
 
 def _unfolded(row: Row, documents: Sequence[str]) -> str:

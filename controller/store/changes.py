@@ -69,12 +69,13 @@ def since(tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str]
         raise VersionsGone(f"changes after version {version} are no longer kept; list again")
     if version > head(tx):
         raise VersionsGone(f"version {version} is not of this database; list again")
-    statement = select(change).where(change.c.version > version).order_by(change.c.version).limit(limit)
+    columns = (change.c.version, change.c.verb, change.c.kind, change.c.path, change.c.document, change.c.at)
+    statement = select(*columns).where(change.c.version > version).order_by(change.c.version).limit(limit)
     if kinds is not None:
         statement = statement.where(change.c.kind.in_(kinds))
     return [
-        Change(row.version, row.verb, row.kind, row.path, row.document, from_microseconds(row.at))
-        for row in tx.connection.execute(statement)
+        Change(number, verb, kind, path, document, from_microseconds(at))
+        for number, verb, kind, path, document, at in tx.connection.execute(statement)
     ]
 
 

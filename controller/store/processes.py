@@ -58,8 +58,11 @@ def beat(tx: Transaction, nodes: Mapping[str, tuple[datetime, bool, str]]) -> No
 
 def beats(tx: Transaction, kind: str = _NODE) -> dict[str, Beat]:
     """The last heartbeat of each node (or process), by name."""
-    rows = tx.connection.execute(select(table).where(table.c.kind == kind))
-    return {row.path: Beat(from_microseconds(row.at), bool(row.healthy), row.message) for row in rows}
+    query = select(table.c.path, table.c.at, table.c.healthy, table.c.message).where(table.c.kind == kind)
+    return {
+        path: Beat(from_microseconds(at), bool(healthy), message)
+        for path, at, healthy, message in tx.connection.execute(query)
+    }
 
 
 def forget(tx: Transaction, names: Sequence[str], kind: str = _NODE) -> None:

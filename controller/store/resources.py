@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy import delete as sql_delete
+from sqlalchemy.exc import IntegrityError
 
 from controller.errors import Conflict, NotFound
 from controller.model import registry
@@ -165,18 +166,17 @@ def count(
 
 
 def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
-    """Store new resources; returns them with uid, version and times. Raises Conflict when one exists."""
+    """Store new resources; returns them with uid, version and times. Raises Conflict when one exists.
+
+    Nothing is asked before: the table's keys tell, and who it was is looked up only then.
+    """
     if not resources:
         return []
     keys = _distinct(resources)
-    if taken := _stored(tx, keys):
-        names = sorted(str(key) for key in taken)
-        raise Conflict(f"{names[0]} exists already", users=names[:20], user_count=len(names))
-    version = tx.take_versions(len(resources)) if log else 0
     stored: list[AnyResource] = []
     rows: list[dict[str, Any]] = []
 
-    def made() -> Iterator[dict[str, Any]]:
+    def made(version: int) -> Iterator[dict[str, Any]]:
         for offset, (key, given) in enumerate(zip(keys, resources, strict=True)):
             new = given.model_copy(
                 update={
@@ -190,7 +190,14 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
             rows.append(_row(key, new))
             yield rows[-1]
 
-    bulk.insert(tx, resource, made())
+    try:
+        with tx.connection.begin_nested():  # a caller that goes on after the Conflict must find nothing written
+            bulk.insert(tx, resource, made(tx.take_versions(len(resources)) if log else 0))
+    except IntegrityError:
+        if not (taken := _stored(tx, keys)):
+            raise
+        names = sorted(str(key) for key in taken)
+        raise Conflict(f"{names[0]} exists already", users=names[:20], user_count=len(names)) from None
     if log:
         changes.record(tx, Verb.CREATED, _log_rows(rows))
     references.store(tx, stored)
@@ -206,35 +213,68 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     if not resources:
         return []
     keys = _distinct(resources)
-    known = _stored(tx, keys)
-    for key, given in zip(keys, resources, strict=True):
-        if key not in known:
-            raise NotFound(f"{key} does not exist")
-        if given.uid and given.uid != known[key].uid:
-            raise Conflict(f"{key} was deleted and made anew")
     version = tx.take_versions(len(resources)) if log else 0
-    stored = []
-    for offset, (key, given) in enumerate(zip(keys, resources, strict=True)):
-        stored.append(
-            given.model_copy(
-                update={
-                    "uid": known[key].uid,
-                    "resource_version": version + offset if log else known[key].resource_version,
-                    "created_at": from_microseconds(known[key].created_at),
-                    "updated_at": tx.now,
-                }
-            )
-        )
-    rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-    bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in _CHANGING} for row in rows])
+    stored = _restamped(tx, resources, version) if log else []
+    rows = [_row(key, new) for key, new in zip(keys, stored, strict=False)]
+    if not _replaced(tx, rows):
+        stored = _corrected(tx, keys, resources, version, log=log)
+        rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
+        bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in _CHANGING} for row in rows])
     if log:
         changes.record(tx, Verb.UPDATED, _log_rows(rows))
     references.store(tx, stored)
     return stored
 
 
+_IDENTITY = ("kind", "path", "uid", "created_at")
 _CHANGING = ("kind", "path", "project", "status", "state", "resource_version", "document")
 """The key, and what an update may change of a row."""
+
+
+def _restamped(tx: Transaction, resources: Sequence[AnyResource], version: int) -> list[AnyResource]:
+    """The resources as they are to be stored, if they say truly who they are; none when one says nothing."""
+    if not all(given.uid and given.created_at for given in resources):
+        return []
+    return [
+        given.model_copy(update={"resource_version": version + offset, "updated_at": tx.now})
+        for offset, given in enumerate(resources)
+    ]
+
+
+def _replaced(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Write the rows if every one of them is there with that identity; else nothing."""
+    if not rows:
+        return False
+    changing = [{name: row[name] for name in dict.fromkeys((*_IDENTITY, *_CHANGING))} for row in rows]
+    undo = tx.connection.begin_nested()
+    if bulk.update(tx, resource, _IDENTITY, changing) == len(rows):
+        undo.commit()
+        return True
+    undo.rollback()
+    return False
+
+
+def _corrected(
+    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource], version: int, *, log: bool
+) -> list[AnyResource]:
+    """The resources as they are to be stored, with the identity that the stored ones have."""
+    known = _stored(tx, keys)
+    for key, given in zip(keys, resources, strict=True):
+        if key not in known:
+            raise NotFound(f"{key} does not exist")
+        if given.uid and given.uid != known[key].uid:
+            raise Conflict(f"{key} was deleted and made anew")
+    return [
+        given.model_copy(
+            update={
+                "uid": known[key].uid,
+                "resource_version": version + offset if log else known[key].resource_version,
+                "created_at": from_microseconds(known[key].created_at),
+                "updated_at": tx.now,
+            }
+        )
+        for offset, (key, given) in enumerate(zip(keys, resources, strict=True))
+    ]
 
 
 def upsert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:

@@ -1,7 +1,8 @@
 """The tables of both tiers, in one schema for SQLite and PostgreSQL.
 
-Documents are JSON text: ``JSONB`` on PostgreSQL (so that filters run in the database), ``TEXT`` on
-SQLite; both give back ``str``. Every time is an integer of microseconds since 1970 UTC, so that
+Documents are JSON text: of resources ``JSONB`` on PostgreSQL (so that filters run in the database),
+``TEXT`` on SQLite and in the change log; all give back ``str``. Every time is an integer of
+microseconds since 1970 UTC, so that
 both engines compare and dump them alike. Text sorts by bytes on both (``COLLATE "C"``), since
 pages follow the order of paths.
 
@@ -105,6 +106,7 @@ resource = Table(
     Column("document", JsonText, nullable=False),
     UniqueConstraint("uid"),
     Index(None, "kind", "parent"),
+    postgresql_with={"fillfactor": 60},
 )
 
 change = Table(
@@ -114,7 +116,7 @@ change = Table(
     Column("verb", Text, nullable=False),
     Column("kind", BinaryText, nullable=False),
     Column("path", BinaryText, nullable=False),
-    Column("document", JsonText, nullable=False),
+    Column("document", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
 )
 
