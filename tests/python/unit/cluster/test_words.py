@@ -129,3 +129,28 @@ def test_a_report_about_another_nodes_assignment_is_passed_over(db: Database) ->
     report = ResourceReport(assignment=f"{UID}-1", role="Owner", state="Running", status="Active")
     assert db.write(lambda tx: reports.write(tx, CLUSTER, {report.assignment: ("n2", report)})) == 0
     assert db.write(lambda tx: reports.write(tx, CLUSTER, {report.assignment: ("n1", report)})) == 1
+
+
+@pytest.mark.design("G6")
+def test_states_are_shown_at_once_and_what_is_taken_by_turns(db: Database) -> None:
+    names = [f"n{number}" for number in range(6)]
+    known = {name: node(name, "r").model_copy(update={"state": "Up"}) for name in names}
+    full = nodes.Seen("Up", "", Capacity(vcpus=1), 1)
+    seen = dict.fromkeys(names, full) | {"n5": nodes.Seen("Down", "last heard of", Capacity(), 0)}
+    first = nodes.due(known, seen, "", 2)
+    assert set(first) == {"n5", "n0", "n1"}
+    second = nodes.due(known, seen, "n1", 2)
+    assert set(second) == {"n5", "n2", "n3"}
+    third = nodes.due(known, seen, "n3", 2)
+    assert set(third) == {"n5", "n4", "n0"}
+
+
+@pytest.mark.design("G6")
+def test_a_look_at_states_alone_leaves_what_is_shown_as_taken(db: Database) -> None:
+    shown = {"taken": Capacity(vcpus=2).model_dump(), "computes": 2}
+    row = node("n1", "r1").model_copy(update={"state": "Up", "observed": shown})
+    db.write(lambda tx: resources.insert(tx, [row]))
+    seen = db.read(lambda tx: nodes.look(tx, ["n1"], Silence(), usage=False))
+    (changed,) = db.write(lambda tx: nodes.write(tx, CLUSTER, seen))
+    assert (changed.state, changed.observed) == ("Unknown", shown)
+    assert not nodes.differs(changed, seen["n1"])

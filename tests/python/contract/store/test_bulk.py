@@ -1,0 +1,114 @@
+"""Rows in bulk: any text comes back as it was, and what fails leaves nothing, on either engine."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from controller.clock import VirtualClock
+from controller.errors import Conflict, NotFound
+from controller.store import bulk, changes, resources
+from controller.store.database import Database, Tier, Transaction
+from controller.store.tables import meta
+from tests.python.contract.store.samples import key, make, racks, store
+from tests.python.databases import Databases
+
+pytestmark = pytest.mark.design("G1")
+
+AWKWARD = ("a\tb", "line\nline\r\n", "back\\slash\\n", r"\N", r"\.", "", "ゆ ü 😀", '"quoted" {json}')
+
+
+def test_any_text_comes_back_as_it_was(database: Database) -> None:
+    rows = [{"key": f"k{number}", "value": value} for number, value in enumerate(AWKWARD)]
+    database.write(lambda tx: bulk.insert(tx, meta, iter(rows)))
+    query = select(meta.c.key, meta.c.value)
+    found = {row.key: row.value for row in database.read(lambda tx: tx.connection.execute(query).all())}
+    assert {name: found[name] for name in found if name.startswith("k")} == {row["key"]: row["value"] for row in rows}
+
+
+def test_documents_come_back_as_they_were_from_the_table_and_from_the_log(database: Database) -> None:
+    made = [rack.model_copy(update={"observed": {"said": AWKWARD}}) for rack in racks("a", "b")]
+    store(database, *made)
+    database.write(lambda tx: resources.update(tx, resources.list_all(tx, "Rack")))
+    assert [each.observed["said"] for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == [
+        list(AWKWARD)
+    ] * 2
+    logged = [each for each in database.read(lambda tx: changes.since(tx, 0)) if each.kind == "Rack"]
+    assert [each.resource.observed["said"] for each in logged] == [list(AWKWARD)] * 4
+
+
+def test_more_rows_than_one_message_takes(database: Database) -> None:
+    names = [f"rack-{number:03}" for number in range(250)]
+    store(database, *racks(*names))
+    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == names
+
+
+def test_a_failed_insert_leaves_the_transaction_usable_and_takes_no_version(database: Database) -> None:
+    store(database, *racks("b"))
+
+    def work(tx: Transaction) -> int:
+        before = changes.head(tx)
+        with pytest.raises(Conflict, match="Rack tokyo/b exists already"):
+            resources.insert(tx, racks("a", "b", "c"))
+        assert changes.head(tx) == before
+        (last,) = resources.insert(tx, racks("d"))
+        return last.resource_version - before
+
+    assert database.write(work) == 1
+    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["b", "d"]
+
+
+def test_an_update_of_some_that_are_gone_changes_none(database: Database) -> None:
+    known = store(database, *racks("a", "b"))
+    database.write(lambda tx: resources.delete(tx, [key("Rack", "tokyo", "b")]))
+
+    def work(tx: Transaction) -> None:
+        with pytest.raises(NotFound):
+            resources.update(tx, [each.model_copy(update={"status": "Error"}) for each in known])
+
+    database.write(work)
+    assert [each.status for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["Active"]
+
+
+def test_an_update_keeps_the_time_of_creation_whatever_is_given(database: Database, clock: VirtualClock) -> None:
+    (known,) = store(database, *racks("a"))
+    wrong = known.model_copy(update={"created_at": clock.now().replace(year=1999), "status": "Error"})
+    (stored,) = database.write(lambda tx: resources.update(tx, [wrong]))
+    (found,) = database.read(lambda tx: resources.list_all(tx, "Rack"))
+    assert (stored.created_at, found.created_at, found.status) == (known.created_at, known.created_at, "Error")
+
+
+def test_facts_are_picked_without_the_documents(database: Database) -> None:
+    store(database, *racks("a", "b"), make("Rack", "c", {"floor": "f"}, labels={"row": "7"}))
+    fields = ("name", "labels.row", "spec.floor")
+    assert database.read(lambda tx: resources.texts(tx, "Rack", fields, given="labels.row")) == [("c", "7", "f")]
+    marks = database.read(lambda tx: resources.marks(tx, "Rack", ("tokyo",)))
+    rows = database.read(lambda tx: resources.list_all(tx, "Rack"))
+    assert marks == {f"tokyo/{each.name}": (each.uid, each.resource_version) for each in rows}
+
+
+@pytest.mark.postgresql
+def test_a_connection_lost_while_rows_stream_is_tried_again(databases: Databases, clock: VirtualClock) -> None:
+    db = databases.new(Tier.ROOT, clock)
+    if databases.engine == "sqlite":
+        pytest.skip("SQLite has no connection to lose")
+    runs: list[int] = []
+
+    def work(tx: Transaction) -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            mine = tx.connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            end = text("SELECT pg_terminate_backend(:pid)").bindparams(pid=mine)
+            db.read(lambda other: other.connection.execute(end).scalar_one())
+        bulk.insert(tx, meta, ({"key": f"k{number}", "value": "x" * 1000} for number in range(1000)))
+
+    db.write(work)
+    assert len(runs) == 2
+    count = text("SELECT count(*) FROM meta WHERE key LIKE 'k%'")
+    assert db.read(lambda tx: tx.connection.execute(count).scalar_one()) == 1000
+
+
+def test_a_duplicate_of_any_key_is_a_conflict(database: Database) -> None:
+    database.write(lambda tx: tx.connection.execute(insert(meta), {"key": "twice", "value": "1"}))
+    with pytest.raises(Conflict):
+        database.write(lambda tx: bulk.insert(tx, meta, [{"key": "twice", "value": "2"}]))
