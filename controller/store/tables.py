@@ -2,9 +2,8 @@
 
 Documents are JSON text: of resources ``JSONB`` on PostgreSQL (so that filters run in the database),
 ``TEXT`` on SQLite and in the change log; all give back ``str``. Every time is an integer of
-microseconds since 1970 UTC, so that
-both engines compare and dump them alike. Text sorts by bytes on both (``COLLATE "C"``), since
-pages follow the order of paths.
+microseconds since 1970 UTC, so that both engines compare and dump them alike. Text sorts by bytes on
+both (``COLLATE "C"``), since pages follow the order of paths.
 
 The unique keys here are what keeps names, uids, claims, addresses and capacity from being given
 twice; no module relies on checking alone.
