@@ -5,14 +5,18 @@ one machine beside a system libvirtd. ``connect`` gives two of them a link. ``Ho
 coroutines on an event loop whose threads have entered the host's namespaces, so that drivers under
 test see the files, sockets and interfaces that a real agent there would see.
 
+Where the machine lets it (cgroups version 1), the host has cpu and cpuset controllers of its own:
+cgroups of the machine that are the roots of all it sees, so that domains of two hosts never meet in one.
+
 Nothing outlives the test process: a holder process in the namespaces kills everything in them when
-it is told to, or when its parent dies.
+it is told to, or when its parent dies, and removes the cgroups.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -28,6 +32,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+CGROUPS = Path("/sys/fs/cgroup")
+CONTROLLERS = ("cpu", "cpuset")
+
 CLONE_FS, CLONE_NEWNS, CLONE_NEWNET = 0x200, 0x20000, 0x40000000
 PR_SET_PDEATHSIG = 1
 # Probing QEMU's abilities takes seconds; hosts of all runs share what was found.
@@ -40,7 +47,7 @@ dynamic_ownership = 0
 remember_owner = 0
 security_driver = "none"
 namespaces = []
-cgroup_controllers = []
+cgroup_controllers = {controllers}
 stdio_handler = "logd"
 """
 LIBVIRTD_CONF = """
@@ -60,13 +67,21 @@ host_uuid = "{host_uuid}"
 class PrivateHost:
     """One host, started by ``start`` and taken away by ``stop``."""
 
-    def __init__(self, folder: Path, name: str, state: Path) -> None:
+    def __init__(self, folder: Path, name: str, state: Path, *, cpu_limits: bool = True) -> None:
         """``folder``: private; ``state``: the path at which the host sees its own ``folder/state``."""
         self.folder = folder / name
         self.name = name
         self.state = state
+        self.limits_cpus = cpu_limits and all((CGROUPS / name / "cgroup.procs").exists() for name in CONTROLLERS)
+        """Whether its libvirtd can limit cpu time."""
+        self._cgroup = f"resource-service-test-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._holder: subprocess.Popen[bytes] | None = None
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
+
+    def weigh(self, shares: int) -> None:
+        """Set the host's weight among all that the machine does; 1024 is that of one process."""
+        if self.limits_cpus:
+            (CGROUPS / "cpu" / self._cgroup / "cpu.shares").write_text(str(shares))
 
     @property
     def pid(self) -> int:
@@ -80,16 +95,22 @@ class PrivateHost:
         shutil.copytree("/etc/libvirt", self.folder / "etc", dirs_exist_ok=True, symlinks=True)
         if CAPABILITIES.exists():
             shutil.copytree(CAPABILITIES, self.folder / "cache", dirs_exist_ok=True)
-        (self.folder / "etc/qemu.conf").write_text(QEMU_CONF)
+        (self.folder / "etc/qemu.conf").write_text(
+            QEMU_CONF.format(controllers=json.dumps(CONTROLLERS if self.limits_cpus else []))
+        )
         (self.folder / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=uuid.uuid4()))
         # Without its own name there, libvirtd asks a name server for it, for seconds, in each call.
         (self.folder / "hosts").write_text("127.0.0.1 localhost host0 host1\n")
         (self.folder / "resolv.conf").write_text("")
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
-        self._holder = subprocess.Popen(
-            ["unshare", "-m", "-n", "-u", sys.executable, __file__, str(self.folder), self.name, str(self.state)]
-        )
+        hold = [sys.executable, __file__, str(self.folder), self.name, str(self.state)]
+        if self.limits_cpus:
+            _make_cgroups(self._cgroup)
+            command = _join(self._cgroup, "unshare", "-m", "-n", "-u", "-C", *hold, self._cgroup)
+        else:
+            command = ["unshare", "-m", "-n", "-u", *hold]
+        self._holder = subprocess.Popen(command)
         _wait(ready.exists)
         self.start_daemon("virtlogd")
         self.start_libvirtd()
@@ -111,8 +132,11 @@ class PrivateHost:
 
     def start_daemon(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as out:
+            command = [name, *arguments]
+            if self.limits_cpus:
+                command = _join(".", *command)
             self._daemons[name] = subprocess.Popen(
-                self.command(name, *arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                self.command(*command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
 
     def _end(self, name: str) -> None:
@@ -122,7 +146,8 @@ class PrivateHost:
 
     def command(self, *arguments: str) -> list[str]:
         """``arguments`` as a command that runs in the host."""
-        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-u", *arguments]
+        namespaces = ["-m", "-n", "-u", *(["-C"] if self.limits_cpus else [])]
+        return ["nsenter", "-t", str(self.pid), *namespaces, *arguments]
 
     def run(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=60, check=False)
@@ -263,7 +288,7 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-def _hold(folder: Path, name: str, state: Path) -> None:
+def _hold(folder: Path, name: str, state: Path, cgroup: str = "") -> None:
     """The holder: sets up the mounts, waits, and kills everything in the namespaces at its end."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
@@ -273,6 +298,14 @@ def _hold(folder: Path, name: str, state: Path) -> None:
 
     run("hostname", name)
     run("mount", "--make-rprivate", "/")
+    # The machine's own trees, kept open beside those that begin at the host's cgroups.
+    machine = [os.open(CGROUPS / one, os.O_RDONLY) for one in CONTROLLERS] if cgroup else []
+    if cgroup:
+        for one in CONTROLLERS:
+            run("umount", "-l", str(CGROUPS / one))
+            run("mount", "-t", "cgroup", "-o", one, "none", str(CGROUPS / one))
+        # libvirt stumbles over a tree of version 2 that has no controllers.
+        subprocess.run(["umount", "-l", str(CGROUPS / "unified")], check=False, capture_output=True)
     for source, target in (
         ("etc", "/etc/libvirt"),
         ("lib", "/var/lib/libvirt"),
@@ -295,7 +328,35 @@ def _hold(folder: Path, name: str, state: Path) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
+    for tree, one in zip(machine, CONTROLLERS, strict=False):
+        _remove_cgroup(tree, CGROUPS / one, cgroup)
+
+
+def _make_cgroups(name: str) -> None:
+    for one in CONTROLLERS:
+        folder = CGROUPS / one / name
+        folder.mkdir()
+        if one == "cpuset":
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                (folder / file).write_text((folder.parent / file).read_text())
+
+
+def _join(cgroup: str, *command: str) -> list[str]:
+    """``command``, after joining the cgroups of that name."""
+    files = [str(CGROUPS / one / cgroup / "cgroup.procs") for one in CONTROLLERS]
+    joins = " && ".join(f"echo $$ >{file}" for file in files)
+    return ["sh", "-c", f'{joins} && exec "$@"', "join", *command]
+
+
+def _remove_cgroup(machine: int, tree: Path, name: str) -> None:
+    """Leave the cgroup and remove it, with what libvirt left in it."""
+    procs = os.open("cgroup.procs", os.O_WRONLY, dir_fd=machine)
+    os.write(procs, str(os.getpid()).encode())
+    os.close(procs)
+    for folder in sorted((path for path in tree.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts)):
+        folder.rmdir()
+    os.rmdir(name, dir_fd=machine)
 
 
 if __name__ == "__main__":
-    _hold(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    _hold(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
