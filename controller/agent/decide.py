@@ -158,13 +158,20 @@ def _kept(assigned: Assigned, machine: Machine | None, held: bool) -> Decision:
         resume = run or machine.pause_reason is PauseReason.MIGRATION
         return Decision(Step.RESUME if resume else Step.ENSURE, Status.ACTIVE)
     if machine.state is MachineState.RUNNING:
-        as_asked = run and same and machine.reboots >= spec.reboots
-        return Decision(Step.NOTHING, Status.ACTIVE) if as_asked else Decision(Step.ENSURE, pending)
+        if not (run and same and machine.reboots >= spec.reboots):
+            return Decision(Step.ENSURE, pending)
+        return Decision(Step.NOTHING if _placed(assigned, machine) else Step.ENSURE, Status.ACTIVE)
     if held:
         return Decision(Step.NOTHING, Status.ACTIVE, "off since the node was restarted (on_node_up None)")
     if not run and same:
         return Decision(Step.NOTHING, Status.ACTIVE)
     return Decision(Step.ENSURE, pending)
+
+
+def _placed(assigned: Assigned, machine: Machine) -> bool:
+    """Whether it is kept to the part of the host that was assigned to it; changing that needs no stop."""
+    given = (tuple(assigned.item.cells), tuple(assigned.item.cpus))
+    return machine.settled and (machine.cells, machine.cpus) == given
 
 
 def _incoming(assigned: Assigned, machine: Machine | None, record: MigrationRecord | None) -> Decision:

@@ -214,7 +214,7 @@ class Machines:
                             await driver.ensure(assigned.desired, run=run)
                 case Step.RESUME:
                     if self._still(assigned):
-                        await driver.resume(uid)
+                        await driver.resume(assigned.desired)
                 case Step.PREPARE:
                     await self._prepare(assigned, machine)
                 case Step.REMOVE:

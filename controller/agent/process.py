@@ -18,6 +18,7 @@ from controller.agent.drivers.base import Driver
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
 from controller.agent.enrolment import Enrolment
+from controller.agent.host.facts import read_cells
 from controller.agent.machines import Limits
 from controller.agent.network import NetworkPort
 from controller.agent.session import Pace
@@ -75,6 +76,7 @@ def make_driver(settings: AgentSettings, clock: Clock) -> Driver:
     # Imported here: a node without libvirt's library may run the in-memory driver.
     from controller.agent.drivers.libvirt import LibvirtDriver
 
+    read_cells(settings.libvirt.capacity)  # settings that do not fit the host end the process, with the reason
     return LibvirtDriver(settings.libvirt, clock)
 
 
@@ -90,6 +92,7 @@ def _memory_driver(settings: AgentSettings, clock: Clock) -> MemoryDriver:
         FolderHypervisors(memory.world) if memory.world else MemoryHypervisors(),
         clock=clock,
         capacity=memory.capacity,
+        numa=memory.numa,
         start_seconds=memory.start_seconds,
         shutdown_seconds=memory.shutdown_seconds,
         migration_seconds=memory.migration_seconds,

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from controller.agent.drivers.libvirt.settings import LibvirtSettings
 from controller.model.envelope import Part
 from controller.model.names import Name
-from controller.model.node import Capacity
+from controller.model.node import Capacity, NumaCell
 from controller.model.provider import ProviderDriver
 from controller.process.settings import PeerSettings, ProcessSettings
 
@@ -50,6 +50,7 @@ class MemorySettings(Part):
     capacity: Capacity = Field(
         default=Capacity(vcpus=64, memory_mib=262144, disk_gib=4096), description="What the node pretends to have."
     )
+    numa: tuple[NumaCell, ...] = Field(default=(), description="NUMA cells that the node pretends to have.")
     start_seconds: float = Field(default=0.0, ge=0, description="How long a start takes (s).")
     shutdown_seconds: float = Field(default=0.0, ge=0, description="How long a guest takes to shut down (s).")
     migration_seconds: float = Field(default=0.0, ge=0, description="How long a migration takes (s).")

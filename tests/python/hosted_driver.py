@@ -15,6 +15,7 @@ from controller.agent.drivers.base import (
     MigrationTarget,
 )
 from controller.agent.drivers.libvirt import LibvirtDriver, LibvirtSettings
+from controller.agent.drivers.limits import Limits
 from controller.clock import SystemClock
 from tests.python.libvirt_host import HostLoop, PrivateHost
 
@@ -74,8 +75,11 @@ class HostedDriver(Driver):
     async def mend(self, uid: str) -> bool:
         return await self._host.do(self.inner.mend(uid))
 
-    async def resume(self, uid: str) -> None:
-        await self._host.do(self.inner.resume(uid))
+    async def resume(self, desired: Desired) -> None:
+        await self._host.do(self.inner.resume(desired))
+
+    async def limits(self, uid: str) -> Limits:
+        return await self._host.do(self.inner.limits(uid))
 
     async def console(self, uid: str) -> Console:
         return _HostedConsole(self._host, await self._host.do(self.inner.console(uid)))

@@ -10,6 +10,10 @@ side by side. Every call has a deadline of the driver's own and raises TimedOut 
 Who may run: ``ensure`` starts a machine only when told ``run=True``. A machine that arrives by
 migration arrives paused, and only ``resume`` sets it going; the agent calls it only for the owner.
 
+What a machine may take of the host: ``ensure`` and ``resume`` keep it to what ``limits.limits_of``
+says, before its vcpus run. Cells and cpus that were assigned differently since (the machine came by
+migration) are applied to the running machine.
+
 Not promised: that ``observe`` is an instant's picture of all machines; each entry is true of its
 machine at some moment during the call.
 """
@@ -20,9 +24,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from controller.model.compute import ComputeSpec
 from controller.model.node import Capacity, NumaCell
+
+if TYPE_CHECKING:
+    from controller.agent.drivers.limits import Limits
 
 
 class MachineState(StrEnum):
@@ -78,6 +86,12 @@ class Machine:
     """Reboots already carried out (``ComputeSpec.reboots``)."""
     taps: tuple[str, ...] = ()
     """Host interfaces of its NICs, in the order of ``spec.interfaces``."""
+    cells: tuple[int, ...] = ()
+    """NUMA cells that it was last kept to, as ``Desired.cells``."""
+    cpus: tuple[int, ...] = ()
+    """Hardware threads of its own that it was last given, as ``Desired.cpus``."""
+    settled: bool = True
+    """False: the host offers other hardware threads by now than when it was kept to them; ``ensure`` does it anew."""
 
 
 @dataclass(frozen=True)
@@ -211,8 +225,12 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    async def resume(self, uid: str) -> None:
-        """Set a paused machine going. Only for the owner of the machine."""
+    async def resume(self, desired: Desired) -> None:
+        """Set a paused machine going, kept to what ``desired`` has of this host. Only for the owner of the machine."""
+
+    @abstractmethod
+    async def limits(self, uid: str) -> Limits:
+        """The limits that the hypervisor holds a machine to, read back from it. Raises NotFound when it has none."""
 
     @abstractmethod
     async def console(self, uid: str) -> Console:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
@@ -33,6 +34,7 @@ from controller.agent.drivers.base import (
     MigrationTarget,
     PauseReason,
 )
+from controller.agent.drivers.limits import Limits, limits_of
 from controller.agent.drivers.memory_world import (
     FolderHypervisors,
     MemoryDisk,
@@ -43,7 +45,7 @@ from controller.agent.drivers.memory_world import (
 )
 from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, NotFound, Problem, TimedOut, Unavailable
-from controller.model.node import Capacity
+from controller.model.node import Capacity, NumaCell
 
 DEFAULT_CAPACITY = Capacity(vcpus=64, memory_mib=262144, disk_gib=4096)
 
@@ -74,6 +76,7 @@ class MemoryDriver(Driver):
         *,
         clock: Clock | None = None,
         capacity: Capacity = DEFAULT_CAPACITY,
+        numa: Sequence[NumaCell] = (),
         start_seconds: float = 0,
         shutdown_seconds: float = 0,
         migration_seconds: float = 0,
@@ -83,6 +86,8 @@ class MemoryDriver(Driver):
         self.world = world if world is not None else MemoryHypervisors()
         self._clock = clock or SystemClock()
         self._capacity = capacity
+        self._numa = tuple(numa)
+        self._layout = self._numa or (_one_cell(capacity),)
         self._start_seconds = start_seconds
         self._shutdown_seconds = shutdown_seconds
         self._migration_seconds = migration_seconds
@@ -108,7 +113,7 @@ class MemoryDriver(Driver):
         self._unlisten.close()
 
     async def facts(self) -> HostFacts:
-        return HostFacts(capacity=self._capacity, accelerator="memory")
+        return HostFacts(capacity=self._capacity, numa=self._numa, accelerator="memory")
 
     async def observe(self) -> list[Machine]:
         return [
@@ -122,12 +127,16 @@ class MemoryDriver(Driver):
                 persistent=not _incoming(one),
                 reboots=one.reboots,
                 taps=tuple(f"memory-{one.name}-{index}" for index in range(len(one.spec.interfaces))),
+                cells=one.cells,
+                cpus=one.cpus,
             )
             for one in self.world.read(self.address).machines.values()
         ]
 
     async def ensure(self, desired: Desired, *, run: bool) -> None:
         self._check_image(desired)
+        if run:
+            limits_of(desired, self._layout)
         machine = self.world.read(self.address).machines.get(desired.uid)
         if machine is not None:
             if _incoming(machine) or machine.migrating:
@@ -146,6 +155,7 @@ class MemoryDriver(Driver):
                     desired.uid, desired.name, desired.revision, desired.spec
                 )
             machine.revision, machine.spec = desired.revision, desired.spec
+            machine.cells, machine.cpus = desired.cells, desired.cpus
         if run:
             await self._start(desired)
 
@@ -168,6 +178,7 @@ class MemoryDriver(Driver):
 
     async def prepare_incoming(self, desired: Desired) -> None:
         self._check_image(desired)
+        limits_of(desired, self._layout)
         with self.world.edit(self.address) as (host,):
             if desired.uid in host.machines:
                 raise Conflict(f"{desired.name} is here already")
@@ -196,14 +207,23 @@ class MemoryDriver(Driver):
         machine = self.world.read(self.address).machines.get(uid)
         return machine is None or not machine.migrating
 
-    async def resume(self, uid: str) -> None:
+    async def resume(self, desired: Desired) -> None:
+        limits_of(desired, self._layout)
         with self.world.edit(self.address) as (host,):
-            machine = host.machines.get(uid)
+            machine = host.machines.get(desired.uid)
             if machine is None:
-                raise NotFound(f"{uid} is not on this host")
+                raise NotFound(f"{desired.uid} is not on this host")
             if machine.state is MachineState.STOPPED or _incoming(machine):
                 raise Conflict(f"{machine.name} cannot be resumed: {machine.state} {machine.pause_reason}")
             machine.state, machine.pause_reason, machine.migrating = MachineState.RUNNING, PauseReason.NONE, False
+            machine.cells, machine.cpus = desired.cells, desired.cpus
+
+    async def limits(self, uid: str) -> Limits:
+        machine = self._machine(uid)
+        if machine.state is MachineState.STOPPED:
+            raise NotFound(f"{machine.name} does not run")
+        kept = Desired(uid, machine.name, machine.revision, machine.spec, machine.cells, machine.cpus)
+        return limits_of(kept, self._layout)
 
     async def console(self, uid: str) -> Console:
         machine = self._machine(uid)
@@ -314,6 +334,12 @@ _EVENTS = {
     (MachineState.RUNNING, MachineState.STOPPED): Event.STOPPED,
     (MachineState.PAUSED, MachineState.STOPPED): Event.STOPPED,
 }
+
+
+def _one_cell(capacity: Capacity) -> NumaCell:
+    """All of a host that has told of no cells: the shared threads first, then those given one by one."""
+    shared, every = int(capacity.vcpus), int(capacity.vcpus) + capacity.pinned_cpus
+    return NumaCell(cell=0, cpus=tuple(range(shared)), pinned_cpus=tuple(range(shared, every)))
 
 
 def _incoming(machine: MemoryMachine) -> bool:

@@ -48,6 +48,9 @@ class MemoryMachine:
     reboots: int = 0
     boots: int = 0
     """How often it was started; shows a restart that nobody should have made."""
+    cells: tuple[int, ...] = ()
+    cpus: tuple[int, ...] = ()
+    """What it was last given of the host, as ``Desired``."""
 
 
 @dataclass
@@ -312,6 +315,8 @@ def _decode(document: dict[str, Any]) -> MemoryHost:
                 "spec": ComputeSpec.model_validate(row["spec"]),
                 "state": MachineState(row["state"]),
                 "pause_reason": PauseReason(row["pause_reason"]),
+                "cells": tuple(row.get("cells", ())),
+                "cpus": tuple(row.get("cpus", ())),
             }
         )
         for row in document["machines"]

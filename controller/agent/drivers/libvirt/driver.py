@@ -6,6 +6,10 @@ Order in ``ensure``: image first (a bad one must not cost a running machine its 
 disks, definition, start. A definition carries the count of reboots carried out, and is written
 while the machine is stopped: a crash in between repeats no reboot.
 
+A machine's limits hold before its vcpus run: they are in the definition, or the machine starts
+paused until they are applied, as it arrives by migration. A crash in between leaves it paused, and
+``resume`` applies them again.
+
 At most one call per machine at a time is the agent's promise; the driver keeps no locks of its own.
 """
 
@@ -14,6 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import libvirt
 
@@ -30,16 +35,18 @@ from controller.agent.drivers.base import (
     MigrationTarget,
     PauseReason,
 )
-from controller.agent.drivers.libvirt import console, definition, migration, observing
+from controller.agent.drivers.libvirt import console, definition, migration, observing, power, tuning
 from controller.agent.drivers.libvirt.connection import Connection
 from controller.agent.drivers.libvirt.definition import Mark
 from controller.agent.drivers.libvirt.files import MachineFiles
 from controller.agent.drivers.libvirt.settings import Accelerator, LibvirtSettings
+from controller.agent.drivers.limits import Limits, limits_of
 from controller.agent.host import facts, kvm
 from controller.agent.images import CachedImage, ImageCache
 from controller.agent.qemu_img import GIB
 from controller.clock import Clock
-from controller.errors import Conflict, NotFound, ResourceError, TimedOut
+from controller.errors import Conflict, NotFound, PermanentError, ResourceError, TimedOut
+from controller.model.node import NumaCell
 
 ASK_AGAIN = 5.0
 """Seconds between two ACPI requests: one that comes while the guest boots is lost."""
@@ -85,6 +92,8 @@ class LibvirtDriver(Driver):
             timeout=settings.image_timeout,
         )
         self._kvm = settings.accelerator is Accelerator.KVM
+        self._layout: tuple[NumaCell, ...] = ()
+        self._layout_digest = ""
 
     async def open(self) -> None:
         if self._settings.accelerator is Accelerator.AUTO:
@@ -92,6 +101,8 @@ class LibvirtDriver(Driver):
                 kvm.accelerator, self._settings.state_folder, self._settings.kvm_probe_kernel
             )
             self._kvm = found == "kvm"
+        self._layout = await asyncio.to_thread(facts.read_cells, self._settings.capacity)
+        self._layout_digest = definition.layout_digest(self._layout)
         for connection in self._connections():
             await connection.open()
 
@@ -103,10 +114,10 @@ class LibvirtDriver(Driver):
         return (self._looking, self._jobs, self._working)
 
     async def facts(self) -> HostFacts:
-        capacity = await asyncio.to_thread(facts.read_capacity, self._settings.capacity, self._settings.state_folder)
+        offer = await asyncio.to_thread(facts.read_offer, self._settings.capacity, self._settings.state_folder)
         return HostFacts(
-            capacity=capacity,
-            numa=await asyncio.to_thread(facts.read_numa),
+            capacity=offer.capacity,
+            numa=offer.cells,
             accelerator="kvm" if self._kvm else "tcg",
         )
 
@@ -118,21 +129,26 @@ class LibvirtDriver(Driver):
 
     async def ensure(self, desired: Desired, *, run: bool) -> None:
         self._remember(desired.uid)
-        wanted = Mark.of(desired)
+        # What cannot be kept on this host is refused before anything is stopped; stopping itself needs no place.
+        limits = limits_of(desired, self._layout) if run else None
+        wanted = Mark.of(desired, self._layout_digest)
         machine, mark = await self._find(desired.uid)
         if machine is not None and (machine.migrating or machine.pause_reason is PauseReason.INCOMING):
             raise Conflict(f"{desired.name} is being migrated ({machine.state}, {machine.pause_reason})")
         same = mark is not None and mark.digest == wanted.digest and mark.reboots >= wanted.reboots
         if machine is not None and machine.state is not MachineState.STOPPED:
-            if same and run and machine.persistent:
-                if mark != wanted:
-                    await self._mark(wanted, live=True)
+            # A revision says all that is asked: what it is made of differs only where an earlier version made it.
+            asked = mark is not None and mark.revision == wanted.revision and mark.reboots >= wanted.reboots
+            if (same or asked) and limits is not None and machine.persistent:
+                await self._follow(machine, mark, wanted, limits)
                 return
             image = await self._image(desired)
             if same and run:
                 # Its libvirtd died in the last step of its arrival: the machine is whole, its definition is not.
                 await self._define(desired, image, self._files(desired.uid))
                 return
+            if limits is not None:
+                await self._check_can_cap(desired.uid, limits)
             await self._stop(desired.uid, desired.spec.shutdown_timeout)
         if same and not run:
             if mark != wanted:
@@ -143,8 +159,8 @@ class LibvirtDriver(Driver):
         await asyncio.to_thread(files.make, desired, image)
         if mark != wanted:
             await self._define(desired, image, files)
-        if run:
-            await self._start(desired.uid)
+        if limits is not None:
+            await self._start(desired, limits)
 
     async def stop(self, uid: str, *, timeout: float) -> None:
         if not await self._stop(uid, timeout):
@@ -161,27 +177,29 @@ class LibvirtDriver(Driver):
             now = self._clock.monotonic()
             if now >= deadline or machine.state is MachineState.PAUSED:
                 # A paused machine hears no ACPI.
-                await self._domain_call("cut the power", uid, _destroy, timeout=self._settings.start_timeout)
+                await self._domain_call("cut the power", uid, power.destroy, timeout=self._settings.start_timeout)
                 continue
             if now >= ask_at:
-                await self._domain_call("ask for shutdown", uid, _ask_for_shutdown)
+                await self._domain_call("ask for shutdown", uid, power.ask_for_shutdown)
                 ask_at = now + ASK_AGAIN
             await self._clock.sleep(min(POLL, deadline - now))
 
     async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
         await self._stop(uid, timeout)
-        await self._domain_call("undefine", uid, _undefine)
+        await self._domain_call("undefine", uid, power.undefine)
+        await asyncio.to_thread(tuning.release_network, uid)
         if delete_disks:
             await asyncio.to_thread(self._files(uid).delete)
 
     async def prepare_incoming(self, desired: Desired) -> None:
         self._remember(desired.uid)
+        limits_of(desired, self._layout)
         machine, _ = await self._find(desired.uid)
         if machine is not None and machine.state is not MachineState.STOPPED:
             raise Conflict(f"{desired.name} is on this node already ({machine.state}, {machine.pause_reason})")
         image = await self._image(desired)
         # A broken try leaves a definition behind, with which the next one would be taken for complete.
-        await self._domain_call("undefine", desired.uid, _undefine)
+        await self._domain_call("undefine", desired.uid, power.undefine)
         await asyncio.to_thread(self._files(desired.uid).make_empty, desired, image)
 
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
@@ -223,13 +241,28 @@ class LibvirtDriver(Driver):
             await self._domain_call("end the migration of", uid, migration.end_cancelled)
         return machine
 
-    async def resume(self, uid: str) -> None:
-        machine, _ = await self._find(uid)
+    async def resume(self, desired: Desired) -> None:
+        machine, _ = await self._find(desired.uid)
         if machine is None:
-            raise NotFound(f"no machine {uid} on this node")
+            raise NotFound(f"no machine {desired.uid} on this node")
         if machine.pause_reason is PauseReason.INCOMING:
             raise Conflict(f"{machine.name} has not arrived completely")
-        await self._domain_call("resume", uid, _resume)
+        if machine.state is MachineState.PAUSED:
+            await self._keep_to(limits_of(desired, self._layout), Mark.of(desired, self._layout_digest))
+        await self._domain_call("resume", desired.uid, power.resume)
+
+    async def limits(self, uid: str) -> Limits:
+        def work(connect: libvirt.virConnect) -> Limits | None:
+            domain = observing.lookup(connect, uid)
+            if domain is None or not domain.isActive():
+                return None
+            found = definition.read(domain.XMLDesc())
+            return None if found is None else tuning.read(domain, uid, found.taps)
+
+        limits = await self._looking.call(f"read the limits of {uid}", work)
+        if limits is None:
+            raise NotFound(f"machine {uid} does not run on this node")
+        return limits
 
     async def console(self, uid: str) -> Console:
         loop = asyncio.get_running_loop()
@@ -258,11 +291,35 @@ class LibvirtDriver(Driver):
         seen = await self._looking.call(f"look at {uid}", work)
         return (None, None) if seen is None else (await self._with_job(seen), seen.mark)
 
+    async def _follow(self, machine: Machine, mark: Mark | None, wanted: Mark, limits: Limits) -> None:
+        """Bring what needs no new domain in line: the marks, and the running machine's place on the host."""
+        assert mark is not None
+        place = mark.place
+        if machine.state is MachineState.RUNNING and place != wanted.place:
+            await self._keep_to(limits, wanted)
+            place = wanted.place
+        if (mark.revision, mark.reboots) != (wanted.revision, wanted.reboots):
+            await self._mark(replace(wanted, place=place), live=True)
+
+    async def _keep_to(self, limits: Limits, mark: Mark) -> None:
+        """Apply to the running or paused machine what is this host's own, and write down that it was."""
+
+        def work(connect: libvirt.virConnect) -> None:
+            domain = observing.lookup(connect, mark.uid)
+            found = None if domain is None else definition.read(domain.XMLDesc())
+            if domain is None or found is None:
+                raise NotFound(f"no machine {mark.uid} on this node")
+            tuning.apply(connect, domain, limits)
+            tuning.limit_network(mark.uid, found.taps, limits)
+            power.mark(domain, replace(found.mark, place=mark.place), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+        await self._working.call(f"keep {mark.name} to its part of the host", work)
+
     async def _with_job(self, seen: observing.Seen) -> Machine:
         """Add what job the machine has; one that gives no answer is UNKNOWN and holds up no other."""
         uid = seen.mark.uid
         if not seen.active:
-            return seen.with_job(None)
+            return self._settled(seen, seen.with_job(None))
         if self._asking.count(uid) >= JOB_THREADS:
             return seen.stuck()
 
@@ -275,9 +332,13 @@ class LibvirtDriver(Driver):
                 self._asking.remove(uid)
 
         try:
-            return seen.with_job(await self._jobs.call(f"ask for the job of {uid}", work, timeout=JOB_PATIENCE))
+            job = await self._jobs.call(f"ask for the job of {uid}", work, timeout=JOB_PATIENCE)
+            return self._settled(seen, seen.with_job(job))
         except TimedOut:
             return seen.stuck()
+
+    def _settled(self, seen: observing.Seen, machine: Machine) -> Machine:
+        return replace(machine, settled=seen.mark.place.layout == self._layout_digest)
 
     async def _image(self, desired: Desired) -> CachedImage:
         """The image, checked to fit the machine's disks as far as that is known without stopping it."""
@@ -285,9 +346,14 @@ class LibvirtDriver(Driver):
         await asyncio.to_thread(self._files(desired.uid).check, desired.spec, image)
         return image
 
+    async def _check_can_cap(self, uid: str, limits: Limits) -> None:
+        await self._domain_call("look at", uid, lambda domain: tuning.check_can_cap(domain, limits))
+
     async def _define(self, desired: Desired, image: CachedImage, files: MachineFiles) -> None:
         xml = definition.domain_xml(
             desired,
+            limits=limits_of(desired, self._layout),
+            mark=Mark.of(desired, self._layout_digest),
             kvm=self._kvm,
             image=image,
             disks=files.disks(desired.spec),
@@ -296,23 +362,33 @@ class LibvirtDriver(Driver):
         )
         await self._working.call(f"define {desired.name}", lambda connect: connect.defineXML(xml))
 
-    async def _start(self, uid: str) -> None:
+    async def _start(self, desired: Desired, limits: Limits) -> None:
         def work(connect: libvirt.virConnect) -> None:
-            domain = observing.lookup(connect, uid)
+            domain = observing.lookup(connect, desired.uid)
             if domain is None:
-                raise NotFound(f"machine {uid} is not defined")
-            if not domain.isActive():
-                domain.create()
+                raise NotFound(f"machine {desired.uid} is not defined")
+            # Its taps are made with it: what limits them can only come after.
+            power.start(domain, paused=bool(limits.nic_bytes))
+            tuning.limit_network(desired.uid, definition.tap_names(desired.uid, desired.spec), limits)
+            tuning.weigh(domain, limits)
+            power.resume(domain)
 
-        await self._working.call(f"start {uid}", work, timeout=self._settings.start_timeout)
+        try:
+            await self._working.call(f"start {desired.name}", work, timeout=self._settings.start_timeout)
+        except PermanentError as error:
+            if limits.capped and tuning.speaks_of_cpu_time(error.message):
+                raise tuning.cannot_cap(desired.name, limits) from error
+            raise
 
     async def _mark(self, mark: Mark, *, live: bool) -> None:
-        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if live else 0)
+        """Write the mark; the stored definition's says what that one keeps the machine to, whatever holds now."""
 
         def work(domain: libvirt.virDomain) -> None:
-            domain.setMetadata(
-                libvirt.VIR_DOMAIN_METADATA_ELEMENT, mark.element(), "resource", definition.NAMESPACE, flags
-            )
+            if live:
+                power.mark(domain, mark, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            stored = definition.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+            if stored is not None:
+                power.mark(domain, replace(mark, place=stored.mark.place), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
 
         await self._domain_call("mark", mark.uid, work)
 
@@ -345,28 +421,3 @@ class LibvirtDriver(Driver):
         uid = self._uids.get(domain.UUIDString())
         # A domain that we have not seen yet may have come by migration: look at everything.
         return MachineEvent(Event.LOST) if uid is None else MachineEvent(ours, uid)
-
-
-def _destroy(domain: libvirt.virDomain) -> None:
-    if domain.isActive():
-        domain.destroy()
-
-
-def _ask_for_shutdown(domain: libvirt.virDomain) -> None:
-    if domain.isActive():
-        domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
-
-
-def _resume(domain: libvirt.virDomain) -> None:
-    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-        domain.resume()
-
-
-def _undefine(domain: libvirt.virDomain) -> None:
-    if domain.isPersistent():
-        domain.undefineFlags(
-            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-        )

@@ -5,6 +5,8 @@ machine paused, always: a target libvirtd that is killed right after it set a ma
 the source go on with its copy, and two copies run. Paused, the worst case is a machine that waits.
 Only the top layer of the root disk is sent; the target must have the same image at the same path,
 which ``prepare_incoming`` sees to, by checksum, for libvirt does not check.
+What binds the machine to this host's cpus and cells stays here: the target keeps it to its own before
+it resumes it. Limits go with it, so that a target that cannot keep them refuses it.
 
 Two faults of QEMU 7.2 are set right after a migration has broken off, both seen when the target's
 libvirtd is killed while the source stops the machine (one try in seven, and one in twenty):
@@ -45,6 +47,8 @@ FLAGS = (
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
 
+_SENT = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
+
 
 def send(connect: libvirt.virConnect, uid: str, target: MigrationTarget, settings: LibvirtSettings) -> None:
     """Migrate and return when the target has the machine. Blocks for as long as it takes."""
@@ -55,6 +59,10 @@ def send(connect: libvirt.virConnect, uid: str, target: MigrationTarget, setting
     parameters: dict[str, object] = {
         libvirt.VIR_MIGRATE_PARAM_URI: settings.data_uri.format(address=target.address),
         libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: list(found.disks),
+        libvirt.VIR_MIGRATE_PARAM_DEST_XML: definition.portable(domain.XMLDesc(_SENT)),
+        libvirt.VIR_MIGRATE_PARAM_PERSIST_XML: definition.portable(
+            domain.XMLDesc(_SENT | libvirt.VIR_DOMAIN_XML_INACTIVE)
+        ),
     }
     if settings.migration_bandwidth_mib:
         parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = settings.migration_bandwidth_mib

@@ -82,6 +82,8 @@ def look(domain: libvirt.virDomain) -> Seen | None:
         persistent=persistent,
         reboots=found.mark.reboots,
         taps=found.taps,
+        cells=found.mark.place.cells,
+        cpus=found.mark.place.cpus,
     )
     paused_because = {libvirt.VIR_DOMAIN_PAUSED: reason, libvirt.VIR_DOMAIN_PMSUSPENDED: _SLEEPS}.get(state)
     return Seen(machine, found.mark, paused_because)

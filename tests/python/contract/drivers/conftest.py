@@ -70,6 +70,20 @@ async def driver_factory(hosts: Hosts) -> AsyncIterator[Callable[[int], Awaitabl
 
 
 @pytest.fixture
+async def pinning_factory(hosts: Hosts) -> AsyncIterator[Callable[[int], Awaitable[Driver]]]:
+    """Opens drivers that give cpus one by one, and closes them after the test."""
+    drivers: list[Driver] = []
+
+    async def open_driver(host: int = 0) -> Driver:
+        drivers.append(await hosts.pinning_driver(host))
+        return drivers[-1]
+
+    yield open_driver
+    for driver in drivers:
+        await driver.close()
+
+
+@pytest.fixture
 async def driver(driver_factory: Callable[[int], Awaitable[Driver]]) -> Driver:
     """A driver on host 0."""
     return await driver_factory(0)

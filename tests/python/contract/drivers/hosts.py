@@ -30,6 +30,17 @@ class Hosts(ABC):
         """A new, opened driver on the host; a second one is a restarted agent. Closed by the suite's fixture."""
 
     @abstractmethod
+    async def pinning_driver(self, host: int = 0) -> Driver:
+        """A new, opened driver that gives one or more of the host's cpus one by one, others on host 1 than on host 0.
+
+        Skips the test where the machine has too few cpus.
+        """
+
+    @abstractmethod
+    async def restart_hypervisor(self, host: int = 0) -> None:
+        """The hypervisor's daemon dies and comes back; its machines run on."""
+
+    @abstractmethod
     def target(self, host: int) -> MigrationTarget:
         """The host as target of a migration."""
 
@@ -78,6 +89,11 @@ class Hosts(ABC):
         }
         spec = ComputeSpec(**{**values, **changes})
         return Desired(uid or uuid.uuid4().hex, name, revision, spec)
+
+    @staticmethod
+    def sizes(**changes: Any) -> Sizes:
+        """The smallest sizes, with changes."""
+        return Sizes(**{"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **changes})
 
     @staticmethod
     def extra_disk(name: str) -> Disk:

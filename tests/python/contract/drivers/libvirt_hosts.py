@@ -13,10 +13,13 @@ import signal
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from controller.agent.drivers.base import MigrationTarget
 from controller.agent.drivers.libvirt import LibvirtSettings
 from controller.agent.drivers.libvirt.definition import domain_uuid
 from controller.agent.drivers.libvirt.settings import Accelerator
+from controller.agent.host.facts import CapacitySettings
 from controller.lab.guest import tiny_image
 from controller.model.image import ImageFormat, ImageSpec
 from tests.python.contract.drivers.hosts import Hosts
@@ -64,8 +67,19 @@ class LibvirtHosts(Hosts):
     def settings(self) -> LibvirtSettings:
         return LibvirtSettings(state_folder=self.state, accelerator=Accelerator.TCG)
 
-    async def driver(self, host: int = 0) -> HostedDriver:
-        driver = HostedDriver(self.hosts[host], self.settings())
+    async def pinning_driver(self, host: int = 0) -> HostedDriver:
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) < 2:
+            pytest.skip("pinning needs two cpus")
+        return await self.driver(host, CapacitySettings(pinned_cpus=str(cpus[-1 if host == 0 else 0])))
+
+    async def restart_hypervisor(self, host: int = 0) -> None:
+        self.hosts[host].kill_libvirtd()
+        self.hosts[host].start_libvirtd()
+
+    async def driver(self, host: int = 0, capacity: CapacitySettings | None = None) -> HostedDriver:
+        settings = self.settings().model_copy(update={"capacity": capacity or CapacitySettings()})
+        driver = HostedDriver(self.hosts[host], settings)
         await driver.open()
         return driver
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controller.agent.drivers.base import MigrationTarget
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import MemoryDriverRefusesImage
 from controller.agent.drivers.memory_world import MemoryWorld
 from controller.model.image import ImageSpec
+from controller.model.node import NumaCell
 from tests.python.contract.drivers.hosts import Hosts
 
 
@@ -23,12 +26,21 @@ class MemoryHosts(Hosts):
             with world.edit(self.target(host).address):
                 pass
 
-    async def driver(self, host: int = 0) -> MemoryDriver:
+    async def pinning_driver(self, host: int = 0) -> MemoryDriver:
+        shared, pinned = ((0, 1), (2, 3)) if host == 0 else ((2, 3), (0, 1))
+        cell = NumaCell(cell=0, cpus=shared, pinned_cpus=pinned, memory_mib=4096)
+        return await self.driver(host, numa=(cell,))
+
+    async def restart_hypervisor(self, host: int = 0) -> None:
+        pass  # the world needs none
+
+    async def driver(self, host: int = 0, numa: Sequence[NumaCell] = ()) -> MemoryDriver:
         # The plain driver reads no images, so the variant that refuses marked ones stands in for it.
         driver = MemoryDriverRefusesImage(
             marker="bad-image",
             address=self.target(host).address,
             world=self.world,
+            numa=numa,
             start_seconds=self._seconds,
             shutdown_seconds=self._seconds,
             migration_seconds=self._seconds,

@@ -237,7 +237,7 @@ async def test_a_migrated_machine_arrives_paused_and_is_gone_here(
     await other.ensure(desired, run=True)
     assert await state_of(other, desired.uid) is MachineState.PAUSED, "only resume may set it going"
     await driver.remove(desired.uid, timeout=0)
-    await other.resume(desired.uid)
+    await other.resume(desired)
     machine = await running(other, hosts, desired.uid)
     assert machine.persistent
     assert await hosts.root_disk(desired.uid, 0) is None
@@ -253,7 +253,7 @@ async def test_there_and_back(driver: Driver, driver_factory: Factory, hosts: Ho
         await target.prepare_incoming(desired)
         await source.migrate(desired.uid, hosts.target(number))
         await source.remove(desired.uid, timeout=0)
-        await target.resume(desired.uid)
+        await target.resume(desired)
         await running(target, hosts, desired.uid)
     assert await find(other, desired.uid) is None
 
@@ -271,9 +271,9 @@ async def test_migration_to_an_unprepared_host_leaves_the_source_running(
     assert await state_of(other, desired.uid) is not MachineState.RUNNING
 
 
-async def test_resume_of_what_is_not_there(driver: Driver) -> None:
+async def test_resume_of_what_is_not_there(driver: Driver, hosts: Hosts) -> None:
     with pytest.raises(NotFound):
-        await driver.resume("0" * 32)
+        await driver.resume(hosts.desired())
 
 
 async def test_console_is_for_one_at_a_time(driver: Driver, hosts: Hosts) -> None:

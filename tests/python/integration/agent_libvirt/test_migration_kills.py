@@ -54,10 +54,10 @@ async def recover(source: HostedDriver, target: HostedDriver, desired: Desired) 
     assert not runs(there), "the target set it going by itself"
     if there is not None and there.pause_reason is PauseReason.USER:
         await source.remove(desired.uid, timeout=0)
-        await target.resume(desired.uid)
+        await target.resume(desired)
         return target
     await target.remove(desired.uid, timeout=0)
-    await source.resume(desired.uid)
+    await source.resume(desired)
     return source
 
 
@@ -153,7 +153,7 @@ async def test_the_machine_that_arrived_is_the_one_that_left(
     driver: HostedDriver, other: HostedDriver, hosts: LibvirtHosts, moving: Desired
 ) -> None:
     await driver.migrate(moving.uid, hosts.target(TARGET))
-    await other.resume(moving.uid)
+    await other.resume(moving)
     log = hosts.hosts[TARGET].path(hosts.state / "machines" / moving.uid / "console.log")
     await _obeys(other, moving)
     assert "GUEST-READY" not in log.read_text(errors="replace"), "it was booted anew"

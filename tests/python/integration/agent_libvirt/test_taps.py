@@ -65,6 +65,6 @@ async def test_the_address_goes_where_the_machine_runs(
     await driver.migrate(desired.uid, hosts.target(1))
     assert await sync(hosts, 0, driver, desired) == []
     assert await sync(hosts, 1, other, desired) == [], "it is paused"
-    await other.resume(desired.uid)
+    await other.resume(desired)
     assert await sync(hosts, 1, other, desired) == [address]
     assert mac(hosts, 1, tap) == before, "the guest's ARP entry of its gateway stays right"

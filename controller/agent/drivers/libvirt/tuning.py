@@ -1,0 +1,151 @@
+"""A running domain's limits: applied to it, and read back.
+
+The definition carries what holds from the first instant (``templates/domain.xml.j2``); what is this
+host's own is applied here to domains that came from elsewhere or whose place on the host changed.
+Applying twice does no harm. Only the running domain is changed: its stored definition keeps the mark
+of what it holds, and is made anew before the next start.
+
+Cpu time needs libvirt's cpu controller (cgroups). Without it a machine that needs a limit is
+refused, and the weight of one that needs none is left out: a vcpu is one thread and takes no more
+than one by itself.
+
+Each function blocks (it runs in the connection's worker threads).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+import libvirt
+
+from controller.agent.drivers.libvirt.definition import IO_GROUP, PERIOD, tap_name
+from controller.agent.drivers.limits import UNLIMITED, Limits
+from controller.agent.host.facts import format_cpus, parse_cpus
+from controller.errors import PermanentError
+from controller.hostnet import bandwidth
+
+MIB = 1 << 20
+_LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+_NO_CPU_LIMIT = (
+    "cannot be kept to {percent} % of a cpu on this node: its libvirt has no cpu cgroup controller "
+    "(cgroup_controllers in qemu.conf); only flavors with cpu_percent 100 can run here"
+)
+
+
+def apply(connect: libvirt.virConnect, domain: libvirt.virDomain, limits: Limits) -> None:
+    """Keep the running domain to this host's part of ``limits``; what the definition carries is not touched.
+
+    Raises PermanentError when its cpu time cannot be limited.
+    """
+    size = connect.getCPUMap()[0]
+    for number, cpus in enumerate(limits.vcpus):
+        domain.pinVcpuFlags(number, _map(cpus, size), _LIVE)
+    domain.pinEmulator(_map(limits.emulator, size), _LIVE)
+    nodeset = format_cpus(limits.cells)
+    if nodeset and domain.numaParameters(_LIVE).get("numa_nodeset") != nodeset:
+        # The kernel moves the memory that is there already.
+        domain.setNumaParameters({"numa_nodeset": nodeset}, _LIVE)
+    if limits.capped:
+        check_can_cap(domain, limits)
+        part = PERIOD * limits.cpu_percent // 100
+        values = {"global_period": PERIOD, "global_quota": part * len(limits.vcpus)}
+        domain.setSchedulerParametersFlags({**values, "vcpu_period": PERIOD, "vcpu_quota": part}, _LIVE)
+    weigh(domain, limits)
+
+
+def weigh(domain: libvirt.virDomain, limits: Limits) -> None:
+    """Give the running domain its part of the shared threads for when all are busy, where that can be done."""
+    if _has_cpu_controller(domain):
+        domain.setSchedulerParametersFlags({"cpu_shares": limits.weight}, _LIVE)
+
+
+def check_can_cap(domain: libvirt.virDomain, limits: Limits) -> None:
+    """Raise PermanentError when the running domain shows that its cpu time cannot be limited as it must be."""
+    if limits.capped and not _has_cpu_controller(domain):
+        raise cannot_cap(domain.name(), limits)
+
+
+def cannot_cap(name: str, limits: Limits) -> PermanentError:
+    """The error for a machine whose limit this host cannot keep."""
+    return PermanentError(f"{name} {_NO_CPU_LIMIT.format(percent=limits.cpu_percent)}")
+
+
+def speaks_of_cpu_time(message: str) -> bool:
+    """Whether libvirt's refusal to start is about limits of cpu time."""
+    # "cgroup cpu is required for scheduler tuning", "CPU tuning is not available on this host"
+    return "cgroup cpu" in message or "CPU tuning" in message
+
+
+def limit_network(uid: str, taps: Sequence[str], limits: Limits) -> None:
+    """Limit the machine's taps. Raises Unavailable."""
+    if limits.nic_bytes:
+        bandwidth.limit(_table(uid), taps, limits.nic_bytes)
+
+
+def release_network(uid: str) -> None:
+    """Forget the limits of taps that went."""
+    bandwidth.release(_table(uid))
+
+
+def read(domain: libvirt.virDomain, uid: str, taps: Sequence[str]) -> Limits:
+    """What the running domain is held to."""
+    iops, mibps = _io(domain)
+    rates = {rate for pair in bandwidth.read(_table(uid), taps) for rate in pair}
+    return Limits(
+        vcpus=tuple(_cpus(line) for line in domain.vcpuPinInfo(_LIVE)),
+        emulator=_cpus(domain.emulatorPinInfo(_LIVE)),
+        cpu_percent=_percent(domain),
+        cells=parse_cpus(domain.numaParameters(_LIVE).get("numa_nodeset", "")),
+        huge_pages=ElementTree.fromstring(domain.XMLDesc()).find("memoryBacking/hugepages") is not None,  # noqa: S314
+        disk_iops=iops,
+        disk_mibps=mibps,
+        nic_bytes=rates.pop() if len(rates) == 1 else 0,
+    )
+
+
+def _percent(domain: libvirt.virDomain) -> int:
+    """The least of what the scheduler holds each vcpu, and the whole process for each vcpu, to."""
+    if not _has_cpu_controller(domain):
+        return UNLIMITED
+    values = domain.schedulerParametersFlags(_LIVE)
+    vcpus = len(domain.vcpuPinInfo(_LIVE))
+    parts = [UNLIMITED]
+    if values["vcpu_quota"] > 0 and 0 < values["global_quota"] <= values["vcpu_quota"] * vcpus:
+        parts.append(100 * values["vcpu_quota"] // values["vcpu_period"])
+    return min(parts)
+
+
+def _io(domain: libvirt.virDomain) -> tuple[int, int]:
+    """Reads and writes, and MiB, per second of all disks together; 0 where there is no such limit."""
+    root = ElementTree.fromstring(domain.XMLDesc())  # noqa: S314 - from the local libvirtd
+    targets = [target.get("dev", "") for target in root.findall("devices/disk/target")]
+    values = [domain.blockIoTune(target, _LIVE) for target in targets]
+    found = {(one["total_iops_sec"], one["total_bytes_sec"], one.get("group_name")) for one in values}
+    if len(found) != 1:
+        return 0, 0  # disks with limits of their own are not limited together
+    iops, size, group = found.pop()
+    return (iops, size // MIB) if group == IO_GROUP else (0, 0)
+
+
+def _has_cpu_controller(domain: libvirt.virDomain) -> bool:
+    try:
+        domain.schedulerType()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and domain.isActive():
+            return False
+        raise
+    return True
+
+
+def _table(uid: str) -> str:
+    """Name of the machine's nftables table: what its taps' names have in common."""
+    return tap_name(uid, 0)[:-2]
+
+
+def _map(cpus: Sequence[int], size: int) -> tuple[bool, ...]:
+    return tuple(number in cpus for number in range(size))
+
+
+def _cpus(line: Sequence[bool]) -> tuple[int, ...]:
+    return tuple(number for number, may in enumerate(line) if may)
