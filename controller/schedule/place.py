@@ -10,10 +10,9 @@ Pure: no I/O, no clock, and the same input always gives the same answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from controller.model.node import Share
-from controller.schedule import reasons
+from controller.schedule import reasons, repair
+from controller.schedule.answers import Placed, Refused
 from controller.schedule.facts import Request
 from controller.schedule.openings import Openings
 from controller.schedule.rules import Rules
@@ -26,27 +25,6 @@ _OPENINGS = 20_000_000
 """Numbers kept for later decisions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The node that a request goes to, and what it takes of it."""
-
-    request: Request
-    node: str
-    share: Share
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """No node takes the request; ``reasons`` counts the nodes per reason."""
-
-    request: Request
-    reasons: dict[str, int]
-
-    @property
-    def message(self) -> str:
-        return reasons.message(self.reasons)
-
-
 def place(snapshot: Snapshot, requests: Iterable[Request], watcher: Watcher | None = None) -> list[Placed | Refused]:
     """Place all requests, changing the snapshot's counters; answers come in the order of placing."""
     ordered = sorted(requests, key=lambda request: (request.service, request.index, request.key))
@@ -56,7 +34,7 @@ def place(snapshot: Snapshot, requests: Iterable[Request], watcher: Watcher | No
         if end == len(ordered) or not _alike(ordered[start], ordered[end]):
             _place_alike(snapshot, ordered[start:end], answers, watcher)
             start = end
-    return answers
+    return repair.improve(snapshot, answers, search_for)
 
 
 def _alike(one: Request, other: Request) -> bool:
