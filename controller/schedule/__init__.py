@@ -1,19 +1,26 @@
 """Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
 
 from controller.schedule.answers import Placed, Refused
+from controller.schedule.document import dump, load, load_requests
 from controller.schedule.facts import CellFacts, NodeFacts, Request, capacity_of, need_of, sizes_of
 from controller.schedule.place import place
+from controller.schedule.scores import Explained, place_explained
 from controller.schedule.snapshot import Snapshot
 
 __all__ = [
     "CellFacts",
+    "Explained",
     "NodeFacts",
     "Placed",
     "Refused",
     "Request",
     "Snapshot",
     "capacity_of",
+    "dump",
+    "load",
+    "load_requests",
     "need_of",
     "place",
+    "place_explained",
     "sizes_of",
 ]

@@ -45,7 +45,7 @@ class Cells:
         self.total = matrix(cell.total for cell in told)[:, :CELL_DIMENSIONS].copy()
         self.free = self.total - matrix(cell.taken for cell in told)[:, :CELL_DIMENSIONS]
         self.cpus = [sorted(cell.free_cpus) for cell in told]
-        self._pinned = [frozenset(cell.pinned_cpus or cell.free_cpus) for cell in told]
+        self.pinned = [frozenset(cell.pinned_cpus or cell.free_cpus) for cell in told]
         self.free[:, _PINNED] = np.minimum(self.free[:, _PINNED], [len(cpus) for cpus in self.cpus])
         alone = np.repeat(self._count == 1, self._count)
         for column in set(range(CELL_DIMENSIONS)) - {_PINNED}:
@@ -152,7 +152,7 @@ class Cells:
             if sign < 0 and cpu in self.cpus[row]:
                 self.cpus[row].remove(cpu)
                 return
-            if sign > 0 and cpu in self._pinned[row]:
+            if sign > 0 and cpu in self.pinned[row]:
                 if cpu not in self.cpus[row]:
                     insort(self.cpus[row], cpu)
                 return

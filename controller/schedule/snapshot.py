@@ -158,6 +158,10 @@ class Snapshot:
             if name in self.index:
                 self._set_closed((name,), _closed(self.nodes[self.index[name]]))
 
+    def is_changed_by_hand(self, number: int) -> bool:
+        """``close`` has changed what the node's own facts say."""
+        return self.closed[number] != _closed(self.nodes[number])
+
     def _set_closed(self, nodes: Iterable[str], why: str) -> None:
         for name in nodes:
             number = self.index.get(name)

@@ -1,0 +1,197 @@
+"""A snapshot as a JSON document: saved from a running cluster, loaded anywhere, decides the same.
+
+``load(dump(snapshot))`` answers every request as ``snapshot`` does. What may be added without a new
+format: fields that may be left out. Names are in it as they are; it holds no specs and no secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from controller.errors import InvalidInput, Problem
+from controller.model.document import problems
+from controller.model.envelope import Part
+from controller.model.flavor import MachineShare
+from controller.model.node import Capacity
+from controller.model.schedule_policy import SchedulePolicy
+from controller.schedule.facts import CellFacts, Ints, NodeFacts, Request, capacity_of
+from controller.schedule.snapshot import Snapshot
+
+FORMAT = 1
+Cpu = Annotated[int, Field(ge=0)]
+
+
+class _Cell(Part):
+    number: int = Field(ge=0)
+    total: Capacity
+    taken: Capacity = Capacity()
+    free_cpus: tuple[Cpu, ...] = ()
+    pinned_cpus: tuple[Cpu, ...] = ()
+
+
+class _Node(Part):
+    name: str
+    total: Capacity
+    taken: Capacity = Capacity()
+    state: str = "Up"
+    schedulable: bool = True
+    draining: bool = False
+    closed: str | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    zones: dict[str, str] = Field(default_factory=dict)
+    providers: tuple[str, ...] = ()
+    cells: tuple[_Cell, ...] = ()
+
+
+class _Request(Part):
+    key: str
+    service: str
+    index: int
+    need: Capacity
+    provider: str = ""
+    policy: SchedulePolicy = SchedulePolicy()
+    avoid: tuple[str, ...] = ()
+    machine_share: MachineShare = MachineShare.PART
+
+
+class _Document(Part):
+    kind: Literal["ScheduleSnapshot"]
+    format: Literal[1]
+    nodes: tuple[_Node, ...]
+    standing: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    requests: tuple[_Request, ...] = ()
+
+
+def dump(snapshot: Snapshot, requests: Iterable[Request] = ()) -> dict[str, Any]:
+    """The snapshot as it is now, with the requests to place on it."""
+    standing = {
+        service: {snapshot.nodes[number].name: count for number, count in sorted(counts.items()) if count > 0}
+        for service, counts in snapshot.services()
+    }
+    return {
+        "kind": "ScheduleSnapshot",
+        "format": FORMAT,
+        "nodes": [_of_node(snapshot, number, node) for number, node in enumerate(snapshot.nodes)],
+        "standing": {service: counts for service, counts in standing.items() if counts},
+        "requests": [_of_request(request) for request in requests],
+    }
+
+
+def load(document: Mapping[str, Any]) -> Snapshot:
+    """The snapshot of a document. Raises InvalidInput with the path of each bad field."""
+    read = _read(document)
+    snapshot = Snapshot(
+        (_facts(node) for node in read.nodes),
+        ((service, node) for service, at in read.standing.items() for node, count in at.items() for _ in range(count)),
+    )
+    for node in read.nodes:
+        if node.closed is not None:
+            snapshot.close([node.name], node.closed)
+    return snapshot
+
+
+def load_requests(document: Mapping[str, Any]) -> list[Request]:
+    """The requests of a document. Raises InvalidInput with the path of each bad field."""
+    return [
+        Request(
+            key=each.key,
+            service=each.service,
+            index=each.index,
+            need=each.need,
+            provider=each.provider,
+            policy=each.policy,
+            avoid=frozenset(each.avoid),
+            machine_share=each.machine_share,
+        )
+        for each in _read(document).requests
+    ]
+
+
+def _read(document: Mapping[str, Any]) -> _Document:
+    try:
+        read = _Document.model_validate(document)
+    except ValidationError as error:
+        raise InvalidInput(problems(error)) from None
+    names: set[str] = set()
+    bad = []
+    for at, node in enumerate(read.nodes):
+        if node.name in names:
+            bad.append(Problem(f"nodes[{at}].name", f"{node.name} is there twice"))
+        names.add(node.name)
+        if len({cell.number for cell in node.cells}) < len(node.cells):
+            bad.append(Problem(f"nodes[{at}].cells", "two have the same number"))
+    for service, counts in read.standing.items():
+        bad += [Problem(f"standing.{service}.{node}", "no such node") for node in counts if node not in names]
+    if bad:
+        raise InvalidInput(bad)
+    return read
+
+
+def _facts(node: _Node) -> NodeFacts:
+    return NodeFacts(
+        name=node.name,
+        total=node.total,
+        taken=node.taken,
+        state=node.state,
+        schedulable=node.schedulable,
+        draining=node.draining,
+        labels=node.labels,
+        zones=node.zones,
+        providers=frozenset(node.providers),
+        cells=tuple(
+            CellFacts(cell.number, cell.total, cell.taken, cell.free_cpus, cell.pinned_cpus) for cell in node.cells
+        ),
+    )
+
+
+def _of_node(snapshot: Snapshot, number: int, node: NodeFacts) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": node.name,
+        "total": _amounts(snapshot.total[number]),
+        "taken": _amounts(snapshot.total[number] - snapshot.free[number]),
+        "state": node.state,
+        "schedulable": node.schedulable,
+        "draining": node.draining,
+        "labels": dict(node.labels),
+        "zones": dict(node.zones),
+        "providers": sorted(node.providers),
+        "cells": _of_cells(snapshot, number, node),
+    }
+    if snapshot.is_changed_by_hand(number):
+        found["closed"] = snapshot.closed[number]
+    return found
+
+
+def _of_cells(snapshot: Snapshot, number: int, node: NodeFacts) -> list[dict[str, Any]]:
+    cells = snapshot.cells
+    told = sorted(node.cells, key=lambda cell: cell.number)
+    return [
+        {
+            "number": cell.number,
+            "total": cell.total.model_dump(mode="json", exclude_defaults=True),
+            "taken": _amounts(cells.total[row] - cells.free[row]),
+            "free_cpus": list(cells.cpus[row]),
+            "pinned_cpus": sorted(cells.pinned[row]),
+        }
+        for cell, row in zip(told, cells.rows(number), strict=True)
+    ]
+
+
+def _of_request(request: Request) -> dict[str, Any]:
+    return {
+        "key": request.key,
+        "service": request.service,
+        "index": request.index,
+        "need": request.need.model_dump(mode="json"),
+        "provider": request.provider,
+        "policy": request.policy.model_dump(mode="json"),
+        "avoid": sorted(request.avoid),
+        "machine_share": request.machine_share.value,
+    }
+
+
+def _amounts(row: Ints) -> dict[str, Any]:
+    return capacity_of(row.clip(min=0)).model_dump(mode="json", exclude_defaults=True)

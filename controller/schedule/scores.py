@@ -1,0 +1,97 @@
+"""Why a node was chosen, in numbers: each rule's score of it beside the best and the worst there was (J8).
+
+Worked out only where it is asked for: ``place`` does not know of it, and places the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from controller.schedule.answers import Placed, Refused
+from controller.schedule.facts import Ints, Mask, Request
+from controller.schedule.openings import CLOSED
+from controller.schedule.place import place
+from controller.schedule.rules import LIMIT, Field
+from controller.schedule.search import Search
+from controller.schedule.snapshot import FULL, Snapshot
+
+Score = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A placement with its scores, in the order in which they decided; each is JSON-able.
+
+    ``{"rule": "power AntiAffinity soft", "domain": "A+B", "already_there": 1, "fewest": 1, "most": 2}``: the
+    node's domain, how many of the service stand there already, and in the domains of all nodes that could have
+    been taken. Hard rules come first: what they forbid was no candidate. ``best fit`` is last: the part of
+    the node that is free, in percent over its dimensions, before the placement; the least was wanted.
+    ``candidates`` are the nodes that could have been taken.
+    """
+
+    placed: Placed
+    scores: list[Score]
+    candidates: int
+
+
+def place_explained(snapshot: Snapshot, requests: Iterable[Request]) -> list[Explained | Refused]:
+    """``place``, with the scores of each placement."""
+    notes: list[tuple[list[Score], int]] = []
+    answers = place(snapshot, requests, lambda search, _, at: notes.append(_scores(search, at)))
+    told = iter(notes)
+    return [Explained(answer, *next(told)) if isinstance(answer, Placed) else answer for answer in answers]
+
+
+def _scores(search: Search, at: int) -> tuple[list[Score], int]:
+    snapshot, rules, layout = search.snapshot, search.rules, search.rules.layout
+    number = layout.nodes[at]
+    candidates: Mask = np.zeros(len(snapshot), dtype=np.bool_)
+    candidates[layout.order] = search.openings.score < CLOSED
+    candidates &= (search.words[0] < LIMIT)[layout.group_of]
+    standing = np.zeros(len(snapshot), dtype=np.int64)
+    for node, count in search.standing.items():
+        standing[node] = max(count, 0)
+    scores: list[Score] = []
+    for rule in (rule for rule in rules.policy.all_rules() if rule.hard):
+        named = f" {rule.value}" if rule.value is not None else ""
+        title = f"{rule.axis} {rule.mode.value} hard{named}"
+        scores.append(_score(snapshot, title, rule.axis, number, standing, candidates))
+    for field in rules.fields:
+        scores.append(_score(snapshot, _title(field), field.axis, number, standing, candidates))
+    left = snapshot.left * (100 / ((1 << FULL) * np.maximum((snapshot.total > 0).sum(axis=1), 1)))
+    scores.append(
+        {
+            "rule": "best fit",
+            "domain": snapshot.nodes[number].name,
+            "free_percent": round(float(left[number]), 2),
+            "least": round(float(left[candidates].min()), 2),
+            "most": round(float(left[candidates].max()), 2),
+        }
+    )
+    return scores, int(candidates.sum())
+
+
+def _title(field: Field) -> str:
+    if field.rule is None:
+        return f"{field.axis} spread"
+    named = f" {field.rule.value}" if field.rule.value is not None else ""
+    return f"{field.axis} {field.rule.mode.value} soft{named}"
+
+
+def _score(snapshot: Snapshot, title: str, axis: str, number: int, standing: Ints, candidates: Mask) -> Score:
+    domains = snapshot.domains(axis)
+    counts = np.bincount(domains.codes + 1, weights=standing, minlength=len(domains.names) + 1).astype(np.int64)
+    here = counts[domains.codes + 1]
+    there = here[candidates & (domains.codes >= 0)]
+    code = int(domains.codes[number])
+    return {
+        "rule": title,
+        "domain": domains.names[code] if code >= 0 else None,
+        "already_there": int(here[number]),
+        "fewest": int(there.min()) if len(there) else 0,
+        "most": int(there.max()) if len(there) else 0,
+    }
