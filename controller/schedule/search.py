@@ -84,7 +84,7 @@ class Search:
             snapshot.take_plain(number, shape, int(openings.part[number]))
             left = openings.slots[place] - 1
         else:
-            found = shares.share_on(snapshot, number, shape)
+            found = shares.share_with_room(snapshot, number, shape)
             assert found is not None
             share = found
             snapshot.take(name, share)

@@ -93,6 +93,11 @@ def share_on(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
     """What a request of the shape takes of the node; None when there is no room."""
     if count_on(snapshot, number, shape) <= 0:
         return None
+    return share_with_room(snapshot, number, shape)
+
+
+def share_with_room(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
+    """``share_on`` for a node that is known to take the request."""
     cells = snapshot.cells
     rows = cells.rows(number)
     if shape.is_part:
