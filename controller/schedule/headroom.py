@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from controller.schedule import shares
-from controller.schedule.place import Placed, place
+from controller.schedule.answers import Placed
+from controller.schedule.place import place
 from controller.schedule.snapshot import Ints, Mask, Request, Snapshot
 
 AXES = ("rack", "power", "network")

@@ -19,8 +19,8 @@ from controller.schedule.rules import Rules
 from controller.schedule.search import Search
 from controller.schedule.snapshot import Snapshot
 
-Watcher = Callable[[Search, int, int], None]
-"""Is told of each choice before it is taken: the search, the group, and the node's place in the layout."""
+Watcher = Callable[[Request, Search, int], None]
+"""Is told of each choice before it is taken: the request, the search, and the node's place in the layout."""
 _OPENINGS = 20_000_000
 """Numbers kept for later decisions."""
 
@@ -64,7 +64,7 @@ def _place_alike(
             answers.extend(Refused(left, why) for left in requests[done:])
             return
         if watcher is not None:
-            watcher(search, *found)
+            watcher(request, search, found[1])
         node, share = search.take(*found)
         answers.append(Placed(request, node, share))
 

@@ -39,11 +39,30 @@ class Explained:
 
 
 def place_explained(snapshot: Snapshot, requests: Iterable[Request]) -> list[Explained | Refused]:
-    """``place``, with the scores of each placement."""
-    notes: list[tuple[list[Score], int]] = []
-    answers = place(snapshot, requests, lambda search, _, at: notes.append(_scores(search, at)))
-    told = iter(notes)
-    return [Explained(answer, *next(told)) if isinstance(answer, Placed) else answer for answer in answers]
+    """``place``, with the scores of each placement.
+
+    Where the second look at a batch has placed otherwise, that comes first, with the node that was the
+    first choice (None: there was none): ``{"rule": "second look", "domain": "n2", "instead_of": "n1"}``. The
+    scores after it are those of the first choice.
+    """
+    notes: dict[int, tuple[str, list[Score], int]] = {}
+
+    def note(request: Request, search: Search, at: int) -> None:
+        name = search.snapshot.nodes[search.rules.layout.nodes[at]].name
+        notes[id(request)] = (name, *_scores(search, at))
+
+    asked = list(requests)  # kept, so that their ids stay theirs
+    return [
+        _explained(answer, notes.get(id(answer.request))) if isinstance(answer, Placed) else answer
+        for answer in place(snapshot, asked, note)
+    ]
+
+
+def _explained(placed: Placed, note: tuple[str, list[Score], int] | None) -> Explained:
+    first, scores, candidates = note or (None, [], 0)
+    if first != placed.node:
+        scores = [{"rule": "second look", "domain": placed.node, "instead_of": first}, *scores]
+    return Explained(placed, scores, candidates)
 
 
 def _scores(search: Search, at: int) -> tuple[list[Score], int]:

@@ -86,7 +86,7 @@ def test_no_node_that_may_be_taken_is_better(
     snapshot = Snapshot(
         [NodeFacts(**{**vars(node), "taken": taken[node.name]}) for node in nodes], [("a", name) for name in some]
     )
-    for answer in place(snapshot, requests):
+    for (answer,) in (place(snapshot, [request]) for request in requests):
         gathers = any(rule.mode is RuleMode.AFFINITY for rule in policy.all_rules())
         settled = bool(slow.here)
         possible = [node for node in nodes if slow.may(node)]
@@ -163,6 +163,24 @@ def test_explaining_changes_nothing(nodes: list[NodeFacts], requests: list[Reque
     plain = place(Snapshot(nodes), requests)
     explained = place_explained(Snapshot(nodes), requests)
     assert [each.placed if isinstance(each, Explained) else each for each in explained] == plain
+
+
+@pytest.mark.design("J8", "J10")
+def test_what_the_second_look_has_moved_says_so() -> None:
+    """a-0 takes n0 (the first of equals), the only node that is large enough for b-0::
+
+    n0 [vcpus ########]     n1 [vcpus ##]
+    """
+    large, small = (clusters.machine(f"n{at}", clusters.cell(0, cpus=cpus)) for at, cpus in enumerate((4, 1)))
+    sizes = (("a-0", 1), ("b-0", 4))
+    first, second = place_explained(
+        Snapshot([large, small]), [Request(key, key[0], 0, Capacity(vcpus=vcpus)) for key, vcpus in sizes]
+    )
+    assert isinstance(first, Explained)
+    assert isinstance(second, Explained)
+    assert first.placed.node == "n1"
+    assert first.scores[0] == {"rule": "second look", "domain": "n1", "instead_of": "n0"}
+    assert second.scores == [{"rule": "second look", "domain": "n0", "instead_of": None}]
 
 
 @pytest.mark.design("J8")
