@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import structlog
 
-from controller.cluster import forget, observe, offers, questions, sync, world
+from controller.cluster import forget, move_plans, observe, offers, questions, sync, world
 from controller.cluster.console import relay
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
 from controller.model.compute import COMPUTE, Compute
@@ -119,6 +119,12 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             reasons=made.reasons,
             placements=[cluster_pb2.Placement(compute=name, node=node) for name, node in made.placements.items()],
         )
+
+    async def PlanMoves(self, request: cluster_pb2.PlanMovesRequest, context: Context) -> cluster_pb2.PlanMovesReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        work = partial(move_plans.answer, cluster=self._cluster, question=request.question)
+        return cluster_pb2.PlanMovesReply(plan=await self._db.aread(work))
 
     async def Capacity(self, request: cluster_pb2.CapacityRequest, context: Context) -> cluster_pb2.CapacityReply:
         """Over the nodes that take new resources."""

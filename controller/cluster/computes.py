@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.cluster import migration
+from controller.cluster import migration, rebalance
 from controller.cluster.plan import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, OnNodeDown
@@ -102,7 +102,7 @@ def _follow(plan: Plan, compute: Compute, owner: Assignment) -> None:
 
 _PROTOCOL = ("role", "migration", "migrate_attempt", "ready", "revision", "seen")
 """What assignments observe for the controller's own use."""
-_OURS = ("assignments", "attempt", "migrations", "migrating_to", "migration_failed", "lost", "node")
+_OURS = ("assignments", "attempt", "migrations", "migrating_to", "migrating_for", "migration_failed", "lost", "node")
 """What the controller notes of a Compute: no agent's word may take its place."""
 _NO_FACTS = frozenset((*_PROTOCOL, *_OURS))
 
@@ -133,7 +133,7 @@ def _hand_over(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
 
 def _for_node(desired: dict[str, object]) -> dict[str, object]:
     """The part of a spec that the node acts on: the rest is the controllers'."""
-    return {name: value for name, value in desired.items() if name not in ("migrations", "migrate_to")}
+    return {name: value for name, value in desired.items() if name not in ("migrations", "migrate_to", "rebalance")}
 
 
 def _resize(plan: Plan, compute: Compute, owner: Assignment) -> Share | str:
@@ -173,20 +173,29 @@ def _take_wish(plan: Plan, compute: Compute, owner: Assignment) -> None:
     """Try each migration that was asked for once (``spec.migrations`` counts them)."""
     if compute.spec.migrations <= int(compute.observed.get("migrations", 0)):
         return
+    if compute.spec.rebalance is not None:
+        rebalance.take_turn(plan, compute, owner)
+        return
     if compute.status not in ("Active", "Error") or owner.spec.migrate_to or plan.node_state(owner.spec.node) != "Up":
         return  # its turn comes
     refused = migration.start(plan, compute, owner, compute.spec.migrate_to)
     plan.edit(compute, observed={"migrations": compute.spec.migrations})
     if refused is not None:
-        failed = {"at": plan.now.isoformat(), "reason": refused}
+        failed = {"at": plan.now.isoformat(), "reason": refused.reason}
         plan.edit(compute, observed={"migration_failed": failed})
-        plan.warn(compute, "MigrationRefused", refused)
+        plan.warn(compute, "MigrationRefused", refused.reason)
 
 
 def _place(plan: Plan, computes: list[Compute]) -> None:
-    if not computes:
+    by_key = {}
+    for compute in computes:
+        held_up = migration.held_up(plan, compute)
+        if held_up is None:
+            by_key[f"{migration.service_of(compute)}/{compute.name}"] = compute
+        else:
+            plan.edit(compute, status="Initializing", status_reason=held_up)
+    if not by_key:
         return
-    by_key = {f"{migration.service_of(compute)}/{compute.name}": compute for compute in computes}
     requests = [
         Request.of(
             compute.spec,

@@ -2,7 +2,7 @@
 
 Level-triggered. A batch loop brings Computes and Loadbalancers on, woken by the change feed and by
 the resync; every pass reads, decides and writes in one fenced transaction. Beside it the nodes'
-states are kept (once a second) and drains are pushed on.
+states are kept (once a second) and drains are pushed on, those of all nodes together.
 
 Its own writes do not wake it: a pass goes as far as it can at once. What was refused for want of
 room is tried again when a node changes or capacity comes free, and at each resync.
@@ -21,8 +21,8 @@ from typing import cast
 import structlog
 
 from controller.clock import Clock
-from controller.cluster import computes, loadbalancers, nodes, world
-from controller.cluster.forget import drain
+from controller.cluster import computes, drains, loadbalancers, nodes, rebalance, world
+from controller.cluster.drains import Limits
 from controller.cluster.keys import parse_key
 from controller.cluster.node_cache import NodeCache
 from controller.cluster.nodes import Silence
@@ -43,6 +43,9 @@ _RETRY_SECONDS = 1.0
 _USAGE_SECONDS = 10.0
 _SHOWN_AT_ONCE = 200
 """Of how many nodes it is written in one look what is taken of them."""
+_DRAINS = "drains"
+"""The one key of the loop of drains: they are planned as one."""
+_DRAINS_GATHER = 0.1
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,9 @@ class _Pass:
 
     versions: set[int] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
+    """Keys of what waits for room, or for its turn to move."""
     freed: bool = False
+    """Something may be possible now that was not before."""
 
 
 class ClusterController:
@@ -78,6 +83,7 @@ class ClusterController:
         clock: Clock,
         silence: Silence | None = None,
         pace: Pace | None = None,
+        limits: Limits | None = None,
         report: Callable[[Outcome], None] = log_outcome,
     ) -> None:
         self._db = db
@@ -87,19 +93,21 @@ class ClusterController:
         self._clock = clock
         self._silence = silence or Silence()
         self._pace = pace = pace or Pace()
+        self._limits = limits or Limits()
         self._log = structlog.get_logger("cluster-controller").bind(cluster=cluster)
         self._own: set[int] = set()
         self._unplaced: set[str] = set()
         self._nodes: dict[str, Node] = {}
         self._draining: set[str] = set()
         self._node_cache = NodeCache()
+        self._drain_cache = NodeCache()
         self._passing = False
         self._usage_at = 0.0
         self._shown_last = ""
         self._workloads = BatchLoop(
             "workloads", self._work, clock=clock, keys=self._keys, resync=pace.resync, report=report
         )
-        self._drains = BatchLoop("drains", self._drain, clock=clock, report=report)
+        self._drains = BatchLoop("drains", self._drain, clock=clock, gather=_DRAINS_GATHER, report=report)
 
     async def run(self) -> None:
         """Work until cancelled. Raises StaleTerm when another is master."""
@@ -141,11 +149,16 @@ class ClusterController:
         computes.reconcile(plan, [each for each in found if isinstance(each, Compute)])
         loadbalancers.reconcile(plan, [each for each in found if isinstance(each, Loadbalancer)])
         versions = world.store(tx, plan)
-        refused = {str(key) for key, each in plan.workloads.items() if each.status in ("Error", "Initializing")}
-        return _Pass(versions, refused, freed=bool(plan.given_back))
+        refused = {str(key) for key, each in plan.workloads.items() if _waits(each)}
+        return _Pass(versions, refused, freed=bool(plan.given_back) or plan.turn_over)
 
     def _retry_unplaced(self) -> None:
         self._workloads.wake(*self._unplaced)
+        self._wake_drains()
+
+    def _wake_drains(self) -> None:
+        if self._draining:
+            self._drains.wake(_DRAINS)
 
     # --- the feed
 
@@ -156,7 +169,7 @@ class ClusterController:
                 head, found = await self._db.aread(self._read_nodes)
                 self._nodes = {node.name: node for node in found}
                 self._draining = {node.name for node in found if _wants_drain(node)}
-                self._drains.wake(*self._draining)
+                self._wake_drains()
                 self._workloads.wake(*await self._keys())
                 async for batch in self._feed.subscribe(head, _KINDS):
                     self._wake(batch)
@@ -192,16 +205,15 @@ class ClusterController:
         else:
             self._nodes[node.name] = node
         self._draining.discard(node.name)
-        if _wants_drain(node):
+        if change.verb != Verb.DELETED and _wants_drain(node):
             self._draining.add(node.name)
-            self._drains.wake(node.name)
         if before is None or _offer(before) != _offer(node):
             self._retry_unplaced()
 
     def _assignment_changed(self, assignment: Assignment) -> None:
         for name in (assignment.spec.node, assignment.spec.migrate_to):
             if name in self._draining:
-                self._drains.wake(name)
+                self._drains.wake(_DRAINS)
 
     # --- nodes
 
@@ -239,29 +251,24 @@ class ClusterController:
         self._usage_at = now
         return True
 
-    async def _drain(self, names: frozenset[str]) -> BatchResult:
-        again: dict[str, Exception | float] = {}
-        for name in sorted(names):
-            if await self._db.awrite(partial(self._drain_one, name=name), fence=self._fence):
-                again[name] = self._pace.drain_retry
-        return again
+    async def _drain(self, _: frozenset[str]) -> BatchResult:
+        names = sorted(self._draining)
+        if not names:
+            return {}
+        going_on = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
+        return {_DRAINS: self._pace.drain_retry} if going_on else {}
 
-    def _drain_one(self, tx: Transaction, name: str) -> bool:
-        """One step of one node's drain; True when it is not over."""
-        node = cast(Node | None, resources.find(tx, NODE.key(self._cluster, name)))
-        if node is None:
-            return False
-        if not node.spec.drain:
-            _show(tx, node, None)
-            return False
-        plan = world.load_of_node(tx, self._cluster, name)
-        plan.nodes[name] = node
-        here = [each for each in plan.workloads.values() if isinstance(each, Compute)]
-        result = drain(plan, node, here)
-        loadbalancers.reconcile(plan, [each for each in plan.workloads.values() if isinstance(each, Loadbalancer)])
+    def _drain_all(self, tx: Transaction, names: list[str]) -> bool:
+        """One step of all drains; True when one of them is not over."""
+        plan = world.load_of_nodes(tx, self._cluster, names, self._drain_cache)
+        known = [plan.nodes[name] for name in names if name in plan.nodes]
+        leaving = [node.name for node in known if node.spec.drain]
+        drains.call_off(plan, {node.name for node in known} - {*leaving})
+        stand = drains.advance(plan, leaving, self._limits) if leaving else {}
+        for node in known:
+            drains.show(plan, node, stand.get(node.name))
         self._own |= world.store(tx, plan)
-        _show(tx, node, {"remaining": result.remaining, "blocked_by": result.blocked_by})
-        return result.remaining > 0
+        return any(drained.remaining for drained in stand.values())
 
     # --- the rest
 
@@ -296,9 +303,8 @@ def _offer(node: Node) -> object:
     return node.state, node.spec, node.labels, facts
 
 
-def _show(tx: Transaction, node: Node, drained: dict[str, object] | None) -> None:
-    observed = {name: value for name, value in node.observed.items() if name != "drain"}
-    if drained is not None:
-        observed["drain"] = drained
-    if observed != node.observed:
-        resources.update(tx, [cast(AnyResource, node.model_copy(update={"observed": observed}))])
+def _waits(workload: AnyResource) -> bool:
+    """For room, or for its turn to move."""
+    if workload.status in ("Error", "Initializing"):
+        return True
+    return isinstance(workload, Compute) and rebalance.is_waiting(workload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from controller.cluster.controller import ClusterController, Pace
+from controller.cluster.drains import Limits
 from controller.cluster.nodes import Silence
 from controller.cluster.settings import ClusterControllerSettings
 from controller.model.service_process import ProcessKind
@@ -38,6 +39,7 @@ async def main(settings: ClusterControllerSettings) -> None:
                     keep_changes=settings.keep_changes,
                     keep_events=settings.keep_events,
                 ),
+                limits=Limits(settings.drain_moves_per_node, settings.drain_moves),
                 report=process.report,
             )
             await controller.run()

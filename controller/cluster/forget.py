@@ -1,4 +1,4 @@
-"""Giving up a lost node, and emptying one that is to be drained.
+"""Giving up a lost node.
 
 Forgetting is for a node that is fenced: whoever asks vouches that nothing runs there any more.
 It is the only way in which something ends, or runs elsewhere, without its node's word.
@@ -6,19 +6,13 @@ It is the only way in which something ends, or runs elsewhere, without its node'
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-
 from controller.cluster import migration
 from controller.cluster.plan import Plan
 from controller.model.assignment import AssignmentRole
 from controller.model.compute import Compute, OnNodeDown
-from controller.model.node import Node
 from controller.model.registry import key_of
 
-RETRY_AFTER = timedelta(seconds=15)
-"""How long a drain leaves a Compute alone whose migration has just failed."""
+_STANDS_STILL = {"migrating_to": None, "migrating_for": None}
 
 
 def forget(plan: Plan, node: str) -> list[str]:
@@ -40,58 +34,11 @@ def forget(plan: Plan, node: str) -> list[str]:
         target = next((each for each in plan.of(workload) if each.spec.role is AssignmentRole.INCOMING), None)
         if target is not None and migration.is_complete(target):
             plan.give_role(target, AssignmentRole.OWNER)
-            plan.edit(workload, observed={"node": target.spec.node, "migrating_to": None})
+            plan.edit(workload, observed={"node": target.spec.node, **_STANDS_STILL})
             plan.warn(workload, "NodeLost", f"{node} was lost; goes on at {target.spec.node}")
             continue
-        plan.edit(workload, observed={"lost": node, "node": None, "migrating_to": None}, state="", state_reason="")
+        plan.edit(workload, observed={"lost": node, "node": None, **_STANDS_STILL}, state="", state_reason="")
         plan.warn(workload, "NodeLost", f"{node} was lost with it")
         if workload.spec.on_node_down is OnNodeDown.REBUILD:
             plan.edit(workload, status="Initializing", status_reason=f"node {node} was lost")
     return sorted(set(had))
-
-
-@dataclass
-class Drained:
-    """How a drain stands: what is still there, and what keeps it there."""
-
-    remaining: int = 0
-    blocked_by: list[str] = field(default_factory=list)
-    moving: bool = False
-
-
-def drain(plan: Plan, node: Node, computes: Iterable[Compute]) -> Drained:
-    """Take a drain's next step: one migration at a time, in order of the Computes' keys.
-
-    ``computes`` are those with an assignment on the node; a Compute that cannot be moved does not
-    hold up the next one.
-    """
-    result = Drained()
-    here = {each.spec.resource_uid: each for each in plan.assignments.values() if each.spec.node == node.name}
-    waiting = []
-    for compute in sorted(computes, key=lambda each: key_of(each).path):
-        assignment = here.get(compute.uid)
-        if assignment is None:
-            continue
-        result.remaining += 1
-        if assignment.spec.role is AssignmentRole.OWNER and not assignment.spec.migrate_to:
-            waiting.append((compute, assignment))
-        else:
-            result.moving = True
-    for compute, owner in waiting:
-        refused = _failed_lately(compute, plan.now)
-        if refused is None:
-            if result.moving:
-                continue
-            refused = migration.start(plan, compute, owner)
-        if refused is None:
-            result.moving = True
-        else:
-            result.blocked_by.append(f"{key_of(compute).path}: {refused}")
-    return result
-
-
-def _failed_lately(compute: Compute, now: datetime) -> str | None:
-    failed = compute.observed.get("migration_failed")
-    if not isinstance(failed, dict) or now - datetime.fromisoformat(failed["at"]) > RETRY_AFTER:
-        return None
-    return str(failed["reason"])

@@ -34,13 +34,15 @@ source that begins again under the old number could send its only copy to be del
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
+from controller.cluster.moves import Hindrance, hindrance_of, try_move
 from controller.cluster.plan import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
-from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import Refused, Request, place
+from controller.model.schedule_policy import RuleMode
+from controller.schedule import Refused, Request
 
 
 class Verdict(StrEnum):
@@ -79,27 +81,22 @@ def is_complete(target: Assignment) -> bool:
     return target.state == "Paused" and target.state_reason == "user"
 
 
-def start(plan: Plan, compute: Compute, owner: Assignment, to: str | None = None) -> str | None:
+def start(
+    plan: Plan, compute: Compute, owner: Assignment, to: str | None = None, *, cause: str | None = None
+) -> Hindrance | None:
     """Begin to move a running Compute; returns why it cannot be moved, or None.
 
-    ``to`` names the node; the hard rules of its policy hold there too.
+    ``to`` names the node; the hard rules of its policy hold there too. Until it has arrived it counts
+    on both nodes, so that no rule is broken wherever it ends. ``cause`` is noted for who began it.
     """
     refused = unmovable(plan, compute, owner)
     if refused is not None:
-        return refused
+        return Hindrance(refused)
     if to == owner.spec.node:
-        return f"it is on {to} already"
-    service, mine = service_of(compute), plan.of(compute)
-    policy = compute.spec.schedule_policy
-    if to is not None:
-        policy = SchedulePolicy.model_validate({**policy.model_dump(), "node_filters": [to]})
-    avoid = frozenset(each.spec.node for each in mine)
-    request = Request.of(compute.spec, key=compute.name, service=service, policy=policy, avoid=avoid)
-    plan.snapshot.count(service, owner.spec.node, -1)
-    (answer,) = place(plan.snapshot, [request])
+        return Hindrance(f"it is on {to} already")
+    answer = try_move(plan.snapshot, request_for(plan, compute, to), owner.spec.node, arrived=False)
     if isinstance(answer, Refused):
-        plan.snapshot.count(service, owner.spec.node, 1)
-        return answer.message
+        return hindrance_of(answer)
     attempt = next_attempt(plan, compute)
     target = plan.assign(compute, answer.node, AssignmentRole.INCOMING, answer.share, attempt)
     plan.edit(
@@ -107,9 +104,42 @@ def start(plan: Plan, compute: Compute, owner: Assignment, to: str | None = None
         spec={"migrate_to": target.spec.node, "migrate_attempt": attempt, "migrate_ready": False},
         observed={"migration": None},
     )
-    plan.edit(compute, observed={"migrating_to": target.spec.node, "attempt": attempt})
+    noted = {"migrating_to": target.spec.node, "migrating_for": cause, "attempt": attempt}
+    plan.edit(compute, observed=noted)
     plan.tell(compute, "Migrating", f"from {owner.spec.node} to {target.spec.node}")
     return None
+
+
+def request_for(plan: Plan, compute: Compute, to: str | None = None, avoid: Iterable[str] = ()) -> Request:
+    """What is asked of the scheduler for a move: another node, or the one named."""
+    policy = compute.spec.schedule_policy
+    if to is not None:
+        policy = policy.model_copy(update={"node_filters": (to,)})
+    away = frozenset((*avoid, *(each.spec.node for each in plan.of(compute))))
+    return Request.of(compute.spec, key=compute.name, service=service_of(compute), policy=policy, avoid=away)
+
+
+def call_off(plan: Plan, compute: Compute, reason: str) -> bool:
+    """End a migration of which the source was told nothing yet; False when there is none."""
+    mine = plan.of(compute)
+    source = next((each for each in mine if each.spec.migrate_to), None)
+    if source is None or source.spec.migrate_ready or source.spec.role is not AssignmentRole.OWNER:
+        return False
+    for target in mine:
+        if target.spec.attempt == source.spec.migrate_attempt:
+            plan.give_role(target, AssignmentRole.LEAVING)
+    _end(plan, compute, source)
+    plan.tell(compute, "MigrationCancelled", reason)
+    return True
+
+
+def held_up(plan: Plan, compute: Compute) -> str | None:
+    """Why a new Compute is not placed yet: it must be with the others, and where they will be is open."""
+    rules = compute.spec.schedule_policy.all_rules()
+    if not any(rule.hard and rule.mode is RuleMode.AFFINITY and rule.value is None for rule in rules):
+        return None
+    moving = next((each.name for each in plan.members(compute) if each.observed.get("migrating_to")), None)
+    return f"waits until {moving} has moved: it must be where that one is" if moving else None
 
 
 def unmovable(plan: Plan, compute: Compute, owner: Assignment) -> str | None:
@@ -154,11 +184,13 @@ def _prepare(plan: Plan, compute: Compute, source: Assignment, target: Assignmen
         reason = f"{target.spec.node} cannot take it: {target.status_reason}"
     elif node is None or node.state == "Down":
         reason = f"{target.spec.node} is down"
+    elif node.spec.drain or not node.spec.schedulable:
+        reason = f"{target.spec.node} is {'draining' if node.spec.drain else 'cordoned'}"
     elif not _is_movable_state(source):
         reason = f"it is {source.state}"
     if reason is not None:
         plan.give_role(target, AssignmentRole.LEAVING)
-        _cancel(plan, compute, source, reason)
+        _cancel(plan, compute, source, reason, target.spec.node)
     elif node is not None and target.observed.get("migration") == "Prepared":
         address = str(node.observed.get("migration_address", ""))
         plan.edit(source, spec={"migrate_ready": True, "migrate_address": address})
@@ -191,20 +223,29 @@ def _promote(plan: Plan, compute: Compute, target: Assignment | None) -> None:
     if target is None:
         return
     plan.give_role(target, AssignmentRole.OWNER)
-    plan.edit(compute, observed={"node": target.spec.node, "migrating_to": None, "migration_failed": None})
+    arrived = {"node": target.spec.node, "migrating_to": None, "migrating_for": None, "migration_failed": None}
+    plan.edit(compute, observed=arrived)
     plan.tell(compute, "Migrated", f"to {target.spec.node}")
 
 
 _NOT_MOVING = {"migrate_to": None, "migrate_address": "", "migrate_ready": False}
 
 
-def _cancel(plan: Plan, compute: Compute, source: Assignment, reason: str) -> None:
+def _cancel(plan: Plan, compute: Compute, source: Assignment, reason: str, target: str | None = None) -> None:
+    """End a try that failed; ``target`` is the node that it failed for."""
+    target = target or source.spec.migrate_to
+    _end(plan, compute, source)
+    tries = int((compute.observed.get("migration_failed") or {}).get("tries", 0)) + 1
+    failed = {"at": plan.now.isoformat(), "reason": reason, "target": target, "tries": tries}
+    plan.edit(compute, observed={"migration_failed": failed})
+    plan.warn(compute, "MigrationFailed", reason)
+
+
+def _end(plan: Plan, compute: Compute, source: Assignment) -> None:
     """Tell the source to stop trying, under a new number; its saying that number is the end of the try."""
     number = next_attempt(plan, compute)
     plan.edit(source, spec={**_NOT_MOVING, "migrate_attempt": number}, observed={"migration": None})
-    failed = {"at": plan.now.isoformat(), "reason": reason}
-    plan.edit(compute, observed={"migrating_to": None, "attempt": number, "migration_failed": failed})
-    plan.warn(compute, "MigrationFailed", reason)
+    plan.edit(compute, observed={"migrating_to": None, "migrating_for": None, "attempt": number})
 
 
 def _remove_cancelled(plan: Plan, compute: Compute, mine: list[Assignment]) -> None:

@@ -70,6 +70,8 @@ class Plan:
     owned: list[tuple[str, str]] = field(default_factory=list)
     """(uid of the resource, name of the assignment) that gets the permission to run."""
     events: list[Happening] = field(default_factory=list)
+    turn_over: bool = False
+    """A Compute has had its turn in a rebalance: the next one's may have come."""
     _of: dict[str, dict[str, Assignment]] = field(default_factory=lambda: defaultdict(dict), init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,16 @@ class Plan:
         """The assignments of a resource, oldest first."""
         mine = self._of.get(workload.uid)
         return sorted(mine.values(), key=lambda each: each.spec.attempt) if mine else []
+
+    def members(self, compute: Compute) -> list[Compute]:
+        """The Computes of its service that are to stay, in the form that this pass has given them."""
+        return [each for each in self._rows_of(compute) if not each.status.startswith("Deleting")]
+
+    def _rows_of(self, compute: Compute) -> list[Compute]:
+        """Of its service, those that this pass knows of."""
+        same = (compute.project, compute.region, compute.spec.service)
+        found = [each for each in self.workloads.values() if isinstance(each, Compute)]
+        return [each for each in found if (each.project, each.region, each.spec.service) == same]
 
     def edit(
         self,

@@ -51,6 +51,10 @@ class ClusterControllerSettings(ProcessSettings):
         default=_DOWN_AFTER_SECONDS, gt=0, description="Without a heartbeat for so long, a node is Down."
     )
     resync_seconds: float = Field(default=60.0, gt=0, description="Between two looks at everything.")
+    drain_moves_per_node: int = Field(
+        default=1, ge=1, description="Migrations that drains may have under way from one node."
+    )
+    drain_moves: int = Field(default=4, ge=1, description="Migrations that drains may have under way in the cluster.")
     keep_changes: int = Field(
         default=200_000, ge=1000, description="Changes that stay in the log; who is further behind begins anew."
     )

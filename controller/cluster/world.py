@@ -17,6 +17,7 @@ from typing import cast
 from controller.cluster.migration import service_of
 from controller.cluster.node_cache import NodeCache
 from controller.cluster.plan import Plan, Workload, claim_of
+from controller.model import registry
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import COMPUTE, Compute
 from controller.model.node import NODE, Node, Share
@@ -28,6 +29,8 @@ from controller.store.claims import Claim
 from controller.store.database import Transaction
 
 OWNER = "owner"
+_FEW = 16
+"""Up to so many nodes are asked for one by one."""
 
 
 def load(tx: Transaction, cluster: str, keys: Iterable[Key], nodes: NodeCache | None = None) -> Plan:
@@ -38,8 +41,23 @@ def load(tx: Transaction, cluster: str, keys: Iterable[Key], nodes: NodeCache | 
 
 def load_of_node(tx: Transaction, cluster: str, node: str) -> Plan:
     """The plan of everything that has an assignment on the node."""
-    here = cast(list[Assignment], resources.list_all(tx, "Assignment", parents=(cluster,), fields={"spec.node": node}))
-    return load(tx, cluster, {workload_key(assignment) for assignment in here})
+    return load_of_nodes(tx, cluster, [node])
+
+
+def load_of_nodes(tx: Transaction, cluster: str, names: Iterable[str], nodes: NodeCache | None = None) -> Plan:
+    """The plan of everything that has an assignment on one of the nodes, with the nodes themselves."""
+    wanted = set(names)
+    here: list[AnyResource] = []
+    if len(wanted) > _FEW:
+        here = resources.list_all(tx, ASSIGNMENT.name, parents=(cluster,))
+    else:
+        for name in sorted(wanted):
+            here += resources.list_all(tx, ASSIGNMENT.name, parents=(cluster,), fields={"spec.node": name})
+    found = [each for each in cast(list[Assignment], here) if each.spec.node in wanted]
+    plan = load(tx, cluster, {workload_key(assignment) for assignment in found}, nodes)
+    missing = (NODE.key(cluster, name) for name in wanted - set(plan.nodes))
+    plan.nodes.update(_by_name(resources.get_many(tx, missing).values()))
+    return plan
 
 
 def names_on(tx: Transaction, nodes: Collection[str]) -> set[str]:
@@ -98,6 +116,7 @@ class _StoredPlan(Plan):
         )
         self._tx = tx
         self._all_nodes = nodes
+        self._services: dict[str, list[Compute]] = {}
         concerned = {each.spec.node for each in assignments}
         concerned |= {each.spec.migrate_to for each in assignments if each.spec.migrate_to}
         self.nodes = _by_name(resources.get_many(tx, (NODE.key(cluster, name) for name in concerned)).values())
@@ -110,6 +129,22 @@ class _StoredPlan(Plan):
         self.owned_cpus = capacity.owned_cpus(self._tx)
         self.standing = _standing(self._tx, self.workloads.values())
         return self.build_snapshot()
+
+    def _rows_of(self, compute: Compute) -> list[Compute]:
+        service = service_of(compute)
+        if service not in self._services:
+            self._services[service] = cast(
+                list[Compute],
+                resources.list_all(
+                    self._tx,
+                    COMPUTE.name,
+                    parents=(compute.region,),
+                    project=compute.project,
+                    fields={"spec.service": compute.spec.service},
+                ),
+            )
+        rows = [each for each in self._services[service] if registry.key_of(each) not in self.dropped]
+        return [cast(Compute, self.workloads.get(registry.key_of(each), each)) for each in rows]
 
     def share(self, assignment: Assignment) -> Share:
         pair = assignment.spec.node, claim_of(assignment)
@@ -148,14 +183,17 @@ def _note_assignments(plan: Plan) -> None:
 
 
 def _standing(tx: Transaction, workloads: Iterable[AnyResource]) -> list[tuple[str, str]]:
-    """(service, node) of every Compute of the workloads' services that has a node and is to stay."""
+    """(service, node) of every Compute of the workloads' services that has a node and is to stay.
+
+    One that is moving stands on both of its nodes: it may end on either.
+    """
     services = {service_of(each) for each in workloads if isinstance(each, Compute)}
     if not services:
         return []
     standing = []
-    fields = ("project", "region", "spec.service", "observed.node", "status")
-    for project, region, name, node, status in resources.texts(tx, COMPUTE.name, fields, given="observed.node"):
+    fields = ("project", "region", "spec.service", "observed.node", "observed.migrating_to", "status")
+    for project, region, name, *places, status in resources.texts(tx, COMPUTE.name, fields, given="observed.node"):
         service = f"{project}/{region}/{name}"
-        if node and service in services and not str(status).startswith("Deleting"):
-            standing.append((service, node))
+        if service in services and not str(status).startswith("Deleting"):
+            standing += [(service, node) for node in places if node]
     return standing

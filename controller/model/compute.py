@@ -58,6 +58,13 @@ class Disk(Part):
     size_gib: int = field("Size.", example=10, unit="GiB", ge=1, le=1 << 20, change=Change.RESTART)
 
 
+class Rebalance(Part):
+    """A move of many that even a service out: made in its turn, and only if it still does so."""
+
+    order: int = field("Turn among the moves of the service.", example=0, default=0, ge=0)
+    at_once: int = field("How many Computes of the service may move at the same time.", example=1, default=1, ge=1)
+
+
 class ComputeSpec(Spec):
     """Everything a node needs to run the machine."""
 
@@ -116,6 +123,11 @@ class ComputeSpec(Spec):
     migrate_to: Name | None = field(
         "Node that the last migration asked for; none: the scheduler chooses.",
         example="floor-1-1-1-rack-1-2-server1",
+        default=None,
+    )
+    rebalance: Rebalance | None = field(
+        "Given when the last migration asked for is one of RebalanceRegionService.",
+        example={"order": 0, "at_once": 1},
         default=None,
     )
     shutdown_timeout: int = field(

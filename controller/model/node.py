@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as field_
+from enum import StrEnum
 from typing import Literal
 
 from controller.model.envelope import Part, Resource, Spec
@@ -64,6 +65,13 @@ class Share:
     """Hardware threads that are its own."""
 
 
+class CordonedBy(StrEnum):
+    """Who had a node take nothing new: only what set it takes it back by itself."""
+
+    OPERATOR = "Operator"
+    DRAIN = "Drain"
+
+
 class NodeSpec(Spec):
     """What operators say of a node."""
 
@@ -96,6 +104,11 @@ class NodeSpec(Spec):
     )
     schedulable: bool = field("False: cordoned, nothing new comes here.", example=True, default=True)
     drain: bool = field("True: everything is to leave (set by DrainNode).", example=False, default=False)
+    cordoned_by: CordonedBy | None = field(
+        "What cordoned it (set by CordonNode and DrainNode): a drain that is called off opens only what it closed.",
+        example=None,
+        default=None,
+    )
     enable_auto_cordon: bool = field("Cordon by itself when unhealthy.", example=False, default=False)
     auto_cordon_interval: int = field(
         "How long unhealthy before the cordon.", example=300, default=300, unit="s", ge=1, le=86400

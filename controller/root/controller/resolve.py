@@ -23,7 +23,7 @@ from controller.model.network import NetworkV4, NetworkV4Port
 from controller.model.region_service import RegionService
 from controller.model.volume import Volume
 
-OPERATOR_FIELDS = ("power", "reboots", "migrations", "migrate_to")
+OPERATOR_FIELDS = ("power", "reboots", "migrations", "migrate_to", "rebalance")
 """Fields of a ComputeSpec that are asked of the one machine, not of the service."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.cluster import computes, loadbalancers
-from controller.cluster.forget import drain
+from controller.cluster.drains import Limits, advance
 from controller.cluster.plan import Plan, Workload
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
@@ -193,9 +193,12 @@ def test_a_drain_moves_one_at_a_time_and_names_what_blocks_it() -> None:
     owners[0].state = "Stopped"
     draining = up("n1", "r1", drain=True, schedulable=False)
     plan = plan_of(*made, assignments=tuple(owners), nodes=(draining, up("n2", "r2")))
-    result = drain(plan, draining, made)
-    assert result.remaining == 3
-    assert result.blocked_by == ["default/kanto/web-0: it is Stopped, and only running machines move"]
+    result = advance(plan, {"n1"}, Limits())["n1"].observed()
+    assert result["remaining"] == 3
+    assert result["blocked_by"] == [
+        {"resource": "default/kanto/web-0", "reason": "it is Stopped, and only running machines move", "counts": {}}
+    ]
+    assert (result["moving"], result["planned"]) == ({"default/kanto/web-1": "n2"}, {"default/kanto/web-2": "n2"})
     assert [each.spec.migrate_to for each in owners] == [None, "n2", None]
 
 

@@ -1,0 +1,184 @@
+"""How evenly the Computes of one service stand, as numbers that can be compared (J3-J5, J11).
+
+A score is a tuple: first how many hard rules are broken, then one number per axis, in the order in
+which placement looks at them (the service's soft rules, then the axes that are spread over anyway).
+Less is better, and what comes first outweighs all that follows.
+
+The number of an axis that is spread over is the sum of the squares of what stands in each domain:
+one resource moved from a domain with ``a`` to one with ``b`` changes it by ``2 (b - a + 1)``, so
+that it falls exactly when the two differ by two or more. Pure: no I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from controller.model.node import Node
+from controller.model.schedule_policy import AXES, RuleMode, SchedulePolicy, ScheduleRule
+from controller.schedule.rules import SPREAD
+
+Score = tuple[int, ...]
+_OUTSIDE = 1 << 40
+"""Weight of a node that has no domain of the axis: taken last, as in placement."""
+
+
+class Topology:
+    """The domain of every node, by axis; drawn once per axis."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self.nodes = nodes
+        self._axes: dict[str, dict[str, str | None]] = {}
+
+    def domain(self, axis: str, node: str) -> str | None:
+        """Where the node stands; None when that is not known."""
+        return self._axis(axis).get(node)
+
+    def has_several(self, axis: str) -> bool:
+        """Whether there is anything to spread over."""
+        return len({name for name in self._axis(axis).values() if name is not None}) > 1
+
+    def _axis(self, axis: str) -> dict[str, str | None]:
+        if axis not in self._axes:
+            self._axes[axis] = {name: _domain(node, axis) for name, node in self.nodes.items()}
+        return self._axes[axis]
+
+
+@dataclass(frozen=True)
+class _Level:
+    """One soft rule, or an axis that is spread over by default."""
+
+    axis: str
+    gathers: bool = False
+    value: str | None = None
+    by_default: bool = False
+
+
+class Spread:
+    """What one policy makes of where resources stand: ``places`` are their nodes, in index order."""
+
+    def __init__(self, policy: SchedulePolicy, topology: Topology) -> None:
+        self._policy = policy
+        self._topology = topology
+        rules = policy.all_rules()
+        self._hard = [rule for rule in rules if rule.hard]
+        named = {rule.axis for rule in rules}
+        self._levels = [
+            _Level(rule.axis, rule.mode is RuleMode.AFFINITY, rule.value) for rule in rules if not rule.hard
+        ]
+        self._levels += [
+            _Level(axis, by_default=True) for axis in SPREAD if axis not in named and topology.has_several(axis)
+        ]
+
+    @property
+    def is_free(self) -> bool:
+        """No hard rule: whatever the order of moves, none can be broken."""
+        return not self._hard
+
+    def score(self, places: Sequence[str]) -> Score:
+        """Less is better; see the module."""
+        return (self.violations(places), *(self._cost(level, places) for level in self._levels))
+
+    def violations(self, places: Sequence[str]) -> int:
+        """How many resources stand where the hard rules and filters would not put them."""
+        broken = sum(not self.admits(node) for node in places)
+        return broken + sum(self._broken(rule, places) for rule in self._hard)
+
+    def admits(self, node: str) -> bool:
+        """Whether the policy's filters let the node through."""
+        policy, found = self._policy, self._topology.nodes.get(node)
+        if policy.node_filters and node not in policy.node_filters:
+            return False
+        labels = found.labels if found is not None else {}
+        return all(labels.get(label) == value for label, value in policy.node_label_filters.items())
+
+    def kinds(self, places: Sequence[str]) -> dict[str, tuple[Score, tuple[str | None, ...]]]:
+        """How crowded it is where each node stands, and where that is: the higher, the more may be won.
+
+        Nodes of one kind differ in nothing that the policy looks at.
+        """
+        counts = [self._counts(level.axis, places) for level in self._levels]
+        signs = [-1 if level.gathers else 1 for level in self._levels]
+        hard = [rule.axis for rule in self._hard]
+        broken = self.violations(places)
+        found = {}
+        for node in set(places):
+            relief = 0
+            if broken:
+                without = list(places)
+                without.remove(node)
+                relief = broken - self.violations(without)
+            at = [self._at(level.axis, node) for level in self._levels]
+            crowds = (sign * count[domain] for sign, count, domain in zip(signs, counts, at, strict=True))
+            other = [self._at(axis, node) for axis in hard]
+            named = zip([*(level.axis for level in self._levels), *hard], [*at, *other], strict=True)
+            where = tuple(None if axis == "node" else domain for axis, domain in named)
+            found[node] = (relief, *crowds), where
+        return found
+
+    def prefixes(self, places: Sequence[str]) -> Score:
+        """The same as a score, summed over every prefix of the index order, of the axes spread over."""
+        totals = []
+        for level in self._levels:
+            if level.gathers:
+                continue
+            counts: Counter[str | None] = Counter()
+            cost = total = 0
+            for node in places:
+                domain = self._at(level.axis, node)
+                cost += 2 * counts[domain] + 1
+                counts[domain] += 1
+                total += cost
+            totals.append(total)
+        return tuple(totals)
+
+    def why(self, places: Sequence[str], source: str, target: str) -> str:
+        """What a move from ``source`` to ``target`` makes better: ``rack r1 has 3, r2 has 1``."""
+        after = list(places)
+        after.remove(source)
+        after.append(target)
+        if not self.admits(source):
+            return f"the service's filters no longer let it stand on {source}"
+        for rule in self._hard:
+            if self._broken(rule, after) < self._broken(rule, places):
+                word = "together in" if rule.mode is RuleMode.AFFINITY else "apart over"
+                return f"must be {word} {rule.axis}: {self._told(rule.axis, places, source, target)}"
+        for level in self._levels:
+            if self._cost(level, after) < self._cost(level, places):
+                return self._told(level.axis, places, source, target)
+        return ""
+
+    def _told(self, axis: str, places: Sequence[str], source: str, target: str) -> str:
+        counts = self._counts(axis, places)
+        one, other = self._at(axis, source), self._at(axis, target)
+        return f"{axis} {one or '(none)'} has {counts[one]}, {other or '(none)'} has {counts[other]}"
+
+    def _at(self, axis: str, node: str) -> str | None:
+        return self._topology.domain(axis, node)
+
+    def _counts(self, axis: str, places: Sequence[str]) -> Counter[str | None]:
+        return Counter(self._at(axis, node) for node in places)
+
+    def _broken(self, rule: ScheduleRule, places: Sequence[str]) -> int:
+        counts = self._counts(rule.axis, places)
+        outside = counts.pop(None, 0)
+        if rule.mode is RuleMode.ANTI_AFFINITY:
+            return outside + sum(count - 1 for count in counts.values())
+        kept = counts[rule.value] if rule.value is not None else max(counts.values(), default=0)
+        return outside + sum(counts.values()) - kept
+
+    def _cost(self, level: _Level, places: Sequence[str]) -> int:
+        counts = self._counts(level.axis, places)
+        if level.value is not None:
+            return len(places) - counts[level.value]
+        outside = 0 if level.by_default else counts.pop(None, 0)
+        squares = sum(count * count for count in counts.values())
+        return outside * _OUTSIDE + (-squares if level.gathers else squares)
+
+
+def _domain(node: Node, axis: str) -> str | None:
+    if axis not in AXES:
+        return node.labels.get(axis)
+    found = node.observed.get("zones", {}).get(axis)
+    return str(found) if found else node.name if axis == "node" else None
