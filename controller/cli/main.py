@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "watch": "watch",
     "scale": "services",
     "rollback": "services",
+    "rebalance": "services",
     "revisions": "services",
     "start": "computes",
     "stop": "computes",

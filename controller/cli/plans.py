@@ -39,6 +39,16 @@ def plan(answer: Item) -> View:
     )
 
 
+def moves(answer: Item, lines: Sequence[str] = ()) -> View:
+    """Moves with their reasons, then what cannot be moved and why."""
+    rows = [tuple(text(move[name]) for name in ("resource", "from", "to", "why")) for move in answer["moves"]]
+    rows += [
+        (text(each["resource"]), text(each["from"]), "-", f"blocked: {each['reason']}") for each in answer["blocked"]
+    ]
+    said = [answer["message"]] if answer["message"] else []
+    return View(("RESOURCE", "FROM", "TO", "WHY") if rows else (), rows, [answer], single=True, lines=(*said, *lines))
+
+
 def differences(answer: Item) -> View:
     """Only what differs, field by field; no lines when nothing does."""
     lines: list[str] = []

@@ -140,6 +140,10 @@ class Session:
         """Ask an action of a resource; the resource as it stands afterwards."""
         return self.client.act(key, verb, body)
 
+    def plan_act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+        """Which moves the action would make."""
+        return self.client.plan_act(key, verb, body)
+
     def watch(self, kinds: Sequence[str], since: int | None) -> Iterator[Document]:
         """Changes as they happen, ``kind`` and ``key`` added; a lost connection is made again.
 

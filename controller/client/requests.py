@@ -97,9 +97,9 @@ def many(verb: str, documents: Sequence[Mapping[str, Any]], *, dry_run: bool = F
     return Call("POST", f"/v1/{verb}", _dry(dry_run), [dict(document) for document in documents])
 
 
-def action(key: Key, verb: str, body: Mapping[str, Any] | None) -> Call:
+def action(key: Key, verb: str, body: Mapping[str, Any] | None, *, dry_run: bool = False) -> Call:
     """POST of an action."""
-    return Call("POST", f"{item_path(key)}/{verb}", _project(key), dict(body or {}))
+    return Call("POST", f"{item_path(key)}/{verb}", (*_project(key), *_dry(dry_run)), dict(body or {}))
 
 
 def revisions(key: Key) -> Call:

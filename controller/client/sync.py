@@ -115,6 +115,11 @@ class Client:
         changed: Document = self._ask(requests.action(key, verb, body))
         return changed
 
+    def plan_act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+        """The moves that ``drain`` or ``rebalance`` would make: ``{moves, blocked, message}``."""
+        plan: Document = self._ask(requests.action(key, verb, body, dry_run=True))
+        return plan
+
     def revisions(self, key: Key) -> Documents:
         """The revisions that are kept, oldest first."""
         kept: Documents = self._ask(requests.revisions(key))["items"]

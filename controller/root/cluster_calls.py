@@ -54,6 +54,15 @@ class GrpcClusterCalls:
             reply = await stub.ForgetNode(request, timeout=CALL_DEADLINE)
         return list(reply.computes)
 
+    async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the cluster; see ``ClusterService.PlanMoves``."""
+        request = cluster_pb2.PlanMovesRequest(question=json.dumps(question).encode())
+        peer = await self._peer(cluster)
+        with peer.calling() as stub:
+            reply = await stub.PlanMoves(request, timeout=CALL_DEADLINE)
+        plan: dict[str, Any] = json.loads(reply.plan)
+        return plan
+
     async def capacity(self, cluster: str) -> Mapping[str, int]:
         """Free and total amounts of the cluster."""
         peer = await self._peer(cluster)

@@ -1,4 +1,4 @@
-"""scale, rollback, revisions: verbs for a RegionService (D3, K2, K3)."""
+"""scale, rollback, rebalance, revisions: verbs for a RegionService (D3, J4, K2, K3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import listing, options
+from controller.cli import listing, options, plans
 from controller.cli.arguments import find_kind
 from controller.cli.exits import UsageProblem
 from controller.cli.output import View
@@ -52,6 +52,33 @@ def rollback(
     key = session.locate("RegionService", service)
     wanted = revision if revision is not None else _before(session, key)
     return listing.one(find_kind("RegionService"), session.act(key, "rollback", {"revision": wanted}))
+
+
+@app.command(rich_help_panel=_PANEL)
+@options.shown
+@options.scoped
+def rebalance(
+    session: Session,
+    service: ServiceName,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the moves, and make none.")] = False,
+    max_moves: Annotated[int | None, typer.Option(help="Moves at most; else as many as it takes.", min=1)] = None,
+    at_once: Annotated[int, typer.Option(help="How many may be under way at the same time.", min=1, max=1000)] = 1,
+) -> View:
+    """Spread a service anew as its rules say, by live migration, where that was lost.
+
+    Only moves that make it evener are made, each looked at again when its turn comes.
+
+    Example:
+      resourcectl rebalance web --dry-run
+      resourcectl rebalance web --at-once 2
+    """
+    key = session.locate("RegionService", service)
+    asked = {"max_moves": max_moves, "at_once": at_once}
+    if dry_run:
+        return plans.moves(session.plan_act(key, "rebalance", asked))
+    done = session.act(key, "rebalance", asked)
+    count = len(done["moves"])
+    return plans.moves(done, [f"{count} {'move' if count == 1 else 'moves'} asked for"] if count else [])
 
 
 @app.command(rich_help_panel=_PANEL)

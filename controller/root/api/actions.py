@@ -2,7 +2,8 @@
 
 They only write desired state; controllers and agents do the work, so the answers are 202 (200
 where nothing had to change). Cordon is ``schedulable: false`` and moves nothing; drain is cordon
-and everything leaves; uncordon takes both back.
+and everything leaves; uncordon takes both back. A drain that is cancelled opens the node again only
+if it was the drain that closed it. What moves many at once is in ``moves``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from controller.errors import Conflict, InvalidInput, Problem
 from controller.model import document, registry
 from controller.model.compute import Compute, Power
 from controller.model.names import Name
+from controller.model.node import CordonedBy, Node
 from controller.model.registry import AnyResource, Key
 from controller.root.api import access, body, commit, lifecycle, plan
 from controller.root.api import query as q
@@ -27,27 +29,29 @@ from controller.store import resources, revisions
 from controller.store.database import Transaction
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """Base of the bodies of actions: unknown fields are refused."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Empty(_Body):
+class Empty(Body):
     """Nothing: the action has no arguments."""
 
 
-class Migrate(_Body):
+class Migrate(Body):
     """Where a Compute is to move."""
 
     node: Name | None = Field(None, description="Node to move to; none: the scheduler chooses.")
 
 
-class Scale(_Body):
+class Scale(Body):
     """How many Computes a service is to have."""
 
     replicas: int = Field(ge=1, le=100_000, description="Computes of the service.")
 
 
-class Rollback(_Body):
+class Rollback(Body):
     """Which revision a service goes back to."""
 
     revision: int | None = Field(
@@ -57,27 +61,44 @@ class Rollback(_Body):
 
 async def cordon(call: Call) -> Response:
     """Nothing new comes to the node."""
-    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": False})
+    return await change_spec(
+        call, Empty, lambda tx, node, asked: {"schedulable": False, "cordoned_by": CordonedBy.OPERATOR}
+    )
 
 
 async def uncordon(call: Call) -> Response:
     """The node takes part again; a drain is called off."""
-    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": True, "drain": False})
+    opened = {"schedulable": True, "drain": False, "cordoned_by": None}
+    return await change_spec(call, Empty, lambda tx, node, asked: opened)
 
 
-async def drain(call: Call) -> Response:
-    """Cordon, and everything on the node is to leave, one at a time."""
-    return await _change_spec(call, Empty, lambda tx, node, asked: {"schedulable": False, "drain": True})
+async def cancel_drain(call: Call) -> Response:
+    """The drain ends; the node is as it was before."""
+    return await change_spec(call, Empty, lambda tx, node, asked: cancelled(node))
+
+
+def drained(node: Node) -> Mapping[str, Any]:
+    """What a drain changes: who cordoned the node before remains noted."""
+    if not node.spec.schedulable:
+        return {"drain": True}
+    return {"schedulable": False, "drain": True, "cordoned_by": CordonedBy.DRAIN}
+
+
+def cancelled(node: Node) -> Mapping[str, Any]:
+    """What the end of a drain changes: only a cordon of the drain's own goes with it."""
+    if node.spec.drain and node.spec.cordoned_by is CordonedBy.DRAIN:
+        return {"schedulable": True, "drain": False, "cordoned_by": None}
+    return {"drain": False}
 
 
 async def start(call: Call) -> Response:
     """The Compute is to run."""
-    return await _change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.RUNNING})
+    return await change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.RUNNING})
 
 
 async def stop(call: Call) -> Response:
     """The Compute is to be shut down (ACPI first, then power)."""
-    return await _change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.STOPPED})
+    return await change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.STOPPED})
 
 
 async def reboot(call: Call) -> Response:
@@ -88,7 +109,7 @@ async def reboot(call: Call) -> Response:
             raise Conflict(f"{compute.name} is stopped: start it")
         return {"reboots": compute.spec.reboots + 1}
 
-    return await _change_spec(call, Empty, change)
+    return await change_spec(call, Empty, change)
 
 
 async def migrate(call: Call) -> Response:
@@ -97,14 +118,14 @@ async def migrate(call: Call) -> Response:
     def change(tx: Transaction, compute: AnyResource, asked: Migrate) -> Mapping[str, Any]:
         if asked.node is not None:
             _check_target(tx, compute, asked.node)
-        return {"migrations": compute.spec.migrations + 1, "migrate_to": asked.node}
+        return {"migrations": compute.spec.migrations + 1, "migrate_to": asked.node, "rebalance": None}
 
-    return await _change_spec(call, Migrate, change)
+    return await change_spec(call, Migrate, change)
 
 
 async def scale(call: Call) -> Response:
     """Another number of replicas; fewer take the tail away (K3)."""
-    return await _change_spec(call, Scale, lambda tx, service, asked: {"replicas": asked.replicas})
+    return await change_spec(call, Scale, lambda tx, service, asked: {"replicas": asked.replicas})
 
 
 async def rollback(call: Call) -> Response:
@@ -118,12 +139,12 @@ async def rollback(call: Call) -> Response:
         spec = document.parse({**document.render(service, server_set=False), "spec": old}).spec
         return {name: getattr(spec, name) for name in type(spec).model_fields if name != "replicas"}
 
-    return await _change_spec(call, Rollback, change)
+    return await change_spec(call, Rollback, change)
 
 
 async def list_revisions(call: Call) -> Response:
     """The revisions that can be gone back to, oldest first."""
-    key = _key(call)
+    key = key_of_call(call)
     access.check_read(call.token, call.kind, key.project)
 
     def work(tx: Transaction) -> dict[str, Any]:
@@ -140,10 +161,10 @@ async def list_revisions(call: Call) -> Response:
 Change = Callable[[Transaction, Any, Any], Mapping[str, Any]]
 
 
-async def _change_spec(call: Call, model: type[_Body], change: Change) -> Response:
+async def change_spec(call: Call, model: type[Body], change: Change) -> Response:
     """Change some fields of the named resource's spec, by the same rules as a PUT."""
-    asked = _parse(model, await body.read_object(call.request, call.services.settings.body_limit, optional=True))
-    key = _key(call)
+    asked = parse(model, await body.read_object(call.request, call.services.settings.body_limit, optional=True))
+    key = key_of_call(call)
     access.check_write(call.token, call.kind, key.project)
 
     def work(tx: Transaction) -> commit.Result:
@@ -161,7 +182,8 @@ async def _change_spec(call: Call, model: type[_Body], change: Change) -> Respon
     return one(result.resource, 200 if result.action is Action.UNCHANGED else 202)
 
 
-def _parse(model: type[_Body], raw: Mapping[str, Any]) -> Any:
+def parse(model: type[Body], raw: Mapping[str, Any]) -> Any:
+    """The body as its model has it; raises InvalidInput."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -177,6 +199,7 @@ def _check_target(tx: Transaction, compute: AnyResource, node_name: str) -> None
         raise Conflict(f"{compute.name} is on {node_name} already")
 
 
-def _key(call: Call) -> Key:
+def key_of_call(call: Call) -> Key:
+    """What the call names."""
     project = (call.query.name(q.PROJECT) or "default") if call.kind.per_project else "default"
     return call.kind.key(*call.names(), project=project)

@@ -65,6 +65,9 @@ class ClusterCalls(Protocol):
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         """Drop a lost node's assignments without its word; returns the Computes that were on it."""
 
+    async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        """The moves that a drain or a rebalance would make: ``{moves, blocked, message}``. Changes nothing."""
+
     async def capacity(self, cluster: str) -> Mapping[str, int]:
         """Free and total vcpus, memory_mib and disk_gib, and the number of nodes."""
 

@@ -75,7 +75,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
         entry["x-design-methods"] = operation.design_methods.split()
     if operation.body:
         content = {media_type: _body(operation) for media_type in MEDIA_TYPES}
-        entry["requestBody"] = {"required": operation.body not in ("Empty", "Migrate", "Rollback"), "content": content}
+        entry["requestBody"] = {
+            "required": operation.body not in ("Empty", "Migrate", "Rollback", "Rebalance"),
+            "content": content,
+        }
     return entry
 
 
@@ -93,8 +96,8 @@ def _answer(operation: Operation, status: int, name: str) -> dict[str, Any]:
     if not name:
         return entry
     schema: dict[str, Any] = _reference(name)
-    if status == HTTPStatus.OK and q.DRY_RUN in operation.parameters and name != "Plan":
-        schema = {"anyOf": [schema, _reference("Plan")]}
+    if status == HTTPStatus.OK and q.DRY_RUN in operation.parameters and name != operation.plan:
+        schema = {"anyOf": [schema, _reference(operation.plan)]}
     entry["content"] = {NDJSON if operation.streaming else "application/json": {"schema": schema}}
     return entry
 

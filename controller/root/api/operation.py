@@ -82,6 +82,8 @@ class Operation:
     description: str = ""
     streaming: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
+    plan: str = "Plan"
+    """Name of the schema of a dry run's answer."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller.model import registry
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, capacity, crud, impact, watch
+from controller.root.api import actions, batch, capacity, crud, impact, moves, watch
 from controller.root.api import query as q
 from controller.root.api.operation import Access, Operation
 
@@ -159,7 +159,7 @@ def _actions(kind: Kind) -> Iterator[Operation]:
         "Node": (
             ("CordonNode", "cordon", "Take nothing new", actions.cordon, "Empty"),
             ("UncordonNode", "uncordon", "Take part again, and call a drain off", actions.uncordon, "Empty"),
-            ("DrainNode", "drain", "Cordon, and move everything away", actions.drain, "Empty"),
+            ("CancelDrainNode", "cancel-drain", "Call a drain off", actions.cancel_drain, "Empty"),
         ),
         "RegionService": (
             ("ScaleRegionService", "scale", "Set the number of replicas", actions.scale, "Scale"),
@@ -185,9 +185,12 @@ def _actions(kind: Kind) -> Iterator[Operation]:
             project,
             schema,
             kind=kind,
-            design_methods=identity if kind.name == "Node" else "UpdateResource",
+            design_methods=("" if identity == "CancelDrainNode" else identity)
+            if kind.name == "Node"
+            else "UpdateResource",
             tag=kind.name,
         )
+    yield from _moves(kind)
     if kind.has_revisions:
         yield Operation(
             f"List{kind.name}Revisions",
@@ -201,4 +204,53 @@ def _actions(kind: Kind) -> Iterator[Operation]:
             project,
             kind=kind,
             tag=kind.name,
+        )
+
+
+def _moves(kind: Kind) -> Iterator[Operation]:
+    """What moves many at once: its dry run, and a rebalance itself, are asked of the cluster."""
+    table = {
+        "Node": (("DrainNode", "drain", "Cordon, and move everything away", moves.drain_node, "Empty", "Node"),),
+        "Cluster": (
+            ("DrainNodes", "drain", "Drain nodes, or a whole rack", moves.drain_nodes, "ManyNodes", "BatchResult"),
+            (
+                "CancelDrainNodes",
+                "cancel-drain",
+                "Call drains off; nodes that were cordoned before stay so",
+                moves.cancel_drains,
+                "ManyNodes",
+                "BatchResult",
+            ),
+        ),
+        "RegionService": (
+            (
+                "RebalanceRegionService",
+                "rebalance",
+                "Move Computes so that they are spread as its rules say",
+                moves.rebalance,
+                "Rebalance",
+                "MovePlan",
+            ),
+        ),
+    }
+    for identity, verb, summary, handler, schema, answer in table.get(kind.name, ()):
+        cancels = identity == "CancelDrainNodes"
+        yield Operation(
+            identity,
+            "POST",
+            f"{kind.item_path}/{verb}",
+            summary,
+            handler,
+            Access.WRITE,
+            {200: answer, 202: answer},
+            (401, 403, 404, 409, 413, 415, 422, *(() if cancels else (503, 504))),
+            (*((q.PROJECT,) if kind.per_project else ()), *(() if cancels else (q.DRY_RUN,))),
+            plan="MovePlan",
+            body=schema,
+            kind=kind,
+            design_methods="" if cancels else "UpdateResource" if kind.per_project else "DrainNode",
+            tag=kind.name,
+            description=""
+            if cancels
+            else "With `dry_run` the answer is a MovePlan: what would move where, and what stands in the way.",
         )

@@ -13,12 +13,14 @@ from controller.errors import (
     PreconditionFailed,
     Problem,
     ResourceError,
+    TimedOut,
     TooLarge,
     Unauthenticated,
     Unavailable,
     VersionsGone,
 )
 from controller.root.api.actions import Empty, Migrate, Rollback, Scale
+from controller.root.api.moves import ManyNodes, Rebalance
 from controller.root.api.problems import HttpRefusal
 
 ANSWERS: Mapping[int, str] = {
@@ -39,6 +41,7 @@ PROBLEMS: Mapping[int, ResourceError] = {
     415: HttpRefusal(415, "unsupported_media_type", "'text/csv' is not read; send application/json"),
     422: InvalidInput([Problem("spec.floor", "is required")]),
     503: Unavailable("cluster tokyo1 cannot be reached"),
+    504: TimedOut("cluster tokyo1 did not answer in time"),
 }
 EXAMPLES: Mapping[str, Any] = {
     "Documents": [
@@ -50,6 +53,8 @@ EXAMPLES: Mapping[str, Any] = {
     "Migrate": {"node": "floor-1-1-1-rack-1-2-server1"},
     "Scale": {"replicas": 5},
     "Rollback": {"revision": 1},
+    "ManyNodes": {"nodes": ["floor-1-1-1-rack-1-1-server1"], "rack": None},
+    "Rebalance": {"max_moves": 10, "at_once": 2},
 }
 
 _TEXT = {"type": "string"}
@@ -80,7 +85,9 @@ def page_of(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_actions() -> dict[str, Any]:
     """Bodies of actions."""
-    return {model.__name__: model.model_json_schema() for model in (Empty, Migrate, Scale, Rollback)}
+    return {
+        model.__name__: model.model_json_schema() for model in (Empty, Migrate, Scale, Rollback, ManyNodes, Rebalance)
+    }
 
 
 FIXED: Mapping[str, Any] = {
@@ -147,6 +154,42 @@ FIXED: Mapping[str, Any] = {
             },
         },
         "required": ["as_of", "changes"],
+        "additionalProperties": False,
+    },
+    "MovePlan": {
+        "type": "object",
+        "description": "Moves in their order, as things are now, and what cannot be moved. Nothing is promised.",
+        "properties": {
+            "moves": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"resource": _TEXT, "from": _TEXT, "to": _TEXT, "why": _TEXT},
+                    "required": ["resource", "from", "to", "why"],
+                    "additionalProperties": False,
+                },
+            },
+            "blocked": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "resource": _TEXT,
+                        "from": _TEXT,
+                        "reason": _TEXT,
+                        "counts": {
+                            "type": "object",
+                            "description": "Nodes per reason.",
+                            "additionalProperties": {"type": "integer"},
+                        },
+                    },
+                    "required": ["resource", "from", "reason", "counts"],
+                    "additionalProperties": False,
+                },
+            },
+            "message": {**_TEXT, "description": "On the whole: why there are no moves, or no more."},
+        },
+        "required": ["moves", "blocked", "message"],
         "additionalProperties": False,
     },
     "BatchResult": {

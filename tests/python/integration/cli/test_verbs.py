@@ -47,11 +47,14 @@ def test_cordon_uncordon_and_drain_ask_it_of_the_node(tokyo: Shell) -> None:
     assert (spec["schedulable"], spec["drain"]) == (True, False)
 
 
+_BLOCKED = {"resource": "default/kanto/web-0", "reason": "no node has room", "counts": {}}
+
+
 @pytest.mark.parametrize(
     ("observed", "code", "said"),
     [
         (
-            {"computes": 2, "drain": {"remaining": 2, "blocked_by": ["default/kanto/web-0: no node has room"]}},
+            {"computes": 2, "drain": {"remaining": 2, "blocked_by": [_BLOCKED]}},
             ExitCode.TRY_AGAIN,
             ["2 computes are still here", "  blocked: default/kanto/web-0: no node has room"],
         ),

@@ -39,6 +39,8 @@ class FakeClusters:
 
     def __init__(self) -> None:
         self.forgotten: list[tuple[str, str]] = []
+        self.questions: list[tuple[str, Mapping[str, Any]]] = []
+        self.moves: dict[str, Any] = {"moves": [], "blocked": [], "message": "it is balanced already"}
 
     async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> list[Forecast]:
         return [
@@ -49,6 +51,10 @@ class FakeClusters:
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         self.forgotten.append((cluster, node))
         return []
+
+    async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
+        self.questions.append((cluster, question))
+        return self.moves
 
     async def capacity(self, cluster: str) -> Mapping[str, int]:
         return {"free_vcpus": 1}
@@ -87,4 +93,7 @@ class ClustersAway(FakeClusters):
         yield b""
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
+        raise Unavailable("cluster tokyo1 is away")
+
+    async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
         raise Unavailable("cluster tokyo1 is away")

@@ -41,6 +41,7 @@ def test_the_commands_of_the_issue_are_there() -> None:
         "watch",
         "scale",
         "rollback",
+        "rebalance",
         "revisions",
         "start",
         "stop",
