@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controller.client import Client
 from controller.model import registry
 from tests.python.end_to_end.plant import CLUSTER, Document, Plant
 
@@ -94,6 +95,51 @@ def test_drain_moves_everything_away_and_uncordon_lets_it_come_back(site: Plant)
     site.until(lambda: all(row["observed"].get("node") != node for row in site.computes()) and site.settled(3))
     up(site, 4)
     assert all(row["observed"]["node"] != node for row in site.computes()), "a drained node gets nothing new"
+
+
+@pytest.mark.design("F3", "J4", "M3")
+def test_two_nodes_are_evacuated_as_one_and_a_rebalance_brings_their_share_back(site: Plant) -> None:
+    up(site, 4)
+    leaving = ["node0", "node1"]
+    cluster, web = registry.get("Cluster").key(CLUSTER), SERVICE.key("kanto", "web")
+
+    def foreseen(client: Client) -> Document:
+        return client.plan_act(cluster, "drain", {"nodes": leaving})
+
+    moves = site.call(foreseen)["moves"]
+    assert {move["to"] for move in moves} == {"node2"}
+    site.act(cluster, "drain", {"nodes": leaving})
+    site.until(lambda: {row["observed"].get("node") for row in site.computes()} == {"node2"} and site.settled(4))
+    site.until(lambda: all(_drain(site, node).get("remaining") == 0 for node in leaving))
+    site.act(cluster, "cancel-drain", {"nodes": leaving})
+    site.until(lambda: not any(_drain(site, node) for node in leaving))
+    assert len(site.call(lambda client: client.act(web, "rebalance", {"at_once": 2}))["moves"]) > 1
+    site.until(lambda: len({row["observed"].get("node") for row in site.computes()}) == 3 and site.settled(4))
+
+    def calm() -> bool:
+        return all(row["observed"].get("migrations", 0) == row["spec"]["migrations"] for row in site.computes())
+
+    site.until(lambda: calm() and site.leaks() == [])
+    assert site.call(lambda client: client.act(web, "rebalance"))["message"] == "it is balanced already"
+
+
+@pytest.mark.design("F3")
+def test_a_drain_called_off_half_way_leaves_every_machine_running_once(site: Plant) -> None:
+    up(site, 4)
+    cluster = registry.get("Cluster").key(CLUSTER)
+    site.act(cluster, "drain", {"nodes": ["node0", "node1"]})
+    site.until(lambda: any(_drain(site, node).get("moving") for node in ("node0", "node1")))
+    site.act(cluster, "cancel-drain", {"nodes": ["node0", "node1"]})
+    site.until(lambda: not _drain(site, "node0") and not _drain(site, "node1"))
+    site.until(lambda: site.settled(4) and site.leaks() == [])
+    assert {row["observed"].get("node") for row in site.computes()} > {"node2"}, "not everything has left"
+    assert all(row["spec"]["schedulable"] for row in site.rows("Node", CLUSTER))
+
+
+def _drain(site: Plant, node: str) -> Document:
+    row: Document = site.call(lambda client: client.get(NODE.key(CLUSTER, node)))
+    found: Document = row["observed"].get("drain", {})
+    return found
 
 
 @pytest.mark.design("F3")

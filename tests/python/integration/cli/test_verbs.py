@@ -19,6 +19,7 @@ from controller.model import document, registry
 from controller.store import resources
 from controller.store.database import Database, Tier, Transaction
 from tests.python.integration.cli.conftest import Server, Shell
+from tests.python.integration.root_api.clusters import FakeClusters
 
 NODE = "floor-1-1-1-rack-1-1-server1"
 
@@ -45,6 +46,53 @@ def test_cordon_uncordon_and_drain_ask_it_of_the_node(tokyo: Shell) -> None:
     tokyo.ok("uncordon", NODE)
     spec = _spec(tokyo, "node", NODE)
     assert (spec["schedulable"], spec["drain"]) == (True, False)
+
+
+RACK = "floor-1-1-1-rack-1-1"
+
+
+@pytest.mark.design("F3", "M3")
+def test_a_rack_is_drained_shown_beforehand_and_called_off(tokyo: Shell, clusters: FakeClusters) -> None:
+    blocked = {"resource": "default/kanto/web-1", "from": NODE, "reason": "2 nodes: 2 cordoned", "counts": {}}
+    move = {"resource": "default/kanto/web-0", "from": NODE, "to": "elsewhere", "why": f"{NODE} is to be empty"}
+    clusters.moves = {"moves": [move], "blocked": [blocked], "message": ""}
+    lines = tokyo.ok("drain", "--rack", RACK, "--dry-run").splitlines()
+    assert lines[0].split() == ["RESOURCE", "FROM", "TO", "WHY"]
+    assert lines[1].split()[:3] == ["default/kanto/web-0", NODE, "elsewhere"]
+    assert lines[2].endswith("blocked: 2 nodes: 2 cordoned")
+    assert _spec(tokyo, "node", NODE)["drain"] is False
+    other = f"{RACK}-server2"
+    tokyo.ok("cordon", other)
+    shown = tokyo.ok("drain", "--rack", RACK)
+    assert NODE in shown
+    assert other in shown
+    waited = tokyo.run("drain", NODE, other, "--wait", "0.01")
+    assert waited.exit_code == ExitCode.TRY_AGAIN
+    assert f"0 computes are still on {other}" in waited.stdout
+    tokyo.ok("drain", "--rack", RACK, "--cancel")
+    asked = [_spec(tokyo, "node", name) for name in (NODE, other)]
+    assert [(spec["drain"], spec["schedulable"]) for spec in asked] == [(False, True), (False, False)]
+    assert tokyo.run("drain").exit_code == ExitCode.USAGE
+    assert tokyo.run("drain", NODE, "--cancel", "--dry-run").exit_code == ExitCode.USAGE
+
+
+@pytest.mark.design("J4")
+def test_a_rebalance_shows_its_moves_with_their_reasons(tokyo: Shell, db: Database, clusters: FakeClusters) -> None:
+    assert tokyo.run("rebalance", "web").exit_code == ExitCode.REFUSED  # no cluster was chosen yet
+
+    def bound(tx: Transaction) -> None:
+        service = resources.get(tx, registry.get("RegionService").key("kanto", "web", project="default"))
+        resources.update(tx, [service.model_copy(update={"observed": {"cluster": "tokyo1"}})])
+        resources.insert(tx, [document.parse(registry.get("Compute").example)])
+
+    db.write(bound)
+    assert tokyo.ok("rebalance", "web") == "it is balanced already\n"
+    move = {"resource": "default/kanto/web-0", "from": NODE, "to": "elsewhere", "why": "rack r1 has 3, r2 has 1"}
+    clusters.moves = {"moves": [move], "blocked": [], "message": ""}
+    assert "rack r1 has 3, r2 has 1" in tokyo.ok("rebalance", "web", "--dry-run", "--max-moves", "3")
+    assert _spec(tokyo, "vm", "web-0")["migrations"] == 0
+    assert tokyo.ok("rebalance", "web", "--at-once", "2").splitlines()[-1] == "1 move asked for"
+    assert _spec(tokyo, "vm", "web-0")["rebalance"] == {"order": 0, "at_once": 2}
 
 
 _BLOCKED = {"resource": "default/kanto/web-0", "reason": "no node has room", "counts": {}}
