@@ -190,19 +190,21 @@ def test_a_drain_called_off_takes_back_what_was_not_sent_and_lets_the_rest_arriv
     assert list(roles.values()) == [AssignmentRole.LEAVING]
 
 
-def test_the_prefixes_of_the_index_order_stay_balanced() -> None:
+@pytest.mark.parametrize(("near", "far"), [("r2", "r3"), ("r3", "r2")])
+def test_the_prefixes_of_the_index_order_stay_balanced(near: str, far: str) -> None:
     """::
 
-        r1: [web-0 web-3] drains    r2: [web-1]    r3: [web-2]    r4: []
+        r1: [web-0 web-2] drains    near: [web-1]    far: [web-3]
 
-    One goes to r4; it must be web-0, for web-3 beside web-1 or web-2 is balanced at every length.
+    One goes to each of the two. It must be web-0 that goes far: near it would be beside web-1.
     """
-    cell = Cell({"r1": 1, "r2": 1, "r3": 1, "r4": 1})
-    for name, place in (("web-0", "r1-1"), ("web-1", "r2-1"), ("web-2", "r3-1"), ("web-3", "r1-1")):
-        cell.run(name, place)
+    cell = Cell({"r1": 1, "r2": 2, "r3": 2})
+    for name, rack in (("web-0", "r1"), ("web-1", near), ("web-2", "r1"), ("web-3", far)):
+        cell.run(name, f"{rack}-1")
     cell.set_draining("r1-1")
     finish(cell)
-    assert cell.on()["web-0"] == "r4-1"
+    racks = {name: place.rpartition("-")[0] for name, place in cell.on().items()}
+    assert racks == {"web-0": far, "web-1": near, "web-2": near, "web-3": far}
 
 
 RULES: list[list[Rule]] = [
