@@ -164,6 +164,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         work = partial(
             forget_node,
             cluster=self._cluster,
+            site=request.site,
             term=request.term,
             name=request.node,
             connected=self._connected,
@@ -183,7 +184,14 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
 
 
 def forget_node(
-    tx: Transaction, cluster: str, term: int, name: str, *, connected: Callable[[str], bool], down_after: float
+    tx: Transaction,
+    cluster: str,
+    site: str,
+    term: int,
+    name: str,
+    *,
+    connected: Callable[[str], bool],
+    down_after: float,
 ) -> list[str]:
     """Drop everything assigned to a node that is lost; returns the keys of what it had.
 
@@ -191,6 +199,7 @@ def forget_node(
     the state alone is as old as the controller's last look. The controller, woken by the changes, does
     the rest. Raises StaleTerm, NotFound, Conflict.
     """
+    sync.check_site(tx, site)
     sync.check_term(tx, term)
     node = cast(Node | None, resources.find(tx, NODE.key(cluster, name)))
     if node is None:

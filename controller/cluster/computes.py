@@ -65,7 +65,7 @@ def _remove(plan: Plan, compute: Compute) -> None:
     if not mine:
         plan.drop(compute)
         return
-    sending = any(each.spec.migrate_ready for each in mine)
+    sending = any(each.spec.migrate_to and each.spec.migrate_ready for each in mine)
     for assignment in mine:
         if sending and assignment.spec.role is AssignmentRole.INCOMING:
             continue

@@ -157,6 +157,7 @@ class Plan:
             self.disowned.append(owner_of(assignment))
         if role is AssignmentRole.OWNER:
             self.owned.append((owner_of(assignment), assignment.name))
+            spec = {"migrate_ready": False, **spec}  # what it was asked as a target
         self.edit(assignment, spec={"role": role, **spec})
 
     def release(self, assignment: Assignment) -> None:
@@ -212,7 +213,7 @@ class Plan:
         """The NUMA cells that the node's agent has told of, and what is taken of them."""
         told = [NumaCell.model_validate(cell) for cell in node.observed.get("numa", ())]
         owned = self.owned_cpus.get(node.name, {})
-        used = self.cell_usage.get(node.name, {})
+        used = self.cell_usage.get(node.name, {}) if len(told) > 1 else {}
         cells = []
         for cell in told:
             total, taken = used.get(cell.cell, (cell.capacity, Capacity()))

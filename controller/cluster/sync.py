@@ -91,12 +91,12 @@ def check_site(tx: Transaction, site: str) -> None:
     A root that was made anew wants nothing of what runs here: its wishes would remove it all.
     """
     known = claims.taken(tx, _SITE)
-    if not site or site in known:
+    if site in known or not (site or known):
         return
     if known:
         raise Conflict(
-            f"this cluster is of site {next(iter(known))}, and the root that speaks is {site}: restore the root's "
-            "backup, or have the cluster forget its root (`resourcectl db forget-root`)"
+            f"this cluster is of site {next(iter(known))}, and the root that speaks is {site or 'of none'}: restore "
+            "the root's backup, or have the cluster forget its root (`resourcectl db forget-root`)"
         )
     claims.take(tx, [Claim(_SITE, site, "root")])
 

@@ -72,16 +72,16 @@ class SchedulePolicy(Part):
     )
     node_label_filters: Labels = field("Labels that the node must have.", example={"disk": "ssd"}, default={})
     node_label_soft_anti_affinities: tuple[LabelKey, ...] = field(
-        "Labels over whose values to spread as far as possible.", example=["room"], default=()
+        "Labels over whose values to spread as far as possible.", example=["room"], default=(), max_length=16
     )
     node_label_soft_affinities: tuple[LabelKey, ...] = field(
-        "Labels in one of whose values to gather as far as possible.", example=["room"], default=()
+        "Labels in one of whose values to gather as far as possible.", example=["room"], default=(), max_length=16
     )
     node_label_hard_anti_affinities: tuple[LabelKey, ...] = field(
-        "Labels over whose values to spread always.", example=["room"], default=()
+        "Labels over whose values to spread always.", example=["room"], default=(), max_length=16
     )
     node_label_hard_affinities: tuple[LabelKey, ...] = field(
-        "Labels in one of whose values to gather always.", example=["room"], default=()
+        "Labels in one of whose values to gather always.", example=["room"], default=(), max_length=16
     )
     rules: tuple[ScheduleRule, ...] = field(
         "Rules over zones and labels. One over the power axis must be chosen (J3).",

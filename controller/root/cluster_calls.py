@@ -17,7 +17,7 @@ from controller.root import forecasts
 from controller.root.api.calls import ConsoleStream, Forecast
 from controller.root.peer import CALL_DEADLINE, ClusterPeer
 from controller.rpc import Channels, outgoing_metadata
-from controller.store import lease, resources
+from controller.store import lease, resources, schema
 from controller.store.database import Database
 from controller.wire import cluster_pb2
 
@@ -49,7 +49,8 @@ class GrpcClusterCalls:
     async def forget_node(self, cluster: str, node: str) -> list[str]:
         """Drop the assignments of a lost node; see ``ClusterService.ForgetNode``."""
         peer, held = await self._peer(cluster), await self._db.aread(lambda tx: lease.get(tx, self._lease))
-        request = cluster_pb2.ForgetNodeRequest(node=node, term=held.term if held else 0)
+        site = await self._db.aread(lambda tx: schema.site(tx.connection))
+        request = cluster_pb2.ForgetNodeRequest(node=node, site=site, term=held.term if held else 0)
         with peer.calling() as stub:
             reply = await stub.ForgetNode(request, timeout=CALL_DEADLINE)
         return list(reply.computes)

@@ -157,7 +157,8 @@ class Cells:
                     insort(self.cpus[row], cpu)
                 return
         mine = [row for row in rows if self.numbers[row] in share.cells] or rows
-        if sign > 0 and len(mine) == 1:  # not told whose it is, but there is one cell only that it can be of
+        # Not told whose it is, but there is one cell only that it can be of; where its cpus are told, it is none now.
+        if sign > 0 and len(mine) == 1 and not self.pinned[mine[0]]:
             insort(self.cpus[mine[0]], cpu)
 
 

@@ -199,9 +199,11 @@ class Packing:
             codes = field.codes
             if codes is not None and field.step and not (field.named and codes[group] < 0):
                 words[at.word] += (codes == codes[group]).astype(np.int64) * (field.step << at.shift)
+        apart = np.zeros(self._rules.layout.groups, dtype=np.bool_)
         for axis in self._rules.apart_groups:
             codes = self._rules.layout.codes[axis]
-            words[0] += (codes == codes[group]).astype(np.int64) * FORBIDDEN
+            apart |= codes == codes[group]
+        words[0] += apart.astype(np.int64) * FORBIDDEN  # once, however many axes say so: it must not overflow
         return words
 
     def _zeros(self) -> list[Ints]:

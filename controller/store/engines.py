@@ -108,7 +108,12 @@ def _postgresql(url: URL, *, writing: bool) -> Engine:
         max_overflow=4 if writing else 12,
         pool_pre_ping=True,
         isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",
-        connect_args={"options": settings, "connect_timeout": 10, "application_name": "resource-service"},
+        connect_args={
+            "client_encoding": "utf8",
+            "options": settings,
+            "connect_timeout": 10,
+            "application_name": "resource-service",
+        },
     )
 
     @event.listens_for(engine, "connect")

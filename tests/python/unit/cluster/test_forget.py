@@ -27,7 +27,7 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
 
 def forget(db: Database, *connected: str) -> list[str]:
     def work(tx: Transaction) -> list[str]:
-        return forget_node(tx, CLUSTER, 1, "node-0", connected=connected.__contains__, down_after=60.0)
+        return forget_node(tx, CLUSTER, "s1", 1, "node-0", connected=connected.__contains__, down_after=60.0)
 
     return db.write(work)
 

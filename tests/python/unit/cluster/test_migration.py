@@ -239,3 +239,22 @@ def test_the_recovery_table(phase: str, source: str, target: str | None, expecte
 def test_a_word_about_another_try_decides_nothing() -> None:
     late = _assignment(AssignmentRole.OWNER, "Absent", phase="Sent", attempt=1)
     assert verdict(late, _assignment(AssignmentRole.INCOMING, "Paused", "user")) is Verdict.WAIT
+
+
+def test_a_compute_that_is_deleted_while_its_target_is_asked_goes() -> None:
+    """Once, the target's own word that it is to look again kept it from being removed, for ever."""
+    world = sending()
+    (job,) = world.jobs
+    world.progress(job)
+    world.fail_job(job, "both")
+    world.act(job.source)
+    while world.reports:
+        world.deliver_report(0)
+    world.control()
+    assert [each.spec.migrate_ready for each in world.assignments.values()] == [True, True]
+    assert world.compute is not None
+    world.compute.status = "Deleting"
+    world.settle()
+    assert world.compute is None
+    assert world.assignments == {}
+    assert world.claims == {}

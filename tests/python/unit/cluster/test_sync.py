@@ -175,3 +175,10 @@ def test_another_root_is_refused_until_the_cluster_has_forgotten_its_own(db: Dat
 
 def test_a_cluster_without_a_root_forgets_none(db: Database) -> None:
     assert not db.write(sync.forget_root)
+
+
+def test_a_root_that_tells_no_identity_is_refused_where_one_is_known(db: Database) -> None:
+    db.write(lambda tx: sync.check_site(tx, ""))
+    db.write(lambda tx: sync.check_site(tx, "s1"))
+    with pytest.raises(Conflict, match="is of none"):
+        db.write(lambda tx: sync.check_site(tx, ""))
