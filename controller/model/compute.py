@@ -8,14 +8,13 @@ a cluster needs nothing but the spec to run it, and an edited flavor changes no 
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Address
 from typing import Literal
 
 from controller.model.envelope import Part, Resource, Spec
 from controller.model.fields import Change, field
 from controller.model.flavor import Sizes
 from controller.model.image import ImageSpec
-from controller.model.names import Mac, Name
+from controller.model.names import Address, Mac, Name
 from controller.model.registry import Column, Kind, register
 from controller.model.schedule_policy import SchedulePolicy
 
@@ -45,9 +44,9 @@ class Interface(Part):
     """A network interface with its address."""
 
     network: Name = field("Network of the address.", example="service", change=Change.RECREATE)
-    address: IPv4Address = field("Service address (B5).", example="172.16.10.10", change=Change.RECREATE)
+    address: Address = field("Service address (B5).", example="172.16.10.10", change=Change.RECREATE)
     prefix_length: int = field("Length of the subnet's prefix.", example=24, ge=0, le=32, change=Change.RECREATE)
-    gateway: IPv4Address = field("Gateway, the same on every node.", example="172.16.10.1", change=Change.RECREATE)
+    gateway: Address = field("Gateway, the same on every node.", example="172.16.10.1", change=Change.RECREATE)
     mac: Mac = field("MAC address.", example="52:54:ac:10:0a:0a", change=Change.RECREATE)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Address
 from typing import Literal
 
 from controller.model.envelope import Part, Resource, Spec
 from controller.model.fields import Change, field
-from controller.model.names import Name
+from controller.model.names import Address, Name
 from controller.model.registry import Column, Kind, register
 
 
@@ -40,7 +39,7 @@ class HealthMonitor(Part):
 class StaticMember(Part):
     """A member that is not a Compute of the service."""
 
-    address: IPv4Address = field("Address of the member.", example="172.16.10.200")
+    address: Address = field("Address of the member.", example="172.16.10.200")
     port: int = field("Port of the member.", example=8080, ge=1, le=65535)
 
 
@@ -80,7 +79,7 @@ class LoadbalancerSpec(Spec):
 
     service: Name = field("RegionService that owns it.", example="web", change=Change.REFUSED)
     cluster: Name = field("Cluster that runs it.", example="tokyo1", change=Change.REFUSED)
-    vip: IPv4Address | None = field("Address that clients use.", example="172.16.10.100", default=None)
+    vip: Address | None = field("Address that clients use.", example="172.16.10.100", default=None)
     template: LoadbalancerTemplate = field(
         "What was asked of it.", example={"provider": "memory-lb", "network": "service"}
     )

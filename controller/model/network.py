@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
 from pydantic import model_validator
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import Change, field
-from controller.model.names import Mac, Name
+from controller.model.names import Address, Mac, Name, Subnet
 from controller.model.registry import Column, Kind, register
 
 
 class NetworkV4Spec(Spec):
     """A subnet and the part of it that is given out. The pool can grow; subnet and gateway stay."""
 
-    subnet: IPv4Network = field("Subnet of the addresses.", example="172.16.10.0/24", change=Change.REFUSED)
-    gateway: IPv4Address = field(
+    subnet: Subnet = field("Subnet of the addresses.", example="172.16.10.0/24", change=Change.REFUSED)
+    gateway: Address = field(
         "Gateway of the Computes, the same on every node (B5).", example="172.16.10.1", change=Change.REFUSED
     )
-    start_address: IPv4Address = field("First address given out.", example="172.16.10.10")
-    end_address: IPv4Address = field("Last address given out.", example="172.16.10.250")
+    start_address: Address = field("First address given out.", example="172.16.10.10")
+    end_address: Address = field("Last address given out.", example="172.16.10.250")
 
     @model_validator(mode="after")
     def _pool_is_inside(self) -> NetworkV4Spec:
@@ -83,7 +82,7 @@ NETWORK_V4 = register(
 class NetworkV4PortSpec(Spec):
     """An address with its owner."""
 
-    address: IPv4Address = field("Address, unique in its network.", example="172.16.10.10")
+    address: Address = field("Address, unique in its network.", example="172.16.10.10")
     mac: Mac = field("MAC address, unique everywhere.", example="52:54:ac:10:0a:0a")
     owner_kind: str = field("Kind of the owner.", example="Compute")
     owner: str = field("Key of the owner.", example="default/kanto/web-0")

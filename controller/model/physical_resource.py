@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from ipaddress import IPv4Address
 from typing import Literal
 
 from controller.model.envelope import Part, Resource, Spec
 from controller.model.fields import field
-from controller.model.names import Mac, Name
+from controller.model.names import Address, Mac, Name
 from controller.model.registry import Column, Kind, register
 
 
@@ -66,7 +65,7 @@ class PhysicalPort(Part):
 
     name: str = field("Name of the port on its device.", example="eth0", min_length=1, max_length=64)
     network: str = field("Network that the port is in.", example="fabric", default="", max_length=64)
-    address: IPv4Address | None = field("IPv4 address.", example="10.9.1.2", default=None)
+    address: Address | None = field("IPv4 address.", example="10.9.1.2", default=None)
     mac: Mac | None = field("MAC address.", example="52:54:00:00:00:01", default=None)
 
 
