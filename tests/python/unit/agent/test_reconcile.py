@@ -264,6 +264,7 @@ async def test_on_node_up_decides_after_a_restart_of_the_node(
     successor = await benches.start(MemoryDriver(HERE, world, clock=clock), clock, state=tmp_path, boot="b")
     await successor.assign(*wanted)
     await successor.until(lambda: running(world) == {"u1"})
+    await successor.until(lambda: "on_node_up" in successor.report("u0").status_reason)
     await clock.advance(300)
     assert running(world) == {"u1"}
     assert "on_node_up" in successor.report("u0").status_reason
