@@ -255,11 +255,12 @@ class ClusterController:
         names = sorted(self._draining)
         if not names:
             return {}
-        going_on = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
+        going_on, versions = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
+        self._own |= versions  # not before the commit: what is rolled back has its versions taken by others
         return {_DRAINS: self._pace.drain_retry} if going_on else {}
 
-    def _drain_all(self, tx: Transaction, names: list[str]) -> bool:
-        """One step of all drains; True when one of them is not over."""
+    def _drain_all(self, tx: Transaction, names: list[str]) -> tuple[bool, set[int]]:
+        """One step of all drains: whether one of them is not over, and the versions that it wrote."""
         plan = world.load_of_nodes(tx, self._cluster, names, self._drain_cache)
         known = [plan.nodes[name] for name in names if name in plan.nodes]
         leaving = [node.name for node in known if node.spec.drain]
@@ -267,8 +268,8 @@ class ClusterController:
         stand = drains.advance(plan, leaving, self._limits) if leaving else {}
         for node in known:
             drains.show(plan, node, stand.get(node.name))
-        self._own |= world.store(tx, plan)
-        return any(drained.remaining for drained in stand.values())
+        versions = world.store(tx, plan)
+        return any(drained.remaining for drained in stand.values()), versions
 
     # --- the rest
 
