@@ -15,9 +15,10 @@ BENCHMARKS = {
     "service": "benchmarks.service",
     "agents": "benchmarks.agents",
     "schedule": "benchmarks.schedule",
+    "packing": "benchmarks.packing",
     "placements": "benchmarks.placements",
 }
-PURE = frozenset({"schedule"})
+PURE = frozenset({"schedule", "packing"})
 """Those that need no database."""
 
 

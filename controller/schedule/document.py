@@ -66,7 +66,8 @@ class _Document(Part):
 
 
 def dump(snapshot: Snapshot, requests: Iterable[Request] = ()) -> dict[str, Any]:
-    """The snapshot as it is now, with the requests to place on it."""
+    """The snapshot as it is now, with the requests to place on it; what it decides next is what ``load``'s decides."""
+    snapshot.start_anew()
     standing = {
         service: {snapshot.nodes[number].name: count for number, count in sorted(counts.items()) if count > 0}
         for service, counts in snapshot.services()

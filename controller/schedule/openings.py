@@ -1,10 +1,10 @@
 """How many requests of one shape each node takes, kept right from one decision to the next.
 
 Made once for each shape, provider, filters and layout; after that only the nodes that changed since
-are looked at again, however many nodes there are. ``score`` orders the nodes of a group: the
-fullest that has room first (best fit keeps the others whole), CLOSED when there is none. A search
-may write into ``score`` and ``slots`` what holds for its service only, and names those places in
-``borrowed``, so that they are put right for the next one.
+are looked at again, however many nodes there are. ``score`` orders the nodes of a group by their
+cost (``fit``), lowest first; CLOSED when there is no room. A search may write into ``score`` and
+``slots`` what holds for its service only, and names those places in ``borrowed``, so that they are
+put right for the next one.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ class Openings:
         self._layout = layout
         self._usable = usable
         self.shape = shape
-        self.part: Ints = (snapshot.weight * shape.row).sum(axis=1)
-        """What one more request takes of each node's ``left``, by number of the node."""
+        self.fit = snapshot.fit(shape)
         self.borrowed: list[int] = []
         self._epoch = -1
         self._seen = 0
@@ -51,6 +50,7 @@ class Openings:
         changed = set(snapshot.changes[self._seen :] if self._seen else snapshot.changes)
         if self._epoch != snapshot.epoch or 4 * len(changed) > len(snapshot):
             numbers = layout.order
+            self.fit = snapshot.fit(self.shape)
             self.slots, self.score = self._count(numbers)
             self.best = np.minimum.reduceat(self.score, layout.starts)
         elif changed or self.borrowed:
@@ -73,7 +73,8 @@ class Openings:
         slots[~snapshot.open[numbers]] = 0
         if self._usable is not None:
             slots[~self._usable[numbers]] = 0
-        return slots, np.where(slots > 0, snapshot.left[numbers], CLOSED)
+        costs = self.fit.costs(numbers, snapshot.free[numbers] - self.shape.row)
+        return slots, np.where(slots > 0, costs, CLOSED)
 
     def _look_again(self, groups: Ints) -> None:
         """Find the best of the groups anew: one by one while they are few."""

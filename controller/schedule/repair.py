@@ -35,14 +35,14 @@ from controller.schedule.shares import Shape
 from controller.schedule.snapshot import Snapshot
 
 SearchFor = Callable[[Snapshot, Request, int], Search]
-WORK = 4_000
+WORK = 8_000
 """Looks for a place at most, in a small cluster; fewer in a large one, where a look takes longer."""
 _NODES_PER_LOOK = 300
 _FEW = 40
 """Resources of the batch taken off at once, and refused ones tried at once."""
 _EACH = 10
 """Refused ones of each kind tried at once."""
-_PATIENCE = 150
+_PATIENCE = 300
 """Rounds without a gain before the search ends."""
 
 
@@ -91,6 +91,8 @@ def improve(
 class _Batch:
     def __init__(self, snapshot: Snapshot, answers: Sequence[Placed | Refused], search_for: SearchFor) -> None:
         self._snapshot = snapshot
+        self._part = 1 / np.maximum(snapshot.total, 1)
+        """One unit of each dimension as part of the node."""
         self._search_for = search_for
         self._random = random.Random(len(answers))  # noqa: S311 (the same for the same batch)
         self._kinds: dict[object, _Kind] = {}
@@ -239,7 +241,7 @@ class _Batch:
         nodes = self._room(kind, self._allowed(kind, tried))
         while len(nodes):
             if self._random.random() < 0.75:
-                at = int(snapshot.left[nodes].argmin())
+                at = int((snapshot.free[nodes] * self._part[nodes]).sum(axis=1).argmin())
             else:
                 at = self._random.randrange(len(nodes))
             number = int(nodes[at])

@@ -6,7 +6,7 @@ Nodes without the axis are not taken by hard rules, and taken last by soft ones.
 
 Soft rules, then the spread over the axes that the policy does not name, order the groups: each is a
 ``Field`` of the cost of a group, the first the most significant. ``Packing`` puts the fields, and
-below them how full a group's best node is, into one word of 64 bits (several where they do not
+below them the cost of a group's best node (``fit``), into one word of 64 bits (several where they do not
 fit), so that the group to take is the lowest number. What one more resource changes in the costs of
 all groups is one addition, worked out once for each group.
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from controller.model.schedule_policy import RuleMode, SchedulePolicy, ScheduleRule
 from controller.schedule.facts import Ints, Mask
+from controller.schedule.fit import FIT_BITS
 from controller.schedule.layout import Layout, join
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ FORBIDDEN = 1 << (WORD + 1)
 """Cost of a group that must not be taken. Added once for each axis of hard anti-affinity at most."""
 LIMIT = 1 << WORD
 """Costs from here on are forbidden."""
-_BEST = 34
-"""Bits of a node's ``left``."""
+_BEST = FIT_BITS
 _CACHED = 1 << 21
 """Numbers kept at most in the additions of one packing."""
 

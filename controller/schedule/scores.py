@@ -13,11 +13,12 @@ import numpy as np
 
 from controller.schedule.answers import Placed, Refused
 from controller.schedule.facts import Ints, Mask, Request
+from controller.schedule.fit import WHOLE
 from controller.schedule.openings import CLOSED
 from controller.schedule.place import place
 from controller.schedule.rules import LIMIT, Field
 from controller.schedule.search import Search
-from controller.schedule.snapshot import FULL, Snapshot
+from controller.schedule.snapshot import Snapshot
 
 Score = dict[str, Any]
 
@@ -28,8 +29,9 @@ class Explained:
 
     ``{"rule": "power AntiAffinity soft", "domain": "A+B", "already_there": 1, "fewest": 1, "most": 2}``: the
     node's domain, how many of the service stand there already, and in the domains of all nodes that could have
-    been taken. Hard rules come first: what they forbid was no candidate. ``best fit`` is last: the part of
-    the node that is free, in percent over its dimensions, before the placement; the least was wanted.
+    been taken. Hard rules come first: what they forbid was no candidate. ``best fit`` is last (``fit``): how much
+    of the usual mix the node takes after the placement, what is stranded then, and the cost of both; the
+    least cost was wanted.
     ``candidates`` are the nodes that could have been taken.
     """
 
@@ -81,17 +83,25 @@ def _scores(search: Search, at: int) -> tuple[list[Score], int]:
         scores.append(_score(snapshot, title, rule.axis, number, standing, candidates))
     for field in rules.fields:
         scores.append(_score(snapshot, _title(field), field.axis, number, standing, candidates))
-    left = snapshot.left * (100 / ((1 << FULL) * np.maximum((snapshot.total > 0).sum(axis=1), 1)))
-    scores.append(
-        {
-            "rule": "best fit",
-            "domain": snapshot.nodes[number].name,
-            "free_percent": round(float(left[number]), 2),
-            "least": round(float(left[candidates].min()), 2),
-            "most": round(float(left[candidates].max()), 2),
-        }
-    )
+    scores.append(_best_fit(search, number, candidates))
     return scores, int(candidates.sum())
+
+
+def _best_fit(search: Search, number: int, candidates: Mask) -> Score:
+    snapshot, openings = search.snapshot, search.openings
+    numbers = np.concatenate(([number], np.flatnonzero(candidates)))
+    left = snapshot.free[numbers] - openings.shape.row
+    usable, stranded = openings.fit.percent(numbers, left)
+    costs = (openings.fit.costs(numbers, left) / WHOLE).round(4).tolist()
+    return {
+        "rule": "best fit",
+        "domain": snapshot.nodes[number].name,
+        "usable_percent": round(float(usable[0]), 2),
+        "stranded_percent": round(float(stranded[0]), 2),
+        "cost": costs[0],
+        "least": min(costs),
+        "most": max(costs),
+    }
 
 
 def _title(field: Field) -> str:

@@ -5,7 +5,7 @@ differs decides; then best fit. A group is the candidate with the lowest cost; t
 looked at, and if that has more of the service than the group's cost says, the cost is raised and
 the groups are asked again. So a decision looks at the nodes of one or two groups, and is what a
 look at all nodes would have found; only among groups that tie in every field does the best fit
-go by the fullest node as it was when the search began.
+go by the best node as it was when the search began.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Search:
         name = snapshot.nodes[number].name
         if shape.is_part and not snapshot.cells.counts[number]:
             share = shape.plain
-            snapshot.take_plain(number, shape, int(openings.part[number]))
+            snapshot.take_plain(number, shape)
             left = openings.slots[place] - 1
         else:
             found = shares.share_with_room(snapshot, number, shape)
@@ -94,7 +94,8 @@ class Search:
             self._scores[place] = CLOSED
         else:
             here = ((int(self._scores[place]) >> _HERE) + 1) << _HERE if self._by_node else 0
-            self._scores[place] = here + int(snapshot.left[number])
+            free = snapshot.free[number].tolist()
+            self._scores[place] = here + openings.fit.cost(number, free, shape.need)
         standing = self.standing
         standing[number] = standing.get(number, 0) + 1
         for word, more in zip(self.words, self.packing.addition(group), strict=True):

@@ -6,7 +6,7 @@ which makes every decision repeatable.
 
 What decisions work out from it is kept beside it (``remembered``), and put right by the numbers
 of the nodes that were changed since (``changes``): its age is told by how much of that list it has
-seen, and after ``forget`` by the ``epoch``.
+seen, and after ``start_anew`` by the ``epoch``.
 
 Not promised: that the snapshot is still true. The transaction that writes the placements takes
 the capacity in the database, and that is what decides (I1).
@@ -38,6 +38,7 @@ from controller.schedule.facts import (
     need_of,
     sizes_of,
 )
+from controller.schedule.fit import Fit
 from controller.schedule.layout import Domains, Layout
 from controller.schedule.shares import Shape
 
@@ -58,8 +59,6 @@ __all__ = [
 
 T = TypeVar("T")
 
-FULL = 30
-"""Bits of a whole dimension in ``Snapshot.left``."""
 OPEN = ""
 
 
@@ -76,9 +75,7 @@ class Snapshot:
         self.closed = [_closed(node) for node in self.nodes]
         """Why each node takes nothing new; OPEN when it does."""
         self.open: Mask = np.array([why == OPEN for why in self.closed], dtype=np.bool_)
-        self.weight: Ints = (1 << FULL) // np.maximum(self.total, 1)
-        self.left: Ints = (self.free.clip(min=0) * self.weight).sum(axis=1)
-        """How empty each node is: the sum over the dimensions of the part that is free, for best fit."""
+        self._usual = self._taken()
         self.changes: list[int] = []
         self.epoch = 0
         self._remembered: dict[str, dict[Hashable, Any]] = {}
@@ -170,6 +167,16 @@ class Snapshot:
                 self.open[number] = why == OPEN
                 self.note_change(number)
 
+    def fit(self, shape: Shape) -> Fit:
+        """How well the nodes are left by requests of the shape; the mix is what was taken when the epoch began."""
+        if self._usual.any():
+            return self.remembered("fit", self.epoch, lambda: Fit(self.total, self._usual), 1)
+        return self.remembered("first fit", shape.need, lambda: Fit(self.total, shape.row), 16)
+
+    def _taken(self) -> Ints:
+        taken: Ints = (self.total - self.free).clip(min=0).sum(axis=0)
+        return taken
+
     def share_on(self, node: str, request: Request) -> Share | None:
         """What the request would take of that node; None when there is no room for it."""
         number = self.index.get(node)
@@ -194,10 +201,9 @@ class Snapshot:
         """Give a share of the node back."""
         self._change(node, share, 1)
 
-    def take_plain(self, number: int, shape: Shape, part: int) -> None:
-        """Take ``shape.plain`` of a node that has room for it; ``part`` is what its ``left`` loses."""
+    def take_plain(self, number: int, shape: Shape) -> None:
+        """Take ``shape.plain`` of a node that has room for it."""
         self.free[number] -= shape.row
-        self.left[number] -= part
         self.changes.append(number)
 
     def note_change(self, number: int) -> None:
@@ -207,8 +213,13 @@ class Snapshot:
     def forget_changes(self) -> None:
         """Start the list of changes anew once it is longer than working everything out again."""
         if len(self.changes) > 1000 + len(self.nodes):
-            self.changes.clear()
-            self.epoch += 1
+            self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget what was worked out of the counters: decide as a snapshot would that is made of them now."""
+        self.changes.clear()
+        self.epoch += 1
+        self._usual = self._taken()
 
     def _change(self, node: str, share: Share, sign: int) -> None:
         number = self.index.get(node)
@@ -216,7 +227,6 @@ class Snapshot:
             return
         row = self.free[number]
         row += sign * np.array(columns(share.size), dtype=np.int64)
-        self.left[number] = (row.clip(min=0) * self.weight[number]).sum()
         if self.cells.counts[number] and (share.cells or share.cpus):
             self.cells.change(number, share, sign)
         self.note_change(number)

@@ -142,7 +142,15 @@ def test_scores_tell_each_rule_beside_its_best_and_worst() -> None:
         {"rule": "rack AntiAffinity hard", "domain": "r2", "already_there": 0, "fewest": 0, "most": 0},
         {"rule": "power AntiAffinity soft", "domain": "B", "already_there": 0, "fewest": 0, "most": 1},
         {"rule": "node spread", "domain": "n2", "already_there": 0, "fewest": 0, "most": 0},
-        {"rule": "best fit", "domain": "n2", "free_percent": 100.0, "least": 100.0, "most": 100.0},
+        {
+            "rule": "best fit",
+            "domain": "n2",
+            "usable_percent": 75.0,
+            "stranded_percent": 0.0,
+            "cost": 0.75,
+            "least": 0.75,
+            "most": 0.75,
+        },
     ]
     assert isinstance(second, Explained)
     assert second.scores[1] == {
@@ -167,20 +175,22 @@ def test_explaining_changes_nothing(nodes: list[NodeFacts], requests: list[Reque
 
 @pytest.mark.design("J8", "J10")
 def test_what_the_second_look_has_moved_says_so() -> None:
-    """a-0 takes n0 (the first of equals), the only node that is large enough for b-0::
+    """a-0 takes n0, which it fits best, and then b-0 and c-0 cannot both be placed::
 
-    n0 [vcpus ########]     n1 [vcpus ##]
+    n0 [vcpus ########]     n1 [vcpus ############]
     """
-    large, small = (clusters.machine(f"n{at}", clusters.cell(0, cpus=cpus)) for at, cpus in enumerate((4, 1)))
-    sizes = (("a-0", 1), ("b-0", 4))
-    first, second = place_explained(
-        Snapshot([large, small]), [Request(key, key[0], 0, Capacity(vcpus=vcpus)) for key, vcpus in sizes]
+    machines = [clusters.machine(f"n{at}", clusters.cell(0, cpus=cpus)) for at, cpus in enumerate((4, 6))]
+    sizes = (("a-0", 2), ("b-0", 4), ("c-0", 4))
+    first, second, third = place_explained(
+        Snapshot(machines), [Request(key, key[0], 0, Capacity(vcpus=vcpus)) for key, vcpus in sizes]
     )
     assert isinstance(first, Explained)
     assert isinstance(second, Explained)
+    assert isinstance(third, Explained)
     assert first.placed.node == "n1"
     assert first.scores[0] == {"rule": "second look", "domain": "n1", "instead_of": "n0"}
-    assert second.scores == [{"rule": "second look", "domain": "n0", "instead_of": None}]
+    assert {second.placed.node, third.placed.node} == {"n0", "n1"}
+    assert third.scores == [{"rule": "second look", "domain": third.placed.node, "instead_of": None}]
 
 
 @pytest.mark.design("J8")
