@@ -47,9 +47,15 @@ def _changes(forecast: Item) -> list[str]:
     return lines
 
 
-def _reason(rule: Item) -> str:
-    """``rack r1 (hard AntiAffinity, 0 there)``"""
-    return f"{rule['axis']} {text(rule['domain'])} ({rule['rule']}, {rule['score']} there)"
+def _reason(score: Item) -> str:
+    """``rack AntiAffinity hard r1 (0 there, of 0 to 2)``"""
+    name = f"{score['rule']} {text(score['domain'])}"
+    if "already_there" in score:
+        return f"{name} ({score['already_there']} there, of {score['fewest']} to {score['most']})"
+    if "usable_percent" in score:
+        costs = f"cost {score['cost']:g}, of {score['least']:g} to {score['most']:g}"
+        return f"{name} ({score['usable_percent']:g} % usable, {costs})"
+    return f"{name} instead of {score['instead_of']}" if score.get("instead_of") else name
 
 
 def _capacity(dimensions: Mapping[str, Item]) -> Sequence[str]:

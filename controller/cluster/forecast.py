@@ -17,25 +17,12 @@ from typing import Any
 
 from controller.cluster.migration import service_of
 from controller.model.compute import Compute
-from controller.model.flavor import MachineShare
-from controller.model.node import Capacity, Share
-from controller.schedule import Placed, Refused, Request, Snapshot, capacity_of, place, sizes_of
-from controller.schedule.rules import SPREAD
+from controller.model.node import Capacity
+from controller.schedule import Placed, Present, Refused, Request, Snapshot, capacity_of, place_explained, sizes_of
 from controller.schedule.snapshot import DIMENSIONS
 
 EXPLAINED = 5000
 """Placements that one answer explains at most: it must fit into a message."""
-
-
-@dataclass(frozen=True)
-class Present:
-    """A Compute that there is, on its node."""
-
-    index: int
-    node: str
-    need: Capacity
-    machine_share: MachineShare
-    share: Share
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Forecast:
     placements: dict[str, str] = field(default_factory=dict)
     """New Compute to its node."""
     why: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """New Compute to the rules that chose its node, the strongest first; of the first EXPLAINED only."""
+    """New Compute to the scores that chose its node, as ``schedule.Explained`` has them; of EXPLAINED at most."""
     refused: dict[str, int] = field(default_factory=dict)
     """The counted reasons, as one text, to how many new Computes fit nowhere for them."""
     reasons: dict[str, int] = field(default_factory=dict)
@@ -133,19 +120,19 @@ class Forecaster:
         fresh = [index for index in range(wish.replicas + len(taken)) if index not in taken][: max(0, missing)]
         first = Request.of(wish.compute.spec, key="", service=wish.service)
         requests = [replace(first, key=wish.name(index), index=index) for index in fresh]
-        why = _Why(self._snapshot, first)
         worst: Counter[str] = Counter()
         placed: list[Placed] = []
-        for answer in place(self._snapshot, requests) if requests else ():
-            if isinstance(answer, Placed):
-                placed.append(answer)
-                found.placements[answer.request.key] = answer.node
-                if self._explained < EXPLAINED:
-                    self._explained += 1
-                    found.why[answer.request.key] = why.of(answer.node)
-            elif isinstance(answer, Refused):
+        for answer in place_explained(self._snapshot, requests) if requests else ():
+            if isinstance(answer, Refused):
                 found.refused[answer.message] = found.refused.get(answer.message, 0) + 1
                 worst |= Counter(answer.reasons or {"no nodes": 1})
+                continue
+            key = answer.placed.request.key
+            placed.append(answer.placed)
+            found.placements[key] = answer.placed.node
+            if self._explained < EXPLAINED:
+                self._explained += 1
+                found.why[key] = answer.scores
         found.reasons = dict(worst)
         return placed
 
@@ -181,34 +168,3 @@ class Forecaster:
             for name in DIMENSIONS
             if getattr(total, name)
         }
-
-
-class _Why:
-    """For each rule of a service, the domain that was chosen and how many of the service were in it already."""
-
-    def __init__(self, snapshot: Snapshot, request: Request) -> None:
-        self._snapshot = snapshot
-        rules = request.policy.all_rules()
-        named = {rule.axis for rule in rules}
-        self._rules = [
-            *((rule.axis, f"{'hard' if rule.hard else 'soft'} {rule.mode}") for rule in rules),
-            *((axis, "spread") for axis in SPREAD if axis not in named and len(snapshot.domains(axis).names) > 1),
-        ]
-        standing = snapshot.on_nodes(request.service)
-        self._counts: dict[str, Counter[int]] = {axis: Counter() for axis, _ in self._rules}
-        for axis, counts in self._counts.items():
-            for number in standing.nonzero()[0]:
-                counts[int(snapshot.domains(axis).codes[number])] += int(standing[number])
-
-    def of(self, node: str) -> list[dict[str, Any]]:
-        """Why that node; counts it in."""
-        number = self._snapshot.index[node]
-        told = []
-        for axis, rule in self._rules:
-            domains = self._snapshot.domains(axis)
-            code = int(domains.codes[number])
-            name = domains.names[code] if code >= 0 else ""
-            told.append({"rule": rule, "axis": axis, "domain": name, "score": self._counts[axis][code]})
-        for axis in self._counts:
-            self._counts[axis][int(self._snapshot.domains(axis).codes[number])] += 1
-        return told

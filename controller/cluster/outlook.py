@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from controller.cluster import world
-from controller.cluster.forecast import Forecaster, Present, Wish
+from controller.cluster.forecast import Forecaster, Wish
 from controller.cluster.migration import service_of
 from controller.model.compute import COMPUTE, Compute, ComputeSpec, OnNodeDown
 from controller.model.flavor import ResourceFlavor
 from controller.model.node import Share
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import Request, Snapshot, capacity_of, headroom, sizes_of
+from controller.schedule import Present, Request, Snapshot, capacity_of, headroom, sizes_of
 from controller.schedule.headroom import Loss, Running
 from controller.schedule.snapshot import DIMENSIONS
 from controller.store import capacity, resources

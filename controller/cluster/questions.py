@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import cast
 
-from controller.cluster import outlook, saved, sync
+from controller.cluster import outlook, sync
 from controller.cluster.forecast import Forecaster, Wish
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.compute import Compute
 from controller.model.flavor import ResourceFlavor
+from controller.schedule import dump
 from controller.store.database import Database
 from controller.wire import cluster_pb2
 
@@ -62,4 +63,4 @@ def _answers(forecaster: Forecaster, wishes: Sequence[Wish]) -> list[bytes]:
 
 
 def _saved(whole: outlook.Outlook) -> bytes:
-    return json.dumps(saved.dump(whole.snapshot, whole.present)).encode()
+    return json.dumps(dump(whole.snapshot, present=whole.present)).encode()

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.cluster import saved
-from controller.cluster.forecast import Forecast, Wish
+from controller.cluster.forecast import Forecast, Forecaster, Wish
 from controller.errors import InvalidInput, Problem
 from controller.model.compute import Compute, ComputeSpec
 from controller.model.flavor import ResourceFlavor
 from controller.model.image import ImageSpec
 from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource
+from controller.schedule import load, load_present
 
 _NO_IMAGE = ImageSpec(url="file:///none", checksum="sha256:" + "0" * 64)
+
+
+def forecaster(scheduling: Mapping[str, Any]) -> Forecaster:
+    """What the cluster would have answered then; raises InvalidInput for what is no snapshot."""
+    return Forecaster(load(scheduling), load_present(scheduling))
 
 
 def answer(
@@ -25,7 +30,7 @@ def answer(
     ``beside`` holds the flavors; of two of one name the later counts. Raises InvalidInput for a
     flavor that is not among them, and for what is no snapshot.
     """
-    forecaster = saved.load(scheduling)
+    asked = forecaster(scheduling)
     flavors = {each.name: each for each in beside if isinstance(each, ResourceFlavor)}
     bad = [
         Problem(f"{each.name}: spec.compute.flavor", f"ResourceFlavor {each.spec.compute.flavor} does not exist")
@@ -34,7 +39,7 @@ def answer(
     ]
     if bad:
         raise InvalidInput(bad)
-    return [forecaster.of(wish(each, flavors[each.spec.compute.flavor], cluster)) for each in services]
+    return [asked.of(wish(each, flavors[each.spec.compute.flavor], cluster)) for each in services]
 
 
 def wish(service: RegionService, flavor: ResourceFlavor, cluster: str) -> Wish:

@@ -1,8 +1,8 @@
 """Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
 
 from controller.schedule.answers import Placed, Refused
-from controller.schedule.document import dump, load, load_requests
-from controller.schedule.facts import CellFacts, NodeFacts, Request, capacity_of, need_of, sizes_of
+from controller.schedule.document import dump, load, load_present, load_requests
+from controller.schedule.facts import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
 from controller.schedule.place import place
 from controller.schedule.scores import Explained, place_explained
 from controller.schedule.snapshot import Snapshot
@@ -12,12 +12,14 @@ __all__ = [
     "Explained",
     "NodeFacts",
     "Placed",
+    "Present",
     "Refused",
     "Request",
     "Snapshot",
     "capacity_of",
     "dump",
     "load",
+    "load_present",
     "load_requests",
     "need_of",
     "place",

@@ -2,11 +2,15 @@
 
 ``load(dump(snapshot))`` answers every request as ``snapshot`` does. What may be added without a new
 format: fields that may be left out. Names are in it as they are; it holds no specs and no secrets.
+
+The one place that knows the form. What ``schedule-snapshot`` wrote before there was a format
+(``version: 1``, with what stands told by ``services`` only) is read as well, and never written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -15,12 +19,13 @@ from controller.errors import InvalidInput, Problem
 from controller.model.document import problems
 from controller.model.envelope import Part
 from controller.model.flavor import MachineShare
-from controller.model.node import Capacity
+from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule.facts import CellFacts, Ints, NodeFacts, Request, capacity_of
+from controller.schedule.facts import CellFacts, Ints, NodeFacts, Present, Request, capacity_of
 from controller.schedule.snapshot import Snapshot
 
 FORMAT = 1
+_OLD_VERSION = 1
 Cpu = Annotated[int, Field(ge=0)]
 
 
@@ -57,16 +62,37 @@ class _Request(Part):
     machine_share: MachineShare = MachineShare.PART
 
 
+class _Share(Part):
+    size: Capacity
+    cells: dict[int, Capacity] = Field(default_factory=dict)
+    cpus: tuple[Cpu, ...] = ()
+
+
+class _Present(Part):
+    index: int = Field(ge=0)
+    node: str
+    need: Capacity
+    machine_share: MachineShare = MachineShare.PART
+    share: _Share
+
+
 class _Document(Part):
     kind: Literal["ScheduleSnapshot"]
     format: Literal[1]
     nodes: tuple[_Node, ...]
     standing: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    services: dict[str, tuple[_Present, ...]] = Field(default_factory=dict)
+    """What is there of each service; may name nodes that the cluster no longer has."""
     requests: tuple[_Request, ...] = ()
 
 
-def dump(snapshot: Snapshot, requests: Iterable[Request] = ()) -> dict[str, Any]:
-    """The snapshot as it is now, with the requests to place on it; what it decides next is what ``load``'s decides."""
+def dump(
+    snapshot: Snapshot, requests: Iterable[Request] = (), present: Mapping[str, Sequence[Present]] | None = None
+) -> dict[str, Any]:
+    """The snapshot as it is now, with the requests to place on it, and what is there of each service.
+
+    What it decides next is what ``load``'s decides.
+    """
     snapshot.start_anew()
     standing = {
         service: {snapshot.nodes[number].name: count for number, count in sorted(counts.items()) if count > 0}
@@ -77,6 +103,10 @@ def dump(snapshot: Snapshot, requests: Iterable[Request] = ()) -> dict[str, Any]
         "format": FORMAT,
         "nodes": [_of_node(snapshot, number, node) for number, node in enumerate(snapshot.nodes)],
         "standing": {service: counts for service, counts in standing.items() if counts},
+        "services": {
+            service: [_of_present(each) for each in sorted(those, key=lambda each: each.index)]
+            for service, those in sorted((present or {}).items())
+        },
         "requests": [_of_request(request) for request in requests],
     }
 
@@ -111,11 +141,55 @@ def load_requests(document: Mapping[str, Any]) -> list[Request]:
     ]
 
 
+def load_present(document: Mapping[str, Any]) -> dict[str, list[Present]]:
+    """What is there of each service. Raises InvalidInput with the path of each bad field."""
+    return {
+        service: [
+            Present(
+                each.index,
+                each.node,
+                each.need,
+                each.machine_share,
+                Share(size=each.share.size, cells=each.share.cells, cpus=each.share.cpus),
+            )
+            for each in those
+        ]
+        for service, those in _read(document).services.items()
+    }
+
+
 def _read(document: Mapping[str, Any]) -> _Document:
+    read = _valid(document) if "kind" in document else _read_old(document)
+    bad = _doubtful(read)
+    if bad:
+        raise InvalidInput(bad)
+    return read
+
+
+def _read_old(document: Mapping[str, Any]) -> _Document:
+    """A document of before there was a format: the same nodes, and what stands follows from the services."""
+    version = document.get("version")
+    if version != _OLD_VERSION:
+        raise InvalidInput([Problem("version", f"must be {_OLD_VERSION}, it is {version!r}")])
+    others = {name: value for name, value in document.items() if name != "version"}
+    read = _valid({"kind": "ScheduleSnapshot", "format": FORMAT, **others})
+    there = {node.name for node in read.nodes}
+    standing = {
+        service: dict(Counter(each.node for each in those if each.node in there))
+        for service, those in read.services.items()
+    }
+    return read.model_copy(update={"standing": standing})
+
+
+def _valid(document: Mapping[str, Any]) -> _Document:
     try:
-        read = _Document.model_validate(document)
+        return _Document.model_validate(document)
     except ValidationError as error:
         raise InvalidInput(problems(error)) from None
+
+
+def _doubtful(read: _Document) -> list[Problem]:
+    """What is right field by field, and wrong as a whole."""
     names: set[str] = set()
     bad = []
     for at, node in enumerate(read.nodes):
@@ -126,9 +200,7 @@ def _read(document: Mapping[str, Any]) -> _Document:
             bad.append(Problem(f"nodes[{at}].cells", "two have the same number"))
     for service, counts in read.standing.items():
         bad += [Problem(f"standing.{service}.{node}", "no such node") for node in counts if node not in names]
-    if bad:
-        raise InvalidInput(bad)
-    return read
+    return bad
 
 
 def _facts(node: _Node) -> NodeFacts:
@@ -191,6 +263,23 @@ def _of_request(request: Request) -> dict[str, Any]:
         "policy": request.policy.model_dump(mode="json"),
         "avoid": sorted(request.avoid),
         "machine_share": request.machine_share.value,
+    }
+
+
+def _of_present(each: Present) -> dict[str, Any]:
+    return {
+        "index": each.index,
+        "node": each.node,
+        "need": each.need.model_dump(mode="json", exclude_defaults=True),
+        "machine_share": each.machine_share.value,
+        "share": {
+            "size": each.share.size.model_dump(mode="json", exclude_defaults=True),
+            "cells": {
+                str(cell): size.model_dump(mode="json", exclude_defaults=True)
+                for cell, size in each.share.cells.items()
+            },
+            "cpus": list(each.share.cpus),
+        },
     }
 
 

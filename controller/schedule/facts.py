@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from controller.model.compute import ComputeSpec
 from controller.model.flavor import CpuMode, MachineShare
-from controller.model.node import Capacity
+from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
 
 Ints = npt.NDArray[np.int64]
@@ -103,6 +103,17 @@ class Request:
             avoid=avoid,
             machine_share=spec.sizes.machine_share,
         )
+
+
+@dataclass(frozen=True)
+class Present:
+    """A resource of a service that there is, on its node, with what it asked for and what it was given."""
+
+    index: int
+    node: str
+    need: Capacity
+    machine_share: MachineShare
+    share: Share
 
 
 def need_of(spec: ComputeSpec) -> Capacity:

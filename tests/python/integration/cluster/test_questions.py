@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.cluster import saved
+from controller.cluster import replay
 from controller.cluster.forecast import Wish
 from controller.errors import InvalidInput
 from controller.model.flavor import ResourceFlavor
@@ -50,11 +50,11 @@ async def test_a_forecast_is_what_is_then_done_and_a_snapshot_says_the_same(site
     assert site.database.read(capacity.usage) == before
     assert list(web["placements"]) == ["web-2", "web-3", "web-4"]
     assert web["accepted"]
-    assert web["why"]["web-2"][1]["axis"] == "rack"
+    assert web["why"]["web-2"][1]["rule"] == "rack AntiAffinity soft"
     assert (db["accepted"], db["placements"], db["refused"]) == (False, {}, {"4 nodes: 4 too few vcpus": 1})
     assert (web["capacity"]["vcpus"]["before"], web["capacity"]["vcpus"]["after"]) == (14, 11)
 
-    offline = saved.load(await snapshot(site))
+    offline = replay.forecaster(await snapshot(site))
     again = [
         offline.of(Wish(compute(f"{name}-0", schedule_policy=SPREAD, **spec), replicas, bound)).render()
         for name, replicas, bound, spec in (

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from controller.cluster import saved
-from controller.cluster.forecast import Forecast, Forecaster, Present, Wish
+from controller.cluster import replay
+from controller.cluster.forecast import Forecast, Forecaster, Wish
 from controller.errors import InvalidInput
 from controller.model.compute import Compute
 from controller.model.flavor import MachineShare
 from controller.model.node import Capacity, Share
-from controller.schedule import NodeFacts, Snapshot
+from controller.schedule import NodeFacts, Present, Snapshot, dump
 
 SMALL = Capacity(vcpus=1, memory_mib=256, disk_gib=1)
 SPREAD = [{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity", "hard": True}]
@@ -71,8 +71,8 @@ def test_1_a_new_service_is_told_where_and_why_and_what_it_takes() -> None:
     assert found.accepted
     assert found.placements == {"web-0": "n1", "web-1": "n3", "web-2": "n2"}
     assert found.why["web-2"][:2] == [
-        {"rule": "soft AntiAffinity", "axis": "power", "domain": "A", "score": 1},
-        {"rule": "hard AntiAffinity", "axis": "rack", "domain": "r2", "score": 0},
+        {"rule": "rack AntiAffinity hard", "domain": "r2", "already_there": 0, "fewest": 0, "most": 0},
+        {"rule": "power AntiAffinity soft", "domain": "A", "already_there": 1, "fewest": 1, "most": 1},
     ]
     assert found.capacity["vcpus"] == {"total": 16, "before": 16, "after": 13}
     assert found.capacity["memory_mib"] == {"total": 16384, "before": 16384, "after": 16384 - 3 * 256}
@@ -160,9 +160,9 @@ def test_10_a_saved_snapshot_answers_the_same() -> None:
         ]
     }
     standing = [("default/kanto/web", "n1"), ("default/kanto/web", "n3")]
-    text = json.dumps(saved.dump(Snapshot(taken, standing), present))
+    text = json.dumps(dump(Snapshot(taken, standing), present=present))
     wishes = [wish("web", 3, vcpus=2, bound=True), wish("new", 2), wish("web", 1), wish("huge", 1, vcpus=9)]
-    live, again = Forecaster(Snapshot(taken, standing), present), saved.load(json.loads(text))
+    live, again = Forecaster(Snapshot(taken, standing), present), replay.forecaster(json.loads(text))
     told = [live.of(each).render() for each in wishes]
     assert [again.of(each).render() for each in wishes] == told
     assert [each["accepted"] for each in told] == [True, True, True, False]
@@ -173,7 +173,7 @@ def test_10_a_saved_snapshot_answers_the_same() -> None:
 )
 def test_11_what_is_no_snapshot_is_one_clear_error(broken: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as error:
-        saved.load(broken)
+        replay.forecaster(broken)
     assert len(error.value.problems) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from controller.errors import InvalidInput
 from controller.model.node import Capacity
-from controller.schedule import Request, Snapshot, dump, load, load_requests
+from controller.schedule import Request, Snapshot, dump, load, load_present, load_requests
 from tests.python.unit.schedule.clusters import cell, machine
 
 
@@ -51,3 +51,20 @@ def test_a_bad_document_is_refused_with_the_path(change: Any, problem: str) -> N
     with pytest.raises(InvalidInput) as refused:
         load(saved)
     assert any(str(each).startswith(problem) for each in refused.value.problems), refused.value
+
+
+@pytest.mark.design("J10")
+def test_a_file_of_before_there_was_a_format_is_read() -> None:
+    share = {"size": {"vcpus": 1.0}, "cells": {"0": {"vcpus": 1.0}}, "cpus": [3]}
+    there = {"index": 2, "need": {"vcpus": 1.0}, "machine_share": "Part", "share": share}
+    node = {"name": "a", "total": {"vcpus": 4.0}, "taken": {"vcpus": 1.0}, "state": "Up", "schedulable": True}
+    old = {
+        "version": 1,
+        "nodes": [{**node, "draining": False, "labels": {}, "zones": {}, "providers": [], "cells": []}],
+        "services": {"web": [{**there, "node": "a"}, {**there, "node": "gone"}]},
+    }
+    snapshot, present = load(old), load_present(old)
+    assert snapshot.on_nodes("web").tolist() == [1]
+    assert snapshot.free[0][0] == 300
+    assert [(each.index, each.node, each.share.cpus) for each in present["web"]] == [(2, "a", (3,)), (2, "gone", (3,))]
+    assert load_present(dump(snapshot, present=present)) == present
