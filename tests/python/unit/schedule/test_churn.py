@@ -15,11 +15,11 @@ import pytest
 
 from tests.python.unit.schedule import churn
 
-ROOMY = {1: 4800, 2: 4800, 3: 4800}
+ROOMY = dict.fromkeys(range(1, 8), 2400)
 """Seed to steps; most of what is asked for has room, so that prefixes stay in order for long."""
-TIGHT = {11: 1000, 12: 1000, 13: 1000, 14: 1000}
+TIGHT = dict.fromkeys(range(11, 15), 600)
 """More is asked for than there is: refusals, races and second looks."""
-NEW = 1500
+NEW = 1000
 SEED = "RESOURCE_CHURN_SEED"
 STEPS = (
     "create", "scale_up", "scale_down", "delete_by_name", "delete_service", "try_again", "two_at_once", "node_down",
@@ -31,11 +31,11 @@ pytestmark = pytest.mark.design("I1", "I3", "I4", "I5", "J3", "J4", "J5", "J8", 
 
 @pytest.mark.parametrize("seed", ROOMY)
 def test_with_room_for_most(seed: int) -> None:
-    site = churn.walk(seed, ROOMY[seed], most=30)
+    site = churn.walk(seed, ROOMY[seed], most=20)
     assert not [name for name in STEPS if site.seen[name] < 5]
     assert site.seen["placed"] > ROOMY[seed] / 3
-    assert site.seen["drained"] > 20
-    assert site.seen["rebalanced"] > 20
+    assert site.seen["drained"] > 10
+    assert site.seen["rebalanced"] > 10
 
 
 @pytest.mark.parametrize("seed", TIGHT)
