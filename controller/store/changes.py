@@ -60,8 +60,12 @@ def head(tx: Transaction) -> int:
     return _counter(tx, "resource_version")
 
 
-def since(tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str] | None = None) -> list[Change]:
-    """The changes after ``version``, oldest first; raises VersionsGone when some are compacted away.
+def since(
+    tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str] | None = None, before: int | None = None
+) -> list[Change]:
+    """The changes after ``version`` (and before another), oldest first.
+
+    Raises VersionsGone when some are compacted away.
 
     A version above the head is gone too: it is of a database that was since restored.
     """
@@ -73,6 +77,8 @@ def since(tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str]
     statement = select(*columns).where(change.c.version > version).order_by(change.c.version).limit(limit)
     if kinds is not None:
         statement = statement.where(change.c.kind.in_(kinds))
+    if before is not None:
+        statement = statement.where(change.c.version < before)
     return [
         Change(number, verb, kind, path, document, from_microseconds(at))
         for number, verb, kind, path, document, at in tx.connection.execute(statement)
@@ -156,6 +162,7 @@ class Feed:
         self._poll = poll or (1.0 if db.dialect == "postgresql" else 0.1)
         self._bound = bound
         self._position: int | None = None
+        self._passed_over: list[range] = []
         self._subscribers: set[_Subscriber] = set()
         self._started = asyncio.Event()
         self._woken = asyncio.Event()
@@ -165,6 +172,14 @@ class Feed:
     def position(self) -> int:
         """The version up to which subscribers have been given everything; 0 before ``run``."""
         return self._position or 0
+
+    def pass_over(self, versions: range) -> None:
+        """Do not read changes that every subscriber knows, since this process made them; after the commit.
+
+        At best only: some may have been handed out before. For the loop that ``run`` is in.
+        """
+        if versions:
+            self._passed_over.append(versions)
 
     def wake(self) -> None:
         """Look at once; may be called from any thread."""
@@ -222,20 +237,35 @@ class Feed:
             self._position = await self._db.aread(head)
             self._started.set()
             return True
+        position, before = self._next_part(position)
         try:
-            batch = await self._db.aread(lambda tx: since(tx, position, _BATCH) if head(tx) != position else [])
+            batch = await self._db.aread(
+                lambda tx: since(tx, position, _BATCH, before=before) if head(tx) != position else []
+            )
         except VersionsGone:
             for subscriber in self._subscribers:
                 subscriber.overflowed = True
                 subscriber.ready.set()
             self._position = None
+            self._passed_over = []
             self._started.clear()
             return True
         if batch:
             self._position = batch[-1].version
             for subscriber in self._subscribers:
                 subscriber.put(batch)
-        return len(batch) == _BATCH
+        elif self._position is not None:
+            self._position = position if before is None else before - 1
+        return len(batch) == _BATCH or before is not None
+
+    def _next_part(self, position: int) -> tuple[int, int | None]:
+        """From where to read, and before which version: what is passed over lies outside."""
+        self._passed_over = [versions for versions in self._passed_over if versions.stop - 1 > position]
+        for versions in sorted(self._passed_over, key=lambda each: each.start):
+            if versions.start > position + 1:
+                return position, versions.start
+            position = max(position, versions.stop - 1)
+        return position, None
 
     async def _rest(self) -> None:
         """Wait for a wake-up, or the poll's interval."""

@@ -19,7 +19,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, Problem, StaleTerm, TimedOut, Unavailable
 from controller.store import engines, schema
+from controller.store.behind import Behind
 from controller.store.tables import counter, lease
 
 T = TypeVar("T")
@@ -58,8 +59,17 @@ class Fence:
 class Transaction:
     """One open transaction; valid only inside the ``work`` that got it."""
 
-    def __init__(self, connection: Connection, clock: Clock | None, tier: Tier, *, writing: bool) -> None:
-        self.connection = connection
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock | None,
+        tier: Tier,
+        *,
+        writing: bool,
+        executor: Executor | None = None,
+    ) -> None:
+        self._connection = connection
+        self._behind = Behind(executor)
         self.tier = tier
         self.writing = writing
         self.changed = False
@@ -68,9 +78,32 @@ class Transaction:
         self._now: datetime | None = None
 
     @property
+    def connection(self) -> Connection:
+        """The connection; waits for what runs behind, and raises what went wrong there."""
+        self._behind.settle()
+        return self._connection
+
+    def behind(self, work: Callable[[Transaction], None]) -> None:
+        """Have ``work`` write in this transaction while the caller goes on; see ``behind``.
+
+        It gets a transaction of its own to speak through, and takes no versions.
+        """
+        beside = Transaction(self._connection, self._clock, self.tier, writing=self.writing)
+        beside._now = self.now
+        self._behind.run(lambda: work(beside))
+
+    def settle(self) -> None:
+        """Wait for what runs behind; raise what went wrong there."""
+        self._behind.settle()
+
+    def abandon(self) -> None:
+        """Wait for what runs behind, whatever comes of it: the transaction is to be undone."""
+        self._behind.end()
+
+    @property
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
-        return self.connection.dialect.name
+        return self._connection.dialect.name
 
     @property
     def now(self) -> datetime:
@@ -109,6 +142,7 @@ class Database:
         self._listeners: list[Callable[[], None]] = []
         self._read_pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self._write_pool = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._behind_pool = ThreadPoolExecutor(1, thread_name_prefix="store-behind")
 
     def check_schema(self) -> None:
         """Raise SchemaMismatch, with what to do, unless the database has this program's schema and tier."""
@@ -173,22 +207,26 @@ class Database:
         """Wait for running work and close every connection."""
         self._read_pool.shutdown()
         self._write_pool.shutdown()
+        self._behind_pool.shutdown()
         self._reader.dispose()
         self._writer.dispose()
 
     def _write_once(self, work: Callable[[Transaction], T], fence: Fence | None) -> tuple[T, bool]:
         with self._exclusive(), _wrapped() as stage, self._writer.connect() as connection:
             begun = connection.begin()
+            executor = self._behind_pool if self.dialect == "postgresql" else None
+            tx = Transaction(connection, self._clock, self.tier, writing=True, executor=executor)
             try:
-                tx = Transaction(connection, self._clock, self.tier, writing=True)
                 if self.dialect == "postgresql":
                     connection.execute(select(counter.c.value).with_for_update())
                 if fence is not None:
                     _check_fence(tx, fence)
                 result = work(tx)
+                tx.settle()
                 if tx.changed and self.dialect == "postgresql":
                     connection.execute(text("SELECT pg_notify('resource_change', '')"))
             except BaseException:
+                tx.abandon()
                 begun.rollback()
                 raise
             stage.committing = True

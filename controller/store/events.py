@@ -48,6 +48,14 @@ def record(
 
 def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Event]:
     """``record`` for many at once, in a handful of statements."""
+    new, again = told(tx, occurrences)
+    stored = [*resources.insert(tx, new), *resources.update(tx, again)]
+    by_name = {event.name: cast(Event, event) for event in stored}
+    return [by_name[_key(one).names[0]] for one in occurrences]
+
+
+def told(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event], list[Event]]:
+    """The events to be inserted and those to be changed, for a caller that writes them with other things."""
     keys = [_key(one) for one in occurrences]
     known = cast(dict[Key, Event], resources.get_many(tx, keys))
     new: dict[Key, Event] = {}
@@ -57,9 +65,7 @@ def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Even
             old[key] = _again(tx, old.get(key) or known[key])
         else:
             new[key] = _again(tx, new[key]) if key in new else _new(tx, one, key)
-    stored = [*resources.insert(tx, list(new.values())), *resources.update(tx, list(old.values()))]
-    by_name = {event.name: cast(Event, event) for event in stored}
-    return [by_name[key.names[0]] for key in keys]
+    return list(new.values()), list(old.values())
 
 
 def of(tx: Transaction, kind: str, path: str) -> list[Event]:

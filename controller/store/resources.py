@@ -10,7 +10,6 @@ With ``log=False`` a write takes no version and is not logged: for records that 
 
 from __future__ import annotations
 
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,11 @@ from controller.model.registry import AnyResource, Key, key_of
 from controller.store import bulk, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
+from controller.store.rows import IDENTITY, UPDATED, distinct_keys, log_rows, row_of
+from controller.store.rows import new_uid as new_uid
 from controller.store.selectors import LabelFilter
 from controller.store.sql import among, json_text
-from controller.store.tables import claim, from_microseconds, resource, revision, to_microseconds
+from controller.store.tables import claim, from_microseconds, resource, revision
 
 _NONE: Mapping[str, str] = {}
 
@@ -172,7 +173,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     """
     if not resources:
         return []
-    keys = _distinct(resources)
+    keys = distinct_keys(resources)
     stored: list[AnyResource] = []
     rows: list[dict[str, Any]] = []
 
@@ -187,7 +188,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
                 }
             )
             stored.append(new)
-            rows.append(_row(key, new))
+            rows.append(row_of(key, new))
             yield rows[-1]
 
     try:
@@ -199,7 +200,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
         names = sorted(str(key) for key in taken)
         raise Conflict(f"{names[0]} exists already", users=names[:20], user_count=len(names)) from None
     if log:
-        changes.record(tx, Verb.CREATED, _log_rows(rows))
+        changes.record(tx, Verb.CREATED, log_rows(rows))
     references.store(tx, stored)
     return stored
 
@@ -212,23 +213,18 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     """
     if not resources:
         return []
-    keys = _distinct(resources)
+    keys = distinct_keys(resources)
     version = tx.take_versions(len(resources)) if log else 0
     stored = _restamped(tx, resources, version) if log else []
-    rows = [_row(key, new) for key, new in zip(keys, stored, strict=False)]
+    rows = [row_of(key, new) for key, new in zip(keys, stored, strict=False)]
     if not _replaced(tx, rows):
         stored = _corrected(tx, keys, resources, version, log=log)
-        rows = [_row(key, new) for key, new in zip(keys, stored, strict=True)]
-        bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in _CHANGING} for row in rows])
+        rows = [row_of(key, new) for key, new in zip(keys, stored, strict=True)]
+        bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in UPDATED} for row in rows])
     if log:
-        changes.record(tx, Verb.UPDATED, _log_rows(rows))
+        changes.record(tx, Verb.UPDATED, log_rows(rows))
     references.store(tx, stored)
     return stored
-
-
-_IDENTITY = ("kind", "path", "uid", "created_at")
-_CHANGING = ("kind", "path", "project", "status", "state", "resource_version", "document")
-"""The key, and what an update may change of a row."""
 
 
 def _restamped(tx: Transaction, resources: Sequence[AnyResource], version: int) -> list[AnyResource]:
@@ -245,9 +241,9 @@ def _replaced(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Write the rows if every one of them is there with that identity; else nothing."""
     if not rows:
         return False
-    changing = [{name: row[name] for name in dict.fromkeys((*_IDENTITY, *_CHANGING))} for row in rows]
+    changing = [{name: row[name] for name in dict.fromkeys((*IDENTITY, *UPDATED))} for row in rows]
     undo = tx.connection.begin_nested()
-    if bulk.update(tx, resource, _IDENTITY, changing) == len(rows):
+    if bulk.update(tx, resource, IDENTITY, changing) == len(rows):
         undo.commit()
         return True
     undo.rollback()
@@ -308,31 +304,6 @@ def load(kind: str, document: str) -> AnyResource:
     return registry.get(kind).model.model_validate_json(document)
 
 
-def new_uid(tx: Transaction) -> str:
-    """An identity never used before: 12 hex digits of time in milliseconds, 20 of chance."""
-    return f"{int(tx.now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
-
-
-def _row(key: Key, stored: AnyResource) -> dict[str, Any]:
-    assert stored.created_at is not None
-    return {
-        "kind": key.kind,
-        "path": key.path,
-        "parent": "/".join(key.names[:-1]),
-        "project": stored.project,
-        "uid": stored.uid,
-        "status": stored.status,
-        "state": stored.state,
-        "resource_version": stored.resource_version,
-        "created_at": to_microseconds(stored.created_at),
-        "document": stored.model_dump_json(),
-    }
-
-
-def _log_rows(rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, str, str, str]]:
-    return [(row["resource_version"], row["kind"], row["path"], row["document"]) for row in rows]
-
-
 def _log_deleted(tx: Transaction, kind: str, rows: Sequence[Any]) -> None:
     version = tx.take_versions(len(rows))
     logged = []
@@ -340,14 +311,6 @@ def _log_deleted(tx: Transaction, kind: str, rows: Sequence[Any]) -> None:
         last = load(kind, row.document).model_copy(update={"resource_version": version + offset, "updated_at": tx.now})
         logged.append((version + offset, kind, row.path, last.model_dump_json()))
     changes.record(tx, Verb.DELETED, logged)
-
-
-def _distinct(resources: Sequence[AnyResource]) -> list[Key]:
-    keys = [key_of(given) for given in resources]
-    if len(set(keys)) != len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise Conflict(f"{twice} is given twice")
-    return keys
 
 
 def _by_kind(keys: Iterable[Key]) -> dict[str, dict[str, Key]]:

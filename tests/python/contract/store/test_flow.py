@@ -1,0 +1,92 @@
+"""Many resources in one transaction, stored while the next are made: the same rows, and all or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from controller.errors import Conflict
+from controller.model.registry import key_of
+from controller.store import changes, flow, resources
+from controller.store.database import Database, Transaction
+from tests.python.contract.store.samples import racks, store
+
+pytestmark = pytest.mark.design("G1", "H5", "J10")
+
+MANY = [f"rack-{number}" for number in range(1203)]
+"""More than are handed over at once, twice."""
+
+
+def test_new_and_changed_are_stored_and_logged_in_order(database: Database) -> None:
+    old = store(database, *racks(*MANY))
+    first = old[-1].resource_version + 1
+    new = racks(*(f"new-{name}" for name in MANY))
+    changed = [each.model_copy(update={"labels": {"env": "lab"}}) for each in old]
+    versions = database.write(lambda tx: flow.write(tx, new, changed))
+    assert versions == range(first, first + 2 * len(MANY))
+    log = database.read(lambda tx: changes.since(tx, first - 1, limit=5000))
+    assert [each.version for each in log] == list(versions)
+    assert [(each.verb, each.path) for each in log] == [
+        *(("Created", f"tokyo/new-{name}") for name in MANY),
+        *(("Updated", f"tokyo/{name}") for name in MANY),
+    ]
+    rows = {row.name: row for row in database.read(lambda tx: resources.list_all(tx, "Rack"))}
+    assert rows == {each.resource.name: each.resource for each in log}
+    assert all(row.uid and row.created_at for row in rows.values())
+    assert {row.labels.get("env") for row in rows.values() if not row.name.startswith("new-")} == {"lab"}
+    assert [rows[each.name].uid for each in old] == [each.uid for each in old]
+
+
+def test_what_was_written_is_seen_by_the_same_transaction(database: Database) -> None:
+    def work(tx: Transaction) -> int:
+        flow.write(tx, racks(*MANY), [])
+        return resources.count(tx, "Rack")
+
+    assert database.write(work) == len(MANY)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_one_that_is_not_what_was_read_undoes_everything(database: Database, anew: bool) -> None:
+    old = store(database, *racks("a", "b"))
+    database.write(lambda tx: resources.delete(tx, [key_of(old[1])]))
+    if anew:
+        store(database, *racks("b"))
+    head = database.read(changes.head)
+    with pytest.raises(Conflict, match="made anew"):
+        database.write(lambda tx: flow.write(tx, racks("c"), old))
+    assert database.read(changes.head) == head
+    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["a", "b"][: 1 + anew]
+
+
+def test_one_that_exists_already_undoes_everything(database: Database) -> None:
+    store(database, *racks("a"))
+    with pytest.raises(Conflict):
+        database.write(lambda tx: flow.write(tx, racks(*MANY, "a"), []))
+    assert database.read(lambda tx: resources.count(tx, "Rack")) == 1
+
+
+def test_a_caller_that_passes_over_the_error_cannot_commit(database: Database) -> None:
+    store(database, *racks("a"))
+
+    def work(tx: Transaction) -> None:
+        resources.insert(tx, racks("before"))
+        flow.write(tx, racks("a"), [])
+        with contextlib.suppress(Exception):
+            resources.count(tx, "Rack")
+
+    with pytest.raises(Conflict):
+        database.write(work)
+    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["a"]
+    store(database, *racks("later"))  # the writer is free again
+
+
+def test_an_error_of_the_callers_own_undoes_what_runs_behind(database: Database) -> None:
+    def work(tx: Transaction) -> None:
+        flow.write(tx, racks(*MANY), [])
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        database.write(work)
+    assert database.read(lambda tx: resources.count(tx, "Rack")) == 0
+    store(database, *racks("later"))
