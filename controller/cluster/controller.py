@@ -63,7 +63,7 @@ class Pace:
 class _Pass:
     """What a pass over some keys came to."""
 
-    versions: set[int] = field(default_factory=set)
+    versions: range = range(0)
     refused: set[str] = field(default_factory=set)
     """Keys of what waits for room, or for its turn to move."""
     freed: bool = False
@@ -95,7 +95,8 @@ class ClusterController:
         self._pace = pace = pace or Pace()
         self._limits = limits or Limits()
         self._log = structlog.get_logger("cluster-controller").bind(cluster=cluster)
-        self._own: set[int] = set()
+        self._own: list[range] = []
+        """Versions of what was written here."""
         self._unplaced: set[str] = set()
         self._nodes: dict[str, Node] = {}
         self._draining: set[str] = set()
@@ -133,11 +134,14 @@ class ClusterController:
 
     async def _work(self, keys: frozenset[str]) -> BatchResult:
         self._passing = True
+        self._node_cache.learn(self._nodes.values())  # the feed has parsed them already
         try:
             done = await self._db.awrite(partial(self._pass, keys=keys), fence=self._fence)
         finally:
             self._passing = False
-        self._own |= done.versions
+        self._note_own(done.versions)
+        if not self._draining:  # a drain is told of every assignment
+            self._feed.pass_over(done.versions)
         self._unplaced = (self._unplaced - keys) | done.refused
         if done.freed:
             self._retry_unplaced()
@@ -151,6 +155,11 @@ class ClusterController:
         versions = world.store(tx, plan)
         refused = {str(key) for key, each in plan.workloads.items() if _waits(each)}
         return _Pass(versions, refused, freed=bool(plan.given_back) or plan.turn_over)
+
+    def _note_own(self, versions: range) -> None:
+        """Not before the commit: what is rolled back has its versions taken by others."""
+        if versions:
+            self._own.append(versions)
 
     def _retry_unplaced(self) -> None:
         self._workloads.wake(*self._unplaced)
@@ -185,7 +194,7 @@ class ClusterController:
     def _wake(self, batch: list[Change]) -> None:
         keys: set[str] = set()
         for change in batch:  # what need not be parsed is not: of many placements most changes are our own
-            others = change.version not in self._own and change.verb != Verb.DELETED
+            others = change.verb != Verb.DELETED and not any(change.version in versions for versions in self._own)
             if change.kind == NODE.name:
                 self._node_changed(change, cast(Node, change.resource))
             elif change.kind == ASSIGNMENT.name:
@@ -195,7 +204,7 @@ class ClusterController:
                     keys.add(str(world.workload_key(cast(Assignment, change.resource))))
             elif others:
                 keys.add(f"{change.kind} {change.path}")
-        self._own = {version for version in self._own if version > batch[-1].version}
+        self._own = [versions for versions in self._own if versions.stop > batch[-1].version + 1]
         self._workloads.wake(*keys)
 
     def _node_changed(self, change: Change, node: Node) -> None:
@@ -256,10 +265,10 @@ class ClusterController:
         if not names:
             return {}
         going_on, versions = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
-        self._own |= versions  # not before the commit: what is rolled back has its versions taken by others
+        self._note_own(versions)
         return {_DRAINS: self._pace.drain_retry} if going_on else {}
 
-    def _drain_all(self, tx: Transaction, names: list[str]) -> tuple[bool, set[int]]:
+    def _drain_all(self, tx: Transaction, names: list[str]) -> tuple[bool, range]:
         """One step of all drains: whether one of them is not over, and the versions that it wrote."""
         plan = world.load_of_nodes(tx, self._cluster, names, self._drain_cache)
         known = [plan.nodes[name] for name in names if name in plan.nodes]

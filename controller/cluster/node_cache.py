@@ -11,6 +11,7 @@ Not safe for several threads at once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 from controller.model.node import NODE, Node
@@ -25,15 +26,21 @@ class NodeCache:
     def __init__(self) -> None:
         self._kept: dict[str, Node] = {}
 
+    def learn(self, nodes: Iterable[Node]) -> None:
+        """Keep what was parsed elsewhere, where it is newer; it counts no more than what was read here."""
+        for node in nodes:
+            before = self._kept.get(node.name)
+            if before is None or before.resource_version < node.resource_version:
+                self._kept[node.name] = node
+
     def read(self, tx: Transaction, cluster: str) -> dict[str, Node]:
         """The nodes by name, as the transaction sees them."""
         if tx.changed:
             # What it wrote may be undone, and its versions be given to other changes.
             return _by_name(resources.list_all(tx, NODE.name, parents=(cluster,)))
         marks = {path.rpartition("/")[2]: mark for path, mark in resources.marks(tx, NODE.name, (cluster,)).items()}
-        known = {
-            name: node for name, node in self._kept.items() if marks.get(name) == (node.uid, node.resource_version)
-        }
+        kept = {name: self._kept[name] for name in marks if name in self._kept}
+        known = {name: node for name, node in kept.items() if marks[name] == (node.uid, node.resource_version)}
         if len(known) < len(marks):
             keys = [NODE.key(cluster, name) for name in marks if name not in known]
             known |= _by_name(list(resources.get_many(tx, keys).values()))

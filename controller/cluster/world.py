@@ -23,7 +23,7 @@ from controller.model.compute import COMPUTE, Compute
 from controller.model.node import NODE, Node, Share
 from controller.model.registry import AnyResource, Key
 from controller.schedule import Snapshot
-from controller.store import capacity, claims, events, resources
+from controller.store import capacity, claims, events, flow, resources
 from controller.store.capacity import Taking
 from controller.store.claims import Claim
 from controller.store.database import Transaction
@@ -73,8 +73,8 @@ def workload_key(assignment: Assignment) -> Key:
     return Key(assignment.spec.resource_kind, project, tuple(names))
 
 
-def store(tx: Transaction, plan: Plan) -> set[int]:
-    """Write everything that the plan decided; returns the versions of what was inserted and changed.
+def store(tx: Transaction, plan: Plan) -> range:
+    """Write everything that the plan decided; returns the versions of what was inserted and changed, events too.
 
     Raises NoRoom or Conflict when the database disagrees.
     """
@@ -83,18 +83,13 @@ def store(tx: Transaction, plan: Plan) -> set[int]:
     capacity.take(tx, [Taking(*each) for each in plan.taken])
     claims.free_values(tx, [(OWNER, uid) for uid in plan.disowned])
     resources.delete(tx, plan.dropped)
-    written = resources.insert(tx, list(plan.inserted.values()))
-    written += resources.update(tx, list(plan.edited.values()))
     claims.take(tx, [Claim(OWNER, uid, name) for uid, name in plan.owned])
-    if plan.events:
-        events.record_many(
-            tx,
-            [
-                events.Occurrence(each.key.kind, each.key.path, each.reason, each.message, each.level)
-                for each in plan.events
-            ],
-        )
-    return {each.resource_version for each in written}
+    happened = [
+        events.Occurrence(each.key.kind, each.key.path, each.reason, each.message, each.level) for each in plan.events
+    ]
+    told, again = events.told(tx, happened)
+    # Last, since everything else waits for it to be stored.
+    return flow.write(tx, [*plan.inserted.values(), *told], [*plan.edited.values(), *again])
 
 
 class _StoredPlan(Plan):

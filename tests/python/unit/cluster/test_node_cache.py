@@ -62,6 +62,18 @@ def test_what_did_not_change_is_not_parsed_again(db: Database) -> None:
     assert second["n2"].state == "Down"
 
 
+def test_what_was_parsed_elsewhere_is_not_parsed_again_while_it_is_true(db: Database) -> None:
+    cache = NodeCache()
+    old = db.read(lambda tx: db_row(tx, "n1"))
+    newer = db.write(lambda tx: say(tx, "n1", "Down"))
+    cache.learn([newer])
+    cache.learn([old])
+    assert db.read(lambda tx: cache.read(tx, CLUSTER))["n1"] is newer
+    db.write(lambda tx: say(tx, "n1", "Unknown"))
+    cache.learn([newer])
+    assert seen(db, cache) == {"n1": "Unknown", "n2": "Up"}
+
+
 def test_another_writers_changes_are_seen(db: Database) -> None:
     cache = NodeCache()
     assert seen(db, cache) == {"n1": "Up", "n2": "Up"}
