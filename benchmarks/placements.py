@@ -103,7 +103,7 @@ def _measured(case: Case, database: str) -> Figure:
 def _placed(made: Site, db: Database, case: Case, database: str) -> Figure:
     wishes = _wishes(case)
     count = case.services * case.replicas
-    before, server_before = made.cpu_seconds("cluster-controller"), _server_cpu(db)
+    before, server_before = _cpu(made), _server_cpu(db)
     db.write(lambda tx: sync.apply(tx, 1, wishes))
     inserting = _server_cpu(db) - server_before
     begin = time.perf_counter()
@@ -113,11 +113,13 @@ def _placed(made: Site, db: Database, case: Case, database: str) -> Figure:
             raise RuntimeError(f"{case.name}: {done} of {count} are placed: {log}")
         time.sleep(0.05)
     seconds = time.perf_counter() - begin
-    used = made.cpu_seconds("cluster-controller") - before
+    after, server = _cpu(made), _server_cpu(db) - server_before - inserting
     assert db.read(_assigned) == count
-    notes = [f"controller {1e6 * used / count:.0f} us of cpu each"]
+    used = {name: 1e6 * (after[name] - before[name]) / count for name in after}
+    notes = [f"cpu each: controller {used['cluster-controller']:.0f} us"]
     if database == "postgresql":
-        notes.append(f"server {1e6 * (_server_cpu(db) - server_before - inserting) / count:.0f} us")
+        notes[0] += f" + server {1e6 * server / count:.0f} us"
+    notes[0] += f", cluster-api beside it {used['cluster-api']:.0f} us"
     notes.append(f"Kubernetes' floor {case.floor}/s: {count / seconds / case.floor:.1f} times")
     aim = AIM if database == "postgresql" else None
     name = f"placements: {case.says} ({count})"
@@ -212,6 +214,10 @@ def _settle(made: Site, db: Database) -> None:
     statement = text("SELECT count(*) FROM resource WHERE kind = 'Node' AND state = 'Up'")
     until(lambda: db.read(lambda tx: tx.connection.execute(statement).scalar_one()) == NODES, 60, "all nodes are Up")
     time.sleep(_REST_SECONDS)
+
+
+def _cpu(made: Site) -> dict[str, float]:
+    return {name: made.cpu_seconds(name) for name in made.processes}
 
 
 def _server_cpu(db: Database) -> float:
