@@ -12,7 +12,7 @@ such a transaction cannot commit. Not for a caller that would go on after a Conf
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import CancelledError, Executor, Future, wait
 
 
 class Behind:
@@ -33,14 +33,21 @@ class Behind:
 
     def settle(self) -> None:
         """Wait until everything is done; raise what went wrong first."""
-        self.end()
+        self._wait()
         if self._error is not None:
             raise self._error
 
     def end(self) -> None:
-        """Wait until nothing runs any more, whatever came of it."""
-        wait(self._running)
-        self._running = []
+        """Wait until nothing runs any more, whatever came of it; what has not begun is not done."""
+        self._error = self._error or CancelledError()
+        self._wait()
+
+    def _wait(self) -> None:
+        running, self._running = self._running, []
+        wait(running)
+        for each in running:  # a thread that could not even begin says so here only
+            if self._error is None:
+                self._error = CancelledError() if each.cancelled() else each.exception()
 
     def _attempt(self, work: Callable[[], None]) -> None:
         if self._error is not None:

@@ -150,7 +150,8 @@ class _Subscriber:
 class Feed:
     """One reader of the log per process, which hands each change to all subscribers.
 
-    Ordering: each subscriber gets the changes it asked for in order of version, each once. It is
+    Ordering: each subscriber gets the changes it asked for in order of version, each once, but for
+    those that ``pass_over`` was told of in time: of these it may get any, some or none. It is
     woken by commits of this process, on PostgreSQL by those of others too (at best), and looks
     every ``poll`` seconds anyway (0.1 on SQLite, 1 on PostgreSQL). A
     subscriber with more than ``bound`` changes waiting gets VersionsGone.

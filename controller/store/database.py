@@ -86,11 +86,14 @@ class Transaction:
     def behind(self, work: Callable[[Transaction], None]) -> None:
         """Have ``work`` write in this transaction while the caller goes on; see ``behind``.
 
-        It gets a transaction of its own to speak through, and takes no versions.
+        It gets a transaction of its own to speak through, and takes no versions. Inside a savepoint it is
+        waited for, since whoever ends that one asks nobody.
         """
         beside = Transaction(self._connection, self._clock, self.tier, writing=self.writing)
         beside._now = self.now
         self._behind.run(lambda: work(beside))
+        if self._connection.in_nested_transaction():
+            self._behind.settle()
 
     def settle(self) -> None:
         """Wait for what runs behind; raise what went wrong there."""

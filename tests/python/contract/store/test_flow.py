@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from concurrent.futures import Executor, Future
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from controller.errors import Conflict
+from controller.model.event import Event, EventSpec
 from controller.model.registry import key_of
 from controller.store import changes, flow, resources
+from controller.store.behind import Behind
 from controller.store.database import Database, Transaction
 from tests.python.contract.store.samples import racks, store
 
@@ -90,3 +96,79 @@ def test_an_error_of_the_callers_own_undoes_what_runs_behind(database: Database)
         database.write(work)
     assert database.read(lambda tx: resources.count(tx, "Rack")) == 0
     store(database, *racks("later"))
+
+
+def test_what_is_undone_to_a_savepoint_is_undone_whole(database: Database) -> None:
+    """Of a kind that refers to nothing, so that nothing else waits for what runs behind."""
+    spec = EventSpec(resource_kind="Rack", resource="tokyo/a", reason="Told", message="")
+    events = [Event(name=name, spec=spec) for name in MANY]
+
+    def work(tx: Transaction) -> None:
+        with contextlib.suppress(KeyError), tx.connection.begin_nested():
+            flow.write(tx, events, [])
+            raise KeyError
+
+    database.write(work)
+    assert database.read(lambda tx: resources.count(tx, "Event")) == 0
+
+
+def test_what_has_not_begun_is_not_done_for_a_transaction_that_is_undone(database: Database) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("there everything is done at once")
+    go, done = threading.Event(), []
+
+    def work(tx: Transaction) -> None:
+        tx.behind(lambda _: done.append(go.wait(10)))
+        tx.behind(lambda _: done.append(False))
+        threading.Timer(0.2, go.set).start()
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        database.write(work)
+    assert done == [True]
+
+
+def test_a_connection_lost_behind_has_everything_done_again(database: Database) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("nothing runs behind, and no connection is lost")
+    tries = []
+
+    def die(beside: Transaction) -> None:
+        beside.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    def work(tx: Transaction) -> range:
+        tries.append(resources.insert(tx, racks("before")))
+        if len(tries) == 1:
+            tx.behind(die)
+        return flow.write(tx, racks(*MANY), [])
+
+    versions = database.write(work)
+    assert len(tries) == 2
+    log = database.read(lambda tx: changes.since(tx, versions.start - 2, limit=5000))
+    assert [each.version for each in log] == [versions.start - 1, *versions]
+    assert database.read(lambda tx: resources.count(tx, "Rack")) == len(MANY) + 1
+
+
+class _Broken(Executor):
+    """Its thread fails before the work has begun (no memory), or is told to let it be."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self._error = error
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        future: Future[None] = Future()
+        if self._error is None:
+            future.cancel()
+            future.set_running_or_notify_cancel()
+        else:
+            future.set_exception(self._error)
+        return future
+
+
+@pytest.mark.parametrize("error", [None, MemoryError()])
+def test_what_could_not_even_begin_is_an_error(error: BaseException | None) -> None:
+    behind = Behind(_Broken(error))
+    behind.run(lambda: None)
+    for _ in range(2):
+        with pytest.raises(type(error) if error else Exception):
+            behind.settle()
