@@ -56,8 +56,9 @@ bench: setup ## figures, in one table
 rows: setup ## each row of the design with the tests that show it
 	@$(BIN)/python scripts/rows.py $(ARGS)
 
-docs: setup ## pages of docs/ that are made from the models
+docs: setup ## what is made from the models: pages of docs/, modules of the collection
 	@$(BIN)/python scripts/docs.py $(ARGS)
+	@$(BIN)/python -m scripts.collection $(ARGS)
 
 lock: setup ## choose the versions of all Python packages anew
 	@$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --extra=dev --generate-hashes --no-emit-index-url \

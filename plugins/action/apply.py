@@ -1,0 +1,64 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action plugin of every module of the collection (``meta/runtime.yml`` routes them here).
+
+It runs on the control node, in ansible's own process: no Python is started for a task, nothing has to be
+installed, and where the play's hosts are makes no difference.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.client import ApiError, ClientError
+from ..plugin_utils import many, one, verbs
+from ..plugin_utils.tasks import Refused, Task
+
+_RUN: t.Mapping[str, t.Callable[[Task], dict[str, t.Any]]] = {
+    "state": one.state,
+    "info": one.info,
+    "absent": one.absent,
+    "act": verbs.act,
+    "apply": many.apply,
+}
+
+
+class ActionModule(ActionBase):
+    """Runs one task."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """The result of the task; what was refused is a failure with one clear message."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        module = (self._task.resolved_action or self._task.action).rpartition(".")[2]
+        try:
+            task = Task(module, self._task.args, check=self._task.check_mode, diff=self._task.diff, find=self._find)
+            result.update(_RUN[task.entry["run"]](task))
+        except Refused as error:
+            result.update(failed=True, changed=False, msg=str(error), **error.facts)
+        except ApiError as error:
+            message = f"{_title(self._task.args)}{error}"
+            result.update(failed=True, changed=False, msg=message, code=error.code, status=error.status)
+            if error.problems:
+                result["problems"] = error.problems
+        except ClientError as error:
+            result.update(failed=True, changed=False, msg=str(error), code="unreachable")
+        if not self._task.diff:
+            result.pop("diff", None)
+        return result
+
+    def _find(self, name: str) -> str:
+        """A file or folder, as other tasks find theirs: beside the play, or in the role's files."""
+        return str(self._find_needle("files", name))
+
+
+def _title(arguments: t.Mapping[str, t.Any]) -> str:
+    name = arguments.get("name")
+    return f"{name}: " if isinstance(name, str) and name else ""

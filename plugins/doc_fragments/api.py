@@ -1,0 +1,65 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that every module has."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """How to reach the API, and how long to wait."""
+
+    DOCUMENTATION = r"""
+options:
+  api_url:
+    description:
+      - Address of the API, C(https://host:port) or C(unix:/path).
+      - The environment variable E(RESOURCE_SERVER) when not given.
+    type: str
+  api_token:
+    description:
+      - Token to show.
+      - The environment variable E(RESOURCE_TOKEN) when not given.
+    type: str
+  api_token_file:
+    description:
+      - File with the token, when O(api_token) is not given.
+      - The environment variable E(RESOURCE_TOKEN_FILE) when not given.
+    type: path
+  api_timeout:
+    description:
+      - Seconds that the API may take to connect and to answer.
+      - The environment variable E(RESOURCE_TIMEOUT) when not given.
+    type: float
+    default: 60.0
+  validate_certs:
+    description:
+      - Whether the certificate of the API is checked.
+      - The environment variable E(RESOURCE_VALIDATE_CERTS) when not given.
+    type: bool
+    default: true
+  ca_cert:
+    description:
+      - File with the CA certificates (PEM) that the API's certificate is checked against.
+      - The environment variable E(RESOURCE_CA) when not given.
+    type: path
+  wait:
+    description:
+      - Wait until the resource is Active, or gone.
+      - The environment variable E(RESOURCE_WAIT) when not given.
+    type: bool
+    default: false
+  wait_timeout:
+    description:
+      - Seconds to wait at most.
+      - The environment variable E(RESOURCE_WAIT_TIMEOUT) when not given.
+    type: float
+    default: 300.0
+attributes:
+  check_mode:
+    description: Can run in check mode and tell, from the plan of the server, what would change.
+  diff_mode:
+    description: Can show the fields that differ.
+notes:
+  - Runs on the control node. Where the hosts of the play are makes no difference.
+"""

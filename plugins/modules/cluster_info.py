@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: cluster_info
+short_description: Lists Clusters
+version_added: 0.1.0
+description:
+  - 'A cell of nodes: it keeps running when the root, or any other cluster, is gone.'
+  - A parent that is not named stands for all of them.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  name:
+    description:
+      - Name of the Cluster.
+    type: str
+  labels:
+    description:
+      - 'Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value).'
+    type: list
+    elements: str
+  fields:
+    description:
+      - Only what has these values, by the path of the field, such as C(spec.rack) or C(status).
+    type: dict
+"""
+
+EXAMPLES = r"""
+---
+- name: List Clusters
+  resource.infra.cluster_info: null
+  register: found
+"""
+
+RETURN = r"""
+---
+resources:
+  description: The Clusters that match.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: Cluster
+      name: tokyo1
+      spec:
+        region: kanto
+        datacenter: tokyo
+        weight: 100
+        endpoint: 127.0.0.1:7443
+      status: Active
+      resource_version: 42
+"""

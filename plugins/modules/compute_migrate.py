@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: compute_migrate
+short_description: Moves a Compute to another Node while it runs
+version_added: 0.1.0
+description:
+  - Moves a Compute to another Node while it runs.
+  - A Compute that is on the named node already stays.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  region:
+    description:
+      - Name of the region.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the Compute.
+    type: str
+    required: true
+  project:
+    description:
+      - The project that it belongs to; V(default) when not given.
+    type: str
+  node:
+    description:
+      - Node to move to; the scheduler chooses when not given.
+    type: str
+"""
+
+EXAMPLES = r"""
+---
+- name: Moves a Compute to another Node while it runs
+  resource.infra.compute_migrate:
+    region: kanto
+    name: web-0
+    node: floor-1-1-1-rack-1-2-server1
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The Compute after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: Compute
+    name: web-0
+    region: kanto
+    spec:
+      service: web
+      index: 0
+      host_name: web-0.default.kanto
+      cluster: tokyo1
+      provider: libvirt
+      sizes:
+        vcpus: 1
+        memory_mib: 256
+        disk_gib: 1
+      image:
+        url: file:///srv/guest.qcow2
+        checksum: sha256:0000000000000000000000000000000000000000000000000000000000000000
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

@@ -1,0 +1,108 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: compute_power
+short_description: Starts, stops or reboots a Compute
+version_added: 0.1.0
+description:
+  - Starts, stops or reboots a Compute.
+  - Stopping asks the machine first.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  region:
+    description:
+      - Name of the region.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the Compute.
+    type: str
+    required: true
+  project:
+    description:
+      - The project that it belongs to; V(default) when not given.
+    type: str
+  state:
+    description:
+      - What it is to be; V(rebooted) counts anew with each run.
+    type: str
+    choices:
+      - started
+      - stopped
+      - rebooted
+    required: true
+"""
+
+EXAMPLES = r"""
+---
+- name: Starts, stops or reboots a Compute
+  resource.infra.compute_power:
+    region: kanto
+    name: web-0
+    state: stopped
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The Compute after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: Compute
+    name: web-0
+    region: kanto
+    spec:
+      service: web
+      index: 0
+      host_name: web-0.default.kanto
+      cluster: tokyo1
+      provider: libvirt
+      sizes:
+        vcpus: 1
+        memory_mib: 256
+        disk_gib: 1
+      image:
+        url: file:///srv/guest.qcow2
+        checksum: sha256:0000000000000000000000000000000000000000000000000000000000000000
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

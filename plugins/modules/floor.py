@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: floor
+short_description: Makes, changes and removes a Floor
+version_added: 0.1.0
+description:
+  - A floor of a datacenter, ``floor-<building>-<storey>-<number>``.
+  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  datacenter:
+    description:
+      - Name of the datacenter.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the Floor.
+    type: str
+    required: true
+  state:
+    description:
+      - Whether it is to be there.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  labels:
+    description:
+      - Labels, for filters and rules; all of them.
+    type: dict
+  building:
+    description:
+      - Number of the building.
+      - The server's default is 1.
+    type: int
+  storey:
+    description:
+      - Storey in the building.
+      - The server's default is 1.
+    type: int
+  number:
+    description:
+      - Number of the floor on its storey.
+      - The server's default is 1.
+    type: int
+  description:
+    description:
+      - What the floor is for.
+    type: str
+"""
+
+EXAMPLES = r"""
+---
+- name: Have a Floor
+  resource.infra.floor:
+    name: floor-1-1-1
+    datacenter: tokyo
+    building: 1
+    storey: 1
+    number: 1
+- name: Remove it
+  resource.infra.floor:
+    name: floor-1-1-1
+    datacenter: tokyo
+    state: absent
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The Floor after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: Floor
+    name: floor-1-1-1
+    datacenter: tokyo
+    spec:
+      building: 1
+      storey: 1
+      number: 1
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

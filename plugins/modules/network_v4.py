@@ -1,0 +1,129 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: network_v4
+short_description: Makes, changes and removes a NetworkV4
+version_added: 0.1.0
+description:
+  - A network of service addresses; nodes announce each used address by itself (B5).
+  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  cluster:
+    description:
+      - Name of the cluster.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the NetworkV4.
+    type: str
+    required: true
+  state:
+    description:
+      - Whether it is to be there.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  labels:
+    description:
+      - Labels, for filters and rules; all of them.
+    type: dict
+  subnet:
+    description:
+      - Subnet of the addresses.
+      - What changing it does to what runs with it, refused.
+      - Needed when it is made.
+    type: str
+  gateway:
+    description:
+      - Gateway of the Computes, the same on every node (B5).
+      - What changing it does to what runs with it, refused.
+      - Needed when it is made.
+    type: str
+  start_address:
+    description:
+      - First address given out.
+      - Needed when it is made.
+    type: str
+  end_address:
+    description:
+      - Last address given out.
+      - Needed when it is made.
+    type: str
+"""
+
+EXAMPLES = r"""
+---
+- name: Have a NetworkV4
+  resource.infra.network_v4:
+    name: service
+    cluster: tokyo1
+    subnet: 172.16.10.0/24
+    gateway: 172.16.10.1
+    start_address: 172.16.10.10
+    end_address: 172.16.10.250
+- name: Remove it
+  resource.infra.network_v4:
+    name: service
+    cluster: tokyo1
+    state: absent
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The NetworkV4 after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: NetworkV4
+    name: service
+    cluster: tokyo1
+    spec:
+      subnet: 172.16.10.0/24
+      gateway: 172.16.10.1
+      start_address: 172.16.10.10
+      end_address: 172.16.10.250
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

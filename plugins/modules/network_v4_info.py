@@ -1,0 +1,72 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: network_v4_info
+short_description: Lists NetworkV4s
+version_added: 0.1.0
+description:
+  - A network of service addresses; nodes announce each used address by itself (B5).
+  - A parent that is not named stands for all of them.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  cluster:
+    description:
+      - Name of the cluster.
+    type: str
+  name:
+    description:
+      - Name of the NetworkV4.
+    type: str
+  labels:
+    description:
+      - 'Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value).'
+    type: list
+    elements: str
+  fields:
+    description:
+      - Only what has these values, by the path of the field, such as C(spec.rack) or C(status).
+    type: dict
+"""
+
+EXAMPLES = r"""
+---
+- name: List NetworkV4s
+  resource.infra.network_v4_info:
+    cluster: tokyo1
+  register: found
+"""
+
+RETURN = r"""
+---
+resources:
+  description: The NetworkV4s that match.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: NetworkV4
+      name: service
+      cluster: tokyo1
+      spec:
+        subnet: 172.16.10.0/24
+        gateway: 172.16.10.1
+        start_address: 172.16.10.10
+        end_address: 172.16.10.250
+      status: Active
+      resource_version: 42
+"""

@@ -1,0 +1,130 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: rack
+short_description: Makes, changes and removes a Rack
+version_added: 0.1.0
+description:
+  - 'A rack: the failure domain of a PDU or a pair of leaf routers (J4).'
+  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  datacenter:
+    description:
+      - Name of the datacenter.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the Rack.
+    type: str
+    required: true
+  state:
+    description:
+      - Whether it is to be there.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  labels:
+    description:
+      - Labels, for filters and rules; all of them.
+    type: dict
+  floor:
+    description:
+      - Floor that the rack stands on.
+      - Needed when it is made.
+    type: str
+  row:
+    description:
+      - Row on the floor.
+      - The server's default is 1.
+    type: int
+  column:
+    description:
+      - Place in the row.
+      - The server's default is 1.
+    type: int
+  height_units:
+    description:
+      - Height.
+      - Unit U.
+      - The server's default is 42.
+    type: int
+  pair:
+    description:
+      - Rack whose leaf routers the servers are wired to as well (M1).
+    type: str
+"""
+
+EXAMPLES = r"""
+---
+- name: Have a Rack
+  resource.infra.rack:
+    name: floor-1-1-1-rack-1-1
+    datacenter: tokyo
+    floor: floor-1-1-1
+    row: 1
+    column: 1
+- name: Remove it
+  resource.infra.rack:
+    name: floor-1-1-1-rack-1-1
+    datacenter: tokyo
+    state: absent
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The Rack after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: Rack
+    name: floor-1-1-1-rack-1-1
+    datacenter: tokyo
+    spec:
+      floor: floor-1-1-1
+      row: 1
+      column: 1
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

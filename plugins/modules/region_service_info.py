@@ -1,0 +1,82 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: region_service_info
+short_description: Lists RegionServices
+version_added: 0.1.0
+description:
+  - A service of one region; made of Computes and at most one Loadbalancer.
+  - A parent that is not named stands for all of them.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  region:
+    description:
+      - Name of the region.
+    type: str
+  name:
+    description:
+      - Name of the RegionService.
+    type: str
+  project:
+    description:
+      - Only of this project.
+    type: str
+  labels:
+    description:
+      - 'Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value).'
+    type: list
+    elements: str
+  fields:
+    description:
+      - Only what has these values, by the path of the field, such as C(spec.rack) or C(status).
+    type: dict
+"""
+
+EXAMPLES = r"""
+---
+- name: List RegionServices
+  resource.infra.region_service_info:
+    region: kanto
+  register: found
+"""
+
+RETURN = r"""
+---
+resources:
+  description: The RegionServices that match.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - kind: RegionService
+      name: web
+      region: kanto
+      spec:
+        replicas: 3
+        compute:
+          flavor: small
+          image: guest
+          schedule_policy:
+            rules:
+              - axis: power
+                mode: AntiAffinity
+              - axis: rack
+                mode: AntiAffinity
+      status: Active
+      resource_version: 42
+"""

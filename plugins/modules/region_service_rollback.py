@@ -1,0 +1,101 @@
+#!/usr/bin/python
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Made by `make docs` from the models; do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: region_service_rollback
+short_description: Takes a RegionService back to a revision
+version_added: 0.1.0
+description:
+  - Takes a RegionService back to a revision.
+  - The number of replicas stays. Nothing changes when the revision asks for what is asked already.
+author:
+  - Resource Service (@resource-service)
+extends_documentation_fragment:
+  - resource.infra.api
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+options:
+  region:
+    description:
+      - Name of the region.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the RegionService.
+    type: str
+    required: true
+  project:
+    description:
+      - The project that it belongs to; V(default) when not given.
+    type: str
+  revision:
+    description:
+      - Number of a revision that is kept; the one before when not given.
+    type: int
+"""
+
+EXAMPLES = r"""
+---
+- name: Takes a RegionService back to a revision
+  resource.infra.region_service_rollback:
+    region: kanto
+    name: web
+    revision: 1
+"""
+
+RETURN = r"""
+---
+resource:
+  description: The RegionService after the task; before it in check mode, empty when there is none.
+  returned: success
+  type: dict
+  sample:
+    kind: RegionService
+    name: web
+    region: kanto
+    spec:
+      replicas: 3
+      compute:
+        flavor: small
+        image: guest
+        schedule_policy:
+          rules:
+            - axis: power
+              mode: AntiAffinity
+            - axis: rack
+              mode: AntiAffinity
+    status: Active
+    resource_version: 42
+unresolved:
+  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  returned: in check mode or with diff, when there are any
+  type: list
+  elements: dict
+  sample:
+    - path: datacenter
+      message: there is no Datacenter tokyo
+forecast:
+  description: Where new Computes would be placed, as far as can be told now.
+  returned: in check mode or with diff, for services
+  type: dict
+  sample:
+    unknown: no cluster answers
+problems:
+  description: Each field at fault, with its document where there are several.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: spec.units
+      message: Input should be greater than 0
+"""

@@ -1,0 +1,173 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One resource: made, changed or removed by name, listed, or acted on.
+
+A change is what the task gives laid over what is there, so that a field which the task does not name stays as it
+is. It is written only if nobody else wrote in between; then it is tried again on the newer state. What a check
+or ``--diff`` shows is the server's own plan.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+from ..module_utils.client import ApiError
+from .plans import planned_change
+from .tasks import Refused, Task
+
+Document = dict[str, t.Any]
+_TRIES = 5
+_PAGE = "1000"
+
+
+class Named:
+    """The resource that a task names."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.entry, self.client = task, task.entry, task.client
+        names = (*self.entry["parents"], "name")
+        self.names: dict[str, str] = {name: task.arguments[name] for name in names}
+        self.query: dict[str, str] = {}
+        if self.entry["per_project"]:
+            self.query["project"] = task.arguments["project"] or "default"
+        self.path = self.entry["path"].format(**{name: quote(value, safe="") for name, value in self.names.items()})
+
+    def __str__(self) -> str:
+        return f"{self.entry['kind']} {'/'.join((*self.query.values(), *self.names.values()))}"
+
+    @property
+    def identity(self) -> Document:
+        """The part of a document that says which resource it is."""
+        return {"kind": self.entry["kind"], **self.names, **self.query}
+
+    def get(self) -> Document | None:
+        """What is there, None when nothing is."""
+        try:
+            return self.client.request("GET", self.path, query=self.query)[1]
+        except ApiError as error:
+            if error.status == 404 and error.code == "not_found":
+                return None
+            raise
+
+    def needed(self) -> Document:
+        """What is there; raises Refused when nothing is."""
+        found = self.get()
+        if found is None:
+            raise Refused(f"{self}: there is none")
+        return found
+
+    def settled(self) -> Document:
+        """Wait until it is Active; raises Refused when it ends in Error."""
+        found = self.needed()
+
+        def done() -> bool:
+            nonlocal found
+            found = self.needed()
+            if found["status"] == "Error":
+                raise Refused(f"{self}: {found['status_reason'] or 'Error'}", resource=found)
+            return bool(found["status"] == "Active")
+
+        try:
+            self.task.until(done, f"{self} did not become Active")
+        except Refused as error:
+            raise Refused(f"{error}, it is {found['status']}: {found['status_reason']}", resource=found) from None
+        return found
+
+
+def present(task: Task) -> Document:
+    """Make it so, or plan it."""
+    named = Named(task)
+    entry = task.entry
+    around = task.given(name for name in ("labels", "max_revision_history") if name in entry["options"])
+    spec = {entry["fields"][option]: value for option, value in task.given(entry["fields"]).items()}
+    for _count in range(_TRIES):
+        current = named.get()
+        before = current or {"spec": {}}
+        kept = {name: before[name] for name in ("labels", "max_revision_history") if current and name in before}
+        wanted = {**named.identity, **kept, **around, "spec": {**before["spec"], **spec}}
+        same = current is not None and all(wanted[name] == current[name] for name in ("spec", *kept))
+        result: Document = {"changed": not same, "resource": current or {}}
+        if same:
+            break
+        if task.check or task.diff:
+            query = {"dry_run": "true"}
+            plan = task.client.request("POST", "/v1/apply", query=query, body=[wanted])[1]
+            result.update(planned_change(plan["changes"][0], str(named)))
+        if task.check:
+            return result
+        try:
+            match = {"If-None-Match": "*"} if current is None else {"If-Match": f'"{current["resource_version"]}"'}
+            stored = task.client.request("PUT", named.path, query=named.query, body=wanted, headers=match)[1]
+        except ApiError as error:
+            if error.status != 412:
+                raise
+            continue
+        result["changed"] = current is None or stored["resource_version"] != current["resource_version"]
+        result["resource"] = stored
+        break
+    else:
+        raise Refused(f"{named} was changed by others {_TRIES} times in a row while this was written")
+    if task.arguments["wait"] and not task.check:
+        made = result["resource"].get("observed") or {}
+        result["resource"] = named.settled()
+        if "secret" in made:  # told once, by the answer to the write
+            result["resource"].setdefault("observed", {})["secret"] = made["secret"]
+    return result
+
+
+def absent(task: Task) -> Document:
+    """Remove it, or plan that."""
+    named = Named(task)
+    current = named.get()
+    if current is None:
+        return {"changed": False, "resource": {}}
+    leaving = current["status"].startswith("Deleting")
+    result: Document = {"changed": not leaving, "resource": current}
+    if task.check or task.diff:
+        query = {**named.query, "dry_run": "true"}
+        changes = task.client.request("DELETE", named.path, query=query)[1]["changes"]
+        result.update(planned_change(changes[0], str(named)))
+        result["changed"] = not leaving
+    if task.check:
+        return result
+    if not leaving:
+        left = task.client.request("DELETE", named.path, query=named.query)[1]
+        result["resource"] = left or current
+    if task.arguments["wait"]:
+        task.until(lambda: named.get() is None, f"{named} did not go")
+    return result
+
+
+def state(task: Task) -> Document:
+    """``state: present`` or ``state: absent``."""
+    return absent(task) if task.arguments["state"] == "absent" else present(task)
+
+
+def info(task: Task) -> Document:
+    """All resources of the kind that match; one that is named and not there is an empty list."""
+    entry = task.entry
+    if task.arguments["name"] and all(task.arguments[parent] for parent in entry["parents"]):
+        found = Named(task).get()
+        return {"changed": False, "resources": [] if found is None else [found]}
+    names, every = {}, False
+    for parent in entry["parents"]:
+        every = every or not task.arguments[parent]
+        names[parent] = "-" if every else quote(task.arguments[parent], safe="")
+    query = [("label", label) for label in task.arguments["labels"] or ()]
+    query += [("field", f"{path}={value}") for path, value in (task.arguments["fields"] or {}).items()]
+    if entry["per_project"]:
+        query.append(("project", task.arguments["project"] or "*"))
+    path = entry["path"].rpartition("/")[0].format(**names)
+    resources: list[Document] = []
+    after: list[tuple[str, str]] = []
+    while True:
+        page = task.client.request("GET", path, query=[*query, ("limit", _PAGE), *after])[1]
+        resources += page["items"]
+        if page["next_after"] is None:
+            break
+        after = [("after", page["next_after"])]
+    if task.arguments["name"]:
+        resources = [one for one in resources if one["name"] == task.arguments["name"]]
+    return {"changed": False, "resources": resources}

@@ -1,0 +1,96 @@
+"""Options of modules from the models' JSON schemas, as documentation and as argument table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from controller.model.registry import Kind
+
+Schema = Mapping[str, Any]
+Options = dict[str, dict[str, Any]]
+_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
+
+
+def of_spec(kind: Kind) -> Options:
+    """One option for each field of the spec that a user may write."""
+    root = kind.model.model_json_schema()
+    return _options(_resolve(root["properties"]["spec"], root), root, top=True)
+
+
+def table(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The argument table of documented options."""
+    found: dict[str, Any] = {}
+    for name, option in options.items():
+        entry = {key: option[key] for key in ("type", "elements", "choices", "default", "required") if key in option}
+        if re.search("token|secret|password", name):
+            entry["no_log"] = False
+        if "suboptions" in option:
+            entry["options"] = table(option["suboptions"])
+        found[name] = entry
+    return found
+
+
+def _options(schema: Schema, root: Schema, *, top: bool = False) -> Options:
+    required = set(schema.get("required", ()))
+    options: Options = {}
+    for name, own in schema.get("properties", {}).items():
+        if own.get("x-server-set"):
+            continue
+        option = _option(own, root)
+        if name in required:
+            if top:
+                option["description"].append("Needed when it is made.")
+            else:
+                option["required"] = True
+        options[name] = option
+    return options
+
+
+def _option(own: Schema, root: Schema) -> dict[str, Any]:
+    target = _resolve(own, root)
+    option: dict[str, Any] = {"description": _words(own, target)}
+    branches = [branch for branch in own.get("anyOf", ()) if branch.get("type") != "null"]
+    if len(branches) > 1:
+        return option | {"type": "raw"}
+    if "enum" in target and target.get("type", "string") == "string":
+        return option | {"type": "str", "choices": [str(value) for value in target["enum"]]}
+    match target.get("type"):
+        case "array":
+            items = _resolve(target.get("items") or {}, root)
+            option["type"] = "list"
+            if "properties" in items:
+                return option | {"elements": "dict", "suboptions": _options(items, root)}
+            if "enum" in items:
+                return option | {"elements": "str", "choices": [str(value) for value in items["enum"]]}
+            return option | {"elements": _TYPES.get(str(items.get("type")), "raw")}
+        case "object" if "properties" in target:
+            return option | {"type": "dict", "suboptions": _options(target, root)}
+        case "object":
+            return option | {"type": "dict"}
+        case str(word):
+            return option | {"type": _TYPES.get(word, "raw")}
+        case _:
+            return option | {"type": "raw"}
+
+
+def _words(own: Schema, target: Schema) -> list[str]:
+    lines = [" ".join(str(own.get("description") or target.get("description") or "See the kind.").split())]
+    if own.get("x-unit"):
+        lines.append(f"Unit {own['x-unit']}.")
+    if own.get("default") not in (None, "", [], {}):
+        lines.append(f"The server's default is {own['default']}.")
+    if own.get("x-change") in ("restart", "recreate", "refused"):
+        lines.append(f"What changing it does to what runs with it, {own['x-change']}.")
+    return lines
+
+
+def _resolve(schema: Schema, root: Schema) -> Schema:
+    if "$ref" in schema:
+        target: Schema = root
+        for part in str(schema["$ref"]).removeprefix("#/").split("/"):
+            target = target[part]
+        return _resolve(target, root)
+    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
+    return _resolve(branches[0], root) if len(branches) == 1 else schema
