@@ -3,20 +3,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP client of every plugin of the collection.
 
-On ansible's own ``open_url`` machinery, so that nothing has to be installed. It never follows a redirect and
-never reads ``.netrc``: the token goes to the server that was named, and to no other. Nothing is tried again
-here: a write whose answer was lost may have been done, and a second run of an idempotent play tells.
+Nothing has to be installed for it: Python's own connections, with the TLS settings of ``ansible.module_utils.urls``.
+It follows no redirect and reads no ``.netrc``: the token goes to the server that was named, and to no other. One
+connection is kept between requests. Only reading is tried again, once, when a kept connection turns out closed: a
+write whose answer was lost may have been done, and a second run of an idempotent play tells.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 import typing as t
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-
-from ansible.module_utils.urls import Request
+from urllib.parse import urlencode, urlsplit
 
 Query = t.Any
 """A mapping of words, or pairs of them where a name comes twice."""
@@ -58,70 +57,107 @@ class Client:
     def __init__(
         self,
         api_url: str,
-        token: str | None,
+        token: t.Optional[str],
         *,
         timeout: float = 60,
         validate_certs: bool = True,
-        ca_cert: str | None = None,
+        ca_cert: t.Optional[str] = None,
     ) -> None:
+        if not api_url.startswith(("http://", "https://", "unix:/")):
+            raise Unreachable(f"{api_url!r} is no address of an API: it must start with http://, https:// or unix:/")
         self._url, self._timeout = api_url.rstrip("/"), timeout
-        socket = None
-        if api_url.startswith("unix:"):
-            self._url, socket = "http://localhost", api_url[len("unix:") :]
-        elif not api_url.startswith(("http://", "https://")):
-            raise Unreachable(f"{api_url!r} is no address of an API: it must start with http://, https:// or unix:")
-        headers = {"Accept": "application/json"}
+        self._validate_certs, self._ca_cert = validate_certs, ca_cert
+        self._headers = {"Accept": "application/json", "User-Agent": "resource.infra"}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
-        self._http = Request(
-            headers=headers,
-            use_proxy=False,
-            timeout=timeout,
-            validate_certs=validate_certs,
-            ca_path=ca_cert,
-            unix_socket=socket,
-            follow_redirects="none",
-            http_agent="resource.infra",
-            use_netrc=False,
-        )
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._base = "" if api_url.startswith("unix:") else urlsplit(self._url).path
+        self._kept: t.Optional[http.client.HTTPConnection] = None
 
     def request(
         self,
         method: str,
         path: str,
         *,
-        query: Query | None = None,
+        query: t.Optional[Query] = None,
         body: t.Any = None,
-        headers: t.Mapping[str, str] | None = None,
-    ) -> tuple[int, t.Any]:
+        headers: t.Optional[t.Mapping[str, str]] = None,
+    ) -> t.Tuple[int, t.Any]:
         """Status and decoded body (None when it is empty); raises ApiError, Unreachable."""
         raw, sent = None, dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        with self._answer(method, path, query, raw, sent) as answer:
-            content = self._read(answer.read)
-            return answer.status, _decoded(content, self._url)
+        kept, self._kept = self._kept, None
+        answer = None
+        if kept is not None:
+            try:
+                connection, answer = kept, self._send(kept, method, _target(self._base + path, query), raw, sent)
+            except Unreachable:
+                kept.close()
+                if method != "GET":
+                    raise
+        if answer is None:
+            connection = self._connection()
+            answer = self._send(connection, method, _target(self._base + path, query), raw, sent)
+        content = self._read(answer.read)
+        if answer.will_close:
+            connection.close()
+        else:
+            self._kept = connection
+        if not 200 <= answer.status < 300:
+            raise _refusal(answer.status, content, self._url)
+        return answer.status, _decoded(content, self._url)
 
-    def stream(self, path: str, *, query: Query | None = None) -> t.Iterator[bytes]:
+    def stream(self, path: str, *, query: t.Optional[Query] = None) -> t.Iterator[bytes]:
         """The lines of an NDJSON answer as they come; raises ApiError, Unreachable (also half-way)."""
-        with self._answer("GET", path, query, None, {"Accept": "application/x-ndjson"}) as answer:
+        connection = self._connection()
+        try:
+            accept = {"Accept": "application/x-ndjson"}
+            answer = self._send(connection, "GET", _target(self._base + path, query), None, accept)
+            if not 200 <= answer.status < 300:
+                raise _refusal(answer.status, self._read(answer.read), self._url)
             while line := self._read(answer.readline):
                 yield line
+        finally:
+            connection.close()
 
-    def _answer(
-        self, method: str, path: str, query: Query | None, raw: bytes | None, headers: t.Mapping[str, str]
-    ) -> t.Any:
-        pairs = query.items() if isinstance(query, t.Mapping) else query or ()
-        encoded = urlencode(list(pairs))
-        url = f"{self._url}{path}{'?' if encoded else ''}{encoded}"
+    def close(self) -> None:
+        """Close the connection that is kept."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._url.startswith("unix:"):
+            return _UnixConnection(self._url[len("unix:") :], self._timeout)
         try:
-            return self._http.open(method, url, data=raw, headers=dict(headers))
-        except HTTPError as error:
-            with error:
-                content = self._read(error.read)
-            raise _refusal(error.code, content) from error
+            parts = urlsplit(self._url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise self._unreachable(error) from error
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        from ansible.module_utils.urls import make_context  # costs 30 ms, for TLS only
+
+        try:
+            context = make_context(cafile=self._ca_cert, validate_certs=self._validate_certs)
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"ca_cert {self._ca_cert}: {error}") from error
+        return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        raw: t.Optional[bytes],
+        headers: t.Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        try:
+            connection.request(method, target, body=raw, headers={**self._headers, **headers})
+            return connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
+            connection.close()
             raise self._unreachable(error) from error
 
     def _read(self, read: t.Callable[[], bytes]) -> bytes:
@@ -131,10 +167,27 @@ class Client:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        reason: object = error.reason if isinstance(error, URLError) else error
-        if isinstance(reason, TimeoutError):
+        if isinstance(error, TimeoutError):
             return Unreachable(f"{self._url} did not answer within {self._timeout:g} s")
-        return Unreachable(f"{self._url} cannot be reached: {reason or type(reason).__name__}")
+        return Unreachable(f"{self._url} cannot be reached: {error or type(error).__name__}")
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _target(path: str, query: t.Optional[Query]) -> str:
+    pairs = list(query.items() if isinstance(query, t.Mapping) else query or ())
+    return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
 def _decoded(content: bytes, url: str) -> t.Any:
@@ -146,7 +199,7 @@ def _decoded(content: bytes, url: str) -> t.Any:
         raise Unreachable(f"{url} answered with what is no JSON: is it the API?") from error
 
 
-def _refusal(status: int, content: bytes) -> ApiError:
+def _refusal(status: int, content: bytes, url: str) -> ApiError:
     """The error that an answer stands for; an answer that is no problem of ours falls back on its status."""
     try:
         told = json.loads(content)
@@ -154,6 +207,8 @@ def _refusal(status: int, content: bytes) -> ApiError:
         told = None
     if not isinstance(told, dict) or "code" not in told:
         text = " ".join(content.decode(errors="replace").split())[:200]
+        if status in (404, 405, 410, 501):
+            text = f"{text} ({url} does not offer what this collection asks for: is it the API, and of version v1?)"
         return ApiError(status, "unknown", f"the server answered {status}: {text}")
     more = {key: told[key] for key in ("users", "user_count", "reasons") if key in told}
     return ApiError(status, str(told["code"]), str(told.get("detail", "")), told.get("errors") or (), **more)

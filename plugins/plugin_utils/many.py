@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible.module_utils.common.yaml import yaml_load_all
 
 from ..module_utils.client import ApiError
-from ..module_utils.kinds import MODULES
+from ..module_utils.kinds import entries
 from .plans import diff, line, refuse
 from .tasks import Refused, Task
 
@@ -127,7 +127,7 @@ def _of_file(place: str, file: Path) -> t.Iterator[tuple[str, Document]]:
 
 def _to_purge(task: Task, documents: t.Sequence[Document], labels: t.Sequence[str]) -> list[Document]:
     """What carries the labels and is not among the documents."""
-    kinds = {one["kind"]: one for one in MODULES.values() if one["run"] == "state" and one["kind"] not in _KEPT}
+    kinds = {one["kind"]: one for one in entries() if one["run"] == "state" and one["kind"] not in _KEPT}
     wanted = {_key(kinds[kind], one) for one in documents if (kind := str(one.get("kind"))) in kinds}
     going: list[Document] = []
     for entry in kinds.values():

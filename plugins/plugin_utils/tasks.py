@@ -16,7 +16,7 @@ from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.client import Client
-from ..module_utils.kinds import MODULES
+from ..module_utils.kinds import entry
 
 CONNECTION: dict[str, t.Any] = {
     "api_url": {"type": "str", "fallback": (env_fallback, ["RESOURCE_SERVER"])},
@@ -53,7 +53,7 @@ class Task:
         find: t.Callable[[str], str] = str,
     ) -> None:
         self.module, self.check, self.diff, self.find = module, check, diff, find
-        self.entry: t.Mapping[str, t.Any] = MODULES[module]
+        self.entry = entry(module)
         spec = {**CONNECTION, **WAITING, **self.entry["options"]}
         checked = ArgumentSpecValidator(spec).validate(dict(given))
         if checked.error_messages:
