@@ -57,34 +57,40 @@ _FRAGMENTS = ["resource.infra.api"]
 
 def files() -> dict[str, str]:
     """Path to text, for everything that is made."""
-    modules = _modules()
-    texts = {f"plugins/modules/{name}.py": _module(name, entry) for name, entry in modules.items()}
-    entries = {name: entry["table"] for name, entry in modules.items()}
+    every = modules()
+    texts = {f"plugins/modules/{name}.py": _module(name, entry) for name, entry in every.items()}
+    entries = {name: entry["table"] for name, entry in every.items()}
     lines = "".join(f"    {name!r}: r'''{json.dumps(entry)}''',\n" for name, entry in entries.items())
     texts["plugins/module_utils/kinds.py"] = f"{_HEADER}{_MADE}{_TABLE.replace('LINES', lines)}"
     # The action has a module of its own name, which needs no routing.
-    routed = {name: {"action_plugin": "resource.infra.apply"} for name in sorted(modules) if name != "apply"}
+    routed = {name: {"action_plugin": "resource.infra.apply"} for name in sorted(every) if name != "apply"}
     runtime = {
         "requires_ansible": ">=2.18.0",
-        "action_groups": {"api": sorted(modules)},
+        "action_groups": {"api": sorted(every)},
         "plugin_routing": {"modules": routed},
     }
     texts["meta/runtime.yml"] = f"---\n{_MADE}{_yaml(runtime)}"
     return texts
 
 
-def _modules() -> dict[str, dict[str, Any]]:
-    modules: dict[str, dict[str, Any]] = {}
+def modules() -> dict[str, dict[str, Any]]:
+    """Name to documentation, examples and table, for every module."""
+    found: dict[str, dict[str, Any]] = {}
     for kind in registry.kinds():
         if kind.user_made:
-            modules[kind.noun] = _state_module(kind)
-        modules[f"{kind.noun}_info"] = _info_module(kind)
-    modules |= verbs.modules()
-    return modules
+            found[kind.noun] = _state_module(kind)
+        found[f"{kind.noun}_info"] = _info_module(kind)
+    found |= verbs.modules()
+    return found
 
 
 def _title(kind: Kind) -> str:
     return " ".join((kind.model.__doc__ or "").split("\n\n")[0].split()).rstrip(".")
+
+
+def names_of(module: str) -> set[str]:
+    """The options that say which resource a module is about."""
+    return {"name", "project", *modules()[module]["table"]["parents"]}
 
 
 def names(kind: Kind, *, required: bool = True, state: bool = True) -> Options:

@@ -1,0 +1,1 @@
+"""Real ``ansible-playbook`` against the real API."""
