@@ -17,6 +17,7 @@ BENCHMARKS = {
     "schedule": "benchmarks.schedule",
     "packing": "benchmarks.packing",
     "placements": "benchmarks.placements",
+    "ansible": "benchmarks.ansible",
 }
 PURE = frozenset({"schedule", "packing"})
 """Those that need no database."""

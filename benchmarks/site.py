@@ -43,9 +43,14 @@ class Site:
     def cluster_endpoint(self) -> str:
         return f"127.0.0.1:{self.cluster_port}"
 
+    @property
+    def url(self) -> str:
+        """Address of the REST API."""
+        return f"http://127.0.0.1:{self.rest_port}"
+
     def client(self) -> Client:
         """A REST client as admin."""
-        return Client(f"http://127.0.0.1:{self.rest_port}", token=self.token)
+        return Client(self.url, token=self.token)
 
     def start(self, *roles: str, **settings: Any) -> Self:
         """Start processes of the design, with more ``settings``, and wait until each is ready."""

@@ -8,6 +8,10 @@ id, and works on what a killed ``up`` left.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.client.sync import Client
-from controller.errors import NotFound, ResourceError, TimedOut, Unavailable
+from controller.errors import NotFound, PermanentError, ResourceError, TimedOut, Unavailable
 from controller.lab import files, keeper, probe
 from controller.lab.guest import GuestImage, guest_image
 from controller.lab.lab import Lab
@@ -98,7 +102,7 @@ def up(
     with _client(plane) as client:
         if not (settings.state / _APPLIED).exists():
             say(f"applying {examples}")
-            client.apply(_documents(plane, examples, guest))
+            _apply(plane, client, examples, _documents(plane, examples, guest))
             files.write(settings.state / _APPLIED, f"{datetime.now(UTC).isoformat()}\n")
         for node in lab.nodes:
             if not plane.may_join(node):
@@ -142,6 +146,36 @@ def _documents(plane: ControlPlane, examples: Path, guest: GuestImage) -> list[d
             each["spec"] = {**each["spec"], "endpoint": plane.cluster_endpoint}
     image = {"kind": "Image", "name": IMAGE, "region": REGION, "spec": guest.spec().model_dump(mode="json")}
     return [*documents, image]
+
+
+def _apply(plane: ControlPlane, client: Client, examples: Path, documents: list[dict[str, Any]]) -> None:
+    """Apply the documents by the playbook that builds a site, or without it where ansible is not installed.
+
+    Raises PermanentError with what the playbook said when it fails.
+    """
+    playbook = examples.parents[1] / "playbooks" / "site.yml"
+    program = Path(sys.executable).with_name("ansible-playbook")
+    if not (playbook.is_file() and program.is_file()):
+        client.apply(documents)
+        return
+    path = plane.lab.settings.state / "site.json"
+    files.write(path, json.dumps(documents))
+    given = {"site": [str(path)], "site_documents": []}
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "RESOURCE_"))}
+    environ |= {"ANSIBLE_CONFIG": str(examples.parents[1] / "ansible.cfg"), "RESOURCE_SERVER": plane.url}
+    environ |= {"RESOURCE_TOKEN_FILE": str(plane.token_file)}
+    command = [str(program), "-i", "localhost,", str(playbook), "-e", json.dumps(given)]
+    done = subprocess.run(
+        command,
+        cwd=playbook.parents[1],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise PermanentError(f"{playbook.name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _let_join(plane: ControlPlane, client: Client, node: Node) -> None:

@@ -15,7 +15,6 @@ Task = dict[str, Any]
 CHANGES: dict[str, dict[str, Any]] = {
     "project": {"description": "one more"},
     "token": {"labels": {"changed": "yes"}},
-    "join_token": {"labels": {"changed": "yes"}},
     "region": {"description": "changed"},
     "region_availability_zone": {"description": "changed"},
     "datacenter": {"location": "changed"},
@@ -32,6 +31,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "network_v4": {"end_address": "172.16.10.251"},
     "global_service": {"domain": "www.example.com"},
     "node": {"labels": {"changed": "yes"}},
+    "join_token": {"labels": {"changed": "yes"}},
     "region_service": {"replicas": 4},
     "volume": {"size_gib": 11},
 }

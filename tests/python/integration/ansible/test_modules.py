@@ -49,6 +49,7 @@ def test_services_and_their_verbs(plays: Plays) -> None:
     below += [task(module, arguments(module), CHANGED) for module in ("resource_flavor", "image")]
     web = {"region": "kanto", "name": "web"}
     forecast = task("region_service", arguments("region_service"), CHANGED, "r.forecast is not defined", **CHECK)
+    template = arguments("region_service")["compute"]
     scale, back = {**web, "replicas": 5}, {**web, "revision": 1}
     verbs = [
         task("region_service_scale", scale, CHANGED, "r.diff.after.replicas != 5", **CHECK),
@@ -57,7 +58,7 @@ def test_services_and_their_verbs(plays: Plays) -> None:
         task("region_service_rollback", back, SAME),
         task("region_service", {**web, "max_revision_history": 3}, CHANGED),
         task("resource_flavor", {**arguments("resource_flavor"), "name": "second"}, CHANGED),
-        task("region_service", {**web, "compute": {"flavor": "second", "image": "guest"}}, CHANGED),
+        task("region_service", {**web, "compute": {**template, "flavor": "second"}}, CHANGED),
         task("region_service_rollback", back, CHANGED, "'compute' not in r.diff.after", **CHECK),
         task("region_service_rollback", back, CHANGED, "r.resource.spec.compute.flavor != 'small'"),
         task("region_service_rollback", back, SAME),
