@@ -52,7 +52,7 @@ class TokenSpec(Spec):
 
     role: TokenRole = field("What the bearer may do.", example="operator", change=Change.REFUSED)
     projects: tuple[Name, ...] = field(
-        "Projects that it is for; empty: all.", example=["default"], default=(), change=Change.REFUSED
+        "Projects that it is for; empty: all.", unordered=True, example=["default"], default=(), change=Change.REFUSED
     )
     expires_at: datetime | None = field(
         "When it ends; none: never.", example="2030-01-01T00:00:00Z", default=None, change=Change.REFUSED

@@ -102,7 +102,11 @@ class ComputeSpec(Spec):
         "Extra disks.", example=[{"name": "data", "size_gib": 10}], default=(), change=Change.RESTART
     )
     ssh_keys: tuple[str, ...] = field(
-        "SSH public keys for the ConfigDrive.", example=["ssh-ed25519 AAAA ops"], default=(), change=Change.RECREATE
+        "SSH public keys for the ConfigDrive.",
+        unordered=True,
+        example=["ssh-ed25519 AAAA ops"],
+        default=(),
+        change=Change.RECREATE,
     )
     user_data: str = field(
         "User data for the ConfigDrive.",

@@ -3,7 +3,7 @@
 Every field of every kind is made with :func:`field`, so that OpenAPI, the CLI's columns, the
 docs pages and the Ansible, Pulumi and Terraform faces are all drawn from the one definition.
 The facts travel as JSON-schema extensions: ``x-unit``, ``x-change``, ``x-secret``,
-``x-server-set`` and ``x-reference``.
+``x-server-set``, ``x-unordered`` and ``x-reference``.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ def field(
     secret: bool = False,
     server_set: bool = False,
     reference: str | None = None,
+    unordered: bool = False,
     **constraints: Any,
 ) -> Any:
     """Describe one field; without ``default`` or ``default_factory`` it is required.
 
     ``reference`` names the kind that the field's value is a name of; the names of its parents are
-    taken from the resource itself (``store.references``). ``constraints`` are pydantic's
+    taken from the resource itself (``store.references``). The members of an ``unordered`` list may come in any
+    order: another one is no change. ``constraints`` are pydantic's
     (``ge``, ``max_length``, ``pattern``, ...).
     """
     extra: dict[str, Any] = {"x-change": change.value}
@@ -56,6 +58,8 @@ def field(
         extra["x-server-set"] = True
     if reference is not None:
         extra["x-reference"] = reference
+    if unordered:
+        extra["x-unordered"] = True
     if default_factory is not None:
         constraints["default_factory"] = default_factory
     elif default is not _MISSING:

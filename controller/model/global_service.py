@@ -40,6 +40,7 @@ class GlobalServiceSpec(Spec):
     all_down: AllDown = field("Answer when no member is healthy.", example="ReturnAll", default=AllDown.RETURN_ALL)
     members: tuple[GlobalServiceMember, ...] = field(
         "RegionServices, one per datacenter.",
+        unordered=True,
         example=[{"region": "kanto", "service": "web"}],
         default=(),
         max_length=256,

@@ -49,7 +49,7 @@ class Listener(Part):
     protocol: Protocol = field("Transport.", example="TCP", default=Protocol.TCP)
     port: int = field("Port of the VIP.", example=443, ge=1, le=65535)
     static_members: tuple[StaticMember, ...] = field(
-        "Members beside the service's Computes.", example=[], default=(), max_length=256
+        "Members beside the service's Computes.", unordered=True, example=[], default=(), max_length=256
     )
     health_monitor: HealthMonitor | None = field(
         "How members are checked.", example={"type": "TCP", "port": 443}, default=None
@@ -68,7 +68,9 @@ class LoadbalancerTemplate(Part):
     provider: Name = field("Provider of kind Loadbalancer.", example="memory-lb", reference="Provider")
     network: Name = field("Network that the VIP comes from.", example="service", change=Change.REFUSED)
     replicas: int = field("Instances of the Loadbalancer.", example=2, default=1, ge=1, le=64)
-    listeners: tuple[Listener, ...] = field("Ports of the VIP.", example=[{"port": 443}], default=(), max_length=256)
+    listeners: tuple[Listener, ...] = field(
+        "Ports of the VIP.", unordered=True, example=[{"port": 443}], default=(), max_length=256
+    )
     member_ha_mode: MemberHaMode = field(
         "How members share the work.", example="ActiveActive", default=MemberHaMode.ACTIVE_ACTIVE
     )

@@ -100,7 +100,7 @@ class NodeSpec(Spec):
         max_length=256,
     )
     providers: tuple[Name, ...] = field(
-        "Providers that the node offers.", example=["libvirt"], default=(), reference="Provider"
+        "Providers that the node offers.", unordered=True, example=["libvirt"], default=(), reference="Provider"
     )
     schedulable: bool = field("False: cordoned, nothing new comes here.", example=True, default=True)
     drain: bool = field("True: everything is to leave (set by DrainNode).", example=False, default=False)

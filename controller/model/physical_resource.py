@@ -103,15 +103,22 @@ class PhysicalResourceSpec(Spec):
     )
     serial: str = field("Serial number.", example="SN0001", default="", max_length=256)
     in_service_since: date | None = field("First day of maintenance (M5).", example="2026-01-01", default=None)
-    ports: tuple[PhysicalPort, ...] = field("Ports.", example=[{"name": "eth0"}], default=(), max_length=1024)
+    ports: tuple[PhysicalPort, ...] = field(
+        "Ports.", unordered=True, example=[{"name": "eth0"}], default=(), max_length=1024
+    )
     network_links: tuple[NetworkLink, ...] = field(
         "Cables, each given once, at the end farther from the internet.",
+        unordered=True,
         example=[{"port": "eth0", "peer": "floor-1-1-1-rack-1-1-rack-leaf-router01"}],
         default=(),
         max_length=1024,
     )
     power_links: tuple[PowerLink, ...] = field(
-        "Power cords.", example=[{"inlet": "psu1", "source": "floor-1-1-1-rack-1-1-pdu-a"}], default=(), max_length=64
+        "Power cords.",
+        unordered=True,
+        example=[{"inlet": "psu1", "source": "floor-1-1-1-rack-1-1-pdu-a"}],
+        default=(),
+        max_length=64,
     )
 
 

@@ -63,7 +63,12 @@ class ComputeTemplate(Part):
         change=Change.RESTART,
     )
     ssh_keys: tuple[str, ...] = field(
-        "SSH public keys.", example=["ssh-ed25519 AAAA ops"], default=(), max_length=256, change=Change.RECREATE
+        "SSH public keys.",
+        unordered=True,
+        example=["ssh-ed25519 AAAA ops"],
+        default=(),
+        max_length=256,
+        change=Change.RECREATE,
     )
     user_data: str = field(
         "User data for the ConfigDrive.",

@@ -65,23 +65,33 @@ _ALIASES = {
 class SchedulePolicy(Part):
     """Filters and rules for choosing a cluster and its nodes."""
 
-    cluster_filters: tuple[Name, ...] = field("Clusters that may be chosen.", example=["tokyo1"], default=())
+    cluster_filters: tuple[Name, ...] = field(
+        "Clusters that may be chosen.", unordered=True, example=["tokyo1"], default=()
+    )
     cluster_label_filters: Labels = field("Labels that the cluster must have.", example={"tier": "gold"}, default={})
     node_filters: tuple[Name, ...] = field(
-        "Nodes that may be chosen.", example=["floor-1-1-1-rack-1-1-server1"], default=()
+        "Nodes that may be chosen.", unordered=True, example=["floor-1-1-1-rack-1-1-server1"], default=()
     )
     node_label_filters: Labels = field("Labels that the node must have.", example={"disk": "ssd"}, default={})
     node_label_soft_anti_affinities: tuple[LabelKey, ...] = field(
-        "Labels over whose values to spread as far as possible.", example=["room"], default=(), max_length=16
+        "Labels over whose values to spread as far as possible.",
+        unordered=True,
+        example=["room"],
+        default=(),
+        max_length=16,
     )
     node_label_soft_affinities: tuple[LabelKey, ...] = field(
-        "Labels in one of whose values to gather as far as possible.", example=["room"], default=(), max_length=16
+        "Labels in one of whose values to gather as far as possible.",
+        unordered=True,
+        example=["room"],
+        default=(),
+        max_length=16,
     )
     node_label_hard_anti_affinities: tuple[LabelKey, ...] = field(
-        "Labels over whose values to spread always.", example=["room"], default=(), max_length=16
+        "Labels over whose values to spread always.", unordered=True, example=["room"], default=(), max_length=16
     )
     node_label_hard_affinities: tuple[LabelKey, ...] = field(
-        "Labels in one of whose values to gather always.", example=["room"], default=(), max_length=16
+        "Labels in one of whose values to gather always.", unordered=True, example=["room"], default=(), max_length=16
     )
     rules: tuple[ScheduleRule, ...] = field(
         "Rules over zones and labels. One over the power axis must be chosen (J3).",

@@ -38,7 +38,7 @@ class FieldChange:
 
 def same(before: AnyResource, after: AnyResource) -> bool:
     """True when nothing that users write differs."""
-    return all(getattr(before, name) == getattr(after, name) for name in USER_WRITTEN)
+    return all(_same(getattr(before, name), getattr(after, name)) for name in USER_WRITTEN)
 
 
 def compare(before: AnyResource, after: AnyResource) -> list[FieldChange]:
@@ -46,7 +46,7 @@ def compare(before: AnyResource, after: AnyResource) -> list[FieldChange]:
     found: list[FieldChange] = []
     for name in USER_WRITTEN:
         old, new = getattr(before, name), getattr(after, name)
-        if old != new:
+        if not _same(old, new):
             info = type(after).model_fields[name]
             found.extend(_differences(name, old, new, _declared(info), secret=False))
     return found
@@ -64,11 +64,28 @@ def created(after: AnyResource) -> list[FieldChange]:
     return found
 
 
+def _same(old: Any, new: Any, *, unordered: bool = False) -> bool:
+    """Whether two values ask for the same: the order of lists that have none does not count, at any depth."""
+    if old == new:
+        return True
+    if isinstance(old, BaseModel) and type(old) is type(new):
+        return all(
+            _same(getattr(old, name), getattr(new, name), unordered=_unordered(info))
+            for name, info in type(old).model_fields.items()
+        )
+    if isinstance(old, tuple) and isinstance(new, tuple) and len(old) == len(new):
+        pairs = (
+            zip(sorted(old, key=repr), sorted(new, key=repr), strict=True) if unordered else zip(old, new, strict=True)
+        )
+        return all(_same(before, after) for before, after in pairs)
+    return False
+
+
 def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool) -> Iterator[FieldChange]:
     if isinstance(old, BaseModel) and type(old) is type(new):
         for name, info in type(old).model_fields.items():
             before, after = getattr(old, name), getattr(new, name)
-            if before != after:
+            if not _same(before, after, unordered=_unordered(info)):
                 hidden = secret or _secret(info)
                 yield from _differences(
                     f"{path}.{name}", before, after, max(change, _declared(info), key=_STRENGTH.index), secret=hidden
@@ -77,7 +94,7 @@ def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool)
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else None
             after = new[index] if index < len(new) else None
-            if before != after:
+            if not _same(before, after):
                 yield from _differences(f"{path}[{index}]", before, after, change, secret=secret)
     elif isinstance(old, dict) and isinstance(new, dict):
         for name in sorted({*old, *new}):
@@ -89,6 +106,10 @@ def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool)
 
 def _declared(info: FieldInfo) -> Change:
     return Change(facts(info).get("x-change", Change.LIVE))
+
+
+def _unordered(info: FieldInfo) -> bool:
+    return bool(facts(info).get("x-unordered"))
 
 
 def _secret(info: FieldInfo) -> bool:

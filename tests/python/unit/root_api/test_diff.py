@@ -32,6 +32,27 @@ def test_a_field_deep_inside() -> None:
     ]
 
 
+def test_order_of_a_list_that_has_none_is_no_change() -> None:
+    links = [{"inlet": "psu1", "source": "pdu-a"}, {"inlet": "psu2", "source": "pdu-b"}]
+
+    def server(*power: dict[str, str]) -> Any:
+        example = registry.get("PhysicalResource").example
+        return document.parse({**example, "spec": {**example["spec"], "power_links": list(power)}})
+
+    assert diff.same(server(*links), server(*reversed(links)))
+    assert diff.compare(server(*links), server(*reversed(links))) == []
+    assert not diff.same(server(*links), server(links[0], links[0]))
+    assert diff.compare(server(*links), server(links[1])) != []
+
+
+def test_order_of_networks_is_a_change() -> None:
+    def networks(*names: str) -> Any:
+        compute = {**EXAMPLE["spec"]["compute"], "network_policy": {"static_networks": list(names)}}
+        return document.parse({**EXAMPLE, "spec": {**EXAMPLE["spec"], "compute": compute}})
+
+    assert not diff.same(networks("a", "b"), networks("b", "a"))
+
+
 def test_lists_are_compared_by_place() -> None:
     def change(after: dict[str, Any]) -> None:
         after["spec"]["compute"]["disks"] = [{"name": "data", "size_gib": 10}]
