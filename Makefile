@@ -17,7 +17,7 @@ SHARED := -n 2 --dist loadfile $(addprefix --ignore=,$(ALONE))
 # No test chosen by ARGS in one of the two halves is no failure.
 CHOSEN = || { code=$$?; [ $$code = 5 ] && [ -n "$(ARGS)" ]; }
 
-.PHONY: help setup up down test test-all lint format bench rows docs lock clean
+.PHONY: help setup up down test test-all lint collection format bench rows docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +31,11 @@ up: setup ## start the control plane and a lab of four nodes, with example VMs
 down: ## stop it all and leave nothing behind
 	@if [ -x $(BIN)/resourcectl ]; then $(BIN)/resourcectl down; fi
 
-test: setup lint ## all checks and tests
+test: setup lint collection ## all checks and tests
 	@$(PYTEST) -m "not slow" $(SHARED) $(ARGS) $(CHOSEN)
 	@$(PYTEST) -m "not slow" $(ALONE) $(ARGS) $(CHOSEN)
 
-test-all: setup lint ## the tests that take long as well, and 20,000 requests made from the OpenAPI document
+test-all: setup lint collection ## the tests that take long as well, and 20,000 requests made from the OpenAPI document
 	@RESOURCE_SCHEMATHESIS_EXAMPLES=92 RESOURCE_SCHEMATHESIS_LEAST=20000 \
 	  $(PYTEST) --timeout 3600 $(SHARED) $(ARGS) $(CHOSEN)
 	@$(PYTEST) --timeout 3600 $(ALONE) $(ARGS) $(CHOSEN)
@@ -45,6 +45,9 @@ lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+collection: setup ## checks of the Ansible collection, built and installed as users get it
+	@scripts/collection-checks.sh $(CHECKS)
 
 format: setup ## put the code into shape
 	@$(BIN)/ruff check --fix .

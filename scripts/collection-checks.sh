@@ -63,7 +63,7 @@ if tar -tzf "$artifact" | grep -E '^(collections|controller|tests/python|\.venv)
   say "the artifact holds what is not the collection's"
   exit 1
 fi
-quietly ansible-galaxy collection install --offline -p "$work/installed" "$artifact"
+ANSIBLE_COLLECTIONS_PATH=$work/installed quietly ansible-galaxy collection install --offline --force -p "$work/installed" "$artifact"
 installed=$work/installed/ansible_collections/resource/infra
 
 case ${1:-all} in

@@ -170,7 +170,7 @@ def _apply() -> dict[str, Any]:
                 "sample": {"create": 2, "unchanged": 40},
             },
             "results": {
-                "description": "What became of each document. A new token's RV(results[].secret) is told only once.",
+                "description": "What became of each document. The secret of a new token is among it, this once.",
                 "returned": "success",
                 "type": "list",
                 "elements": "dict",

@@ -86,7 +86,7 @@ counts:
     create: 2
     unchanged: 40
 results:
-  description: What became of each document. A new token's RV(results[].secret) is told only once.
+  description: What became of each document. The secret of a new token is among it, this once.
   returned: success
   type: list
   elements: dict

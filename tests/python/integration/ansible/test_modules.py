@@ -138,6 +138,24 @@ def test_apply_of_many_documents_and_purge(plays: Plays) -> None:
     )
 
 
+@pytest.mark.design("N1")
+def test_order_of_lists_is_no_change(plays: Plays) -> None:
+    links = [{"inlet": "psu1", "source": "pdu-a"}, {"inlet": "psu2", "source": "pdu-b"}]
+    named = {"datacenter": "tokyo", "name": "server1", "role": "Server"}
+    document = {"kind": "PhysicalResource", "name": "server1", "datacenter": "tokyo"}
+    reversed_links = {**document, "spec": {"role": "Server", "power_links": links[::-1]}}
+    plays.ok(
+        [
+            task("apply", {"documents": SITE[:1]}, CHANGED),
+            *(task("physical_resource", {**named, "name": pdu, "role": "Pdu"}, CHANGED) for pdu in ("pdu-a", "pdu-b")),
+            task("physical_resource", {**named, "power_links": links}, CHANGED),
+            task("physical_resource", {**named, "power_links": links[::-1]}, SAME, **CHECK),
+            task("physical_resource", {**named, "power_links": links[::-1]}, SAME),
+            task("apply", {"documents": [reversed_links]}, SAME),
+        ]
+    )
+
+
 @pytest.mark.design("N7")
 def test_the_whole_site_is_built_from_nothing(plays: Plays) -> None:
     playbook = ROOT / "playbooks" / "site.yml"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
+import typing as t
 
 import pytest
 from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, Unreachable
@@ -27,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers from the table; ``/lines`` is a stream that says which token came."""
 
     protocol_version = "HTTP/1.1"
-    connections: set = set()
+    connections: t.ClassVar[set] = set()
 
     def do_GET(self):
         self.connections.add(self.client_address)

@@ -1,0 +1,1 @@
+"""What both HTTP clients promise: ``controller.client`` and the collection's."""
