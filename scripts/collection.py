@@ -60,7 +60,7 @@ def files() -> dict[str, str]:
     every = modules()
     texts = {f"plugins/modules/{name}.py": _module(name, entry) for name, entry in every.items()}
     entries = {name: entry["table"] for name, entry in every.items()}
-    lines = "".join(f"    {name!r}: r'''{json.dumps(entry)}''',\n" for name, entry in entries.items())
+    lines = "".join(_line(name, entry) for name, entry in entries.items())
     texts["plugins/module_utils/kinds.py"] = f"{_HEADER}{_MADE}{_TABLE.replace('LINES', lines)}"
     # The action has a module of its own name, which needs no routing.
     routed = {name: {"action_plugin": "resource.infra.apply"} for name in sorted(every) if name != "apply"}
@@ -199,6 +199,12 @@ def _module(name: str, entry: Mapping[str, Any]) -> str:
         f'\nfrom __future__ import annotations\n\nDOCUMENTATION = r"""\n---\n{_yaml(documentation)}"""\n'
         f'\nEXAMPLES = r"""\n---\n{_yaml(entry["examples"])}"""\n\nRETURN = r"""\n---\n{_yaml(entry["returns"])}"""\n'
     )
+
+
+def _line(name: str, entry: Mapping[str, Any]) -> str:
+    text = json.dumps(entry)
+    parts = "".join(f"        {text[start : start + 100]!r}\n" for start in range(0, len(text), 100))
+    return f"    {name!r}: (\n{parts}    ),\n"
 
 
 class _Indented(yaml.SafeDumper):
