@@ -10,6 +10,7 @@ root=$PWD
 bin=$root/.venv/bin
 export PATH="$bin:$PATH" ANSIBLE_CONFIG=$root/ansible.cfg PIP_DISABLE_PIP_VERSION_CHECK=1
 unset RESOURCE_SERVER RESOURCE_TOKEN RESOURCE_TOKEN_FILE
+python=$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 caches=${XDG_CACHE_HOME:-$HOME/.cache}/resource-service
 
 say() { printf '%s\n' "collection: $*" >&2; }
@@ -76,8 +77,8 @@ case ${1:-all} in
   all | sanity)
     say "ansible-test sanity and units"
     pip_stand_in
-    (cd "$installed" && quietly ansible-test sanity --venv --python 3.11)
-    (cd "$installed" && quietly ansible-test units --venv --python 3.11)
+    (cd "$installed" && quietly ansible-test sanity --venv --python "$python")
+    (cd "$installed" && quietly ansible-test units --venv --python "$python")
     ;;&
   all | importer)
     say "galaxy-importer"
