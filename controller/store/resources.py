@@ -152,6 +152,37 @@ def texts(tx: Transaction, kind: str, fields: Sequence[str], *, given: str) -> l
     return [tuple(row) for row in tx.connection.execute(statement)]
 
 
+def raw_pages(
+    tx: Transaction,
+    kind: str,
+    *,
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+    size: int,
+) -> Iterator[list[str]]:
+    """The stored JSON of all that match, ordered by path, ``size`` at a time: for very many that need no model."""
+    wanted = _conditions(tx, kind, (), project, labels, fields)
+    statement = select(resource.c.path, resource.c.document).order_by(resource.c.path).limit(size)
+    after = ""
+    while rows := tx.connection.execute(statement.where(*wanted, resource.c.path > after)).all():
+        yield [row.document for row in rows]
+        if len(rows) < size:
+            return
+        after = rows[-1].path
+
+
+def raw_many(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
+    """The stored JSON of those of the keys that exist."""
+    found: dict[Key, str] = {}
+    for kind, by_path in _by_kind(keys).items():
+        statement = select(resource.c.path, resource.c.document).where(
+            resource.c.kind == kind, among(tx, resource.c.path, list(by_path))
+        )
+        found |= {by_path[row.path]: row.document for row in tx.connection.execute(statement)}
+    return found
+
+
 def count(
     tx: Transaction,
     kind: str,

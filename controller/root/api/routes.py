@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller.model import registry
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, capacity, crud, impact, moves, watch
+from controller.root.api import actions, batch, capacity, crud, impact, moves, topology, watch
 from controller.root.api import query as q
 from controller.root.api.operation import Access, Operation
 
@@ -79,6 +79,7 @@ def _general() -> Iterator[Operation]:
         description="NDJSON, one change a line, until the caller hangs up.",
         streaming=True,
     )
+    yield from topology.operations()
 
 
 def _of_kind(kind: Kind) -> Iterator[Operation]:

@@ -28,6 +28,7 @@ ANSWERS: Mapping[int, str] = {
     201: "Created.",
     202: "Accepted: a controller does the rest, `status` tells how far it is.",
     204: "Gone.",
+    304: "Nothing of it has changed since.",
 }
 PROBLEMS: Mapping[int, ResourceError] = {
     401: Unauthenticated("a token is needed: Authorization: Bearer <token>"),
@@ -250,5 +251,22 @@ FIXED: Mapping[str, Any] = {
         },
         "required": ["verb"],
         "additionalProperties": False,
+    },
+    "TopologyLine": {
+        "type": "object",
+        "description": "One line: the head, a narrowed resource (see its kind), or the end.",
+        "properties": {
+            "topology": {"const": 1, "description": "Of the head: the format."},
+            "resource_version": _VERSION,
+            "tag": {**_TEXT, "description": "Of the head: the ETag."},
+            "kinds": {"type": "array", "items": _TEXT},
+            "kind": _TEXT,
+            "name": _TEXT,
+            "spec": {"type": "object"},
+            "observed": {"type": "object", "description": "Of a Node also `free`: what is left of its capacity."},
+            "physical": {"type": ["object", "null"], "description": "Of a Node: the spec of its physical resource."},
+            "end": {"const": True, "description": "Of the last line: all was told."},
+            "counts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+        },
     },
 }

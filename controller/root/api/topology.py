@@ -1,0 +1,227 @@
+"""GET /v1/topology: what an inventory needs of a whole site, as NDJSON, as of one version.
+
+The first line is the head ``{topology, resource_version, tag, kinds}``, then each resource is a line, parents
+before children and ordered by path inside a kind, and the last line is ``{end, counts}``: a reader that
+has not seen it has not seen all. Resources are narrowed to what tells where a thing is, how it is
+reached and what room it has; scripts and keys of machines are never among it.
+
+All is read in one transaction, page by page, into a temporary file, and sent from there: memory stays
+flat, a slow caller holds no transaction open, and a database that is away is told by the status.
+
+``tag`` is the ETag too. With If-None-Match the answer is 304 as long as none of these kinds has
+changed since, for a caller who may see the same; changes of other kinds do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from starlette.responses import Response, StreamingResponse
+
+from controller.errors import VersionsGone
+from controller.model import registry
+from controller.root.api import access, topology_lines
+from controller.root.api import query as q
+from controller.root.api.operation import Access, Call, Operation, bad
+from controller.root.api.query import Parameter
+from controller.root.api.watch import MEDIA_TYPE
+from controller.store import changes, selectors
+from controller.store.database import Transaction
+from controller.store.selectors import LabelFilter
+
+FORMAT = 1
+"""Grows when a reader of the format before could not read it rightly."""
+HOSTS = ("Node", "Compute", "PhysicalResource")
+"""What filters without a kind before them are for."""
+_IN_MEMORY = 1 << 20
+_PIECE = 1 << 16
+_KIND = r"([A-Z][A-Za-z0-9]*:)?"
+
+KINDS = Parameter(
+    "kinds",
+    "Kinds that are told, separated by commas; none: all that a topology has.",
+    {"type": "string", "minLength": 1, "maxLength": 400},
+    example="Node,Rack",
+)
+PROJECT = Parameter(
+    "project", "Only Computes of the project; none: of every project that the token may read.", q.NAME_SCHEMA
+)
+LABEL = Parameter(
+    "label",
+    "Only what has the label, as in lists. With `Kind:` before it for that kind, else for nodes, Computes and physical "
+    "resources; several: all must hold.",
+    {"type": "string", "minLength": 1, "maxLength": 200},
+    repeated=True,
+    example="Node:env=lab",
+)
+FIELD = Parameter(
+    "field",
+    "Only what has the value, as in lists; with `Kind:` before it for that kind, as with `label`.",
+    {"type": "string", "pattern": rf"^{_KIND}[a-z_][a-z0-9_.]*=", "maxLength": 400},
+    repeated=True,
+    example="Node:observed.zones.rack=floor-1-1-1-rack-1-1",
+)
+
+
+def operations() -> Iterator[Operation]:
+    """The one operation."""
+    yield Operation(
+        "GetTopology",
+        "GET",
+        "/v1/topology",
+        "Tell the topology of the site, for inventories",
+        topology,
+        Access.READ,
+        {200: "TopologyLine", 304: ""},
+        (401, 403, 422),
+        (KINDS, PROJECT, LABEL, FIELD),
+        tag="Many",
+        description="NDJSON as of one version: a head, one narrowed resource a line, an end with counts. "
+        "If-None-Match with the ETag answers 304 when nothing of it has changed.",
+        streaming=True,
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one caller asks for, and may see."""
+
+    kinds: tuple[str, ...]
+    projects: tuple[str, ...] | None
+    """Projects of Computes; None: all."""
+    labels: Sequence[tuple[str, LabelFilter]]
+    """Kind and filter."""
+    fields: Sequence[tuple[str, str, str]]
+    """Kind, path and value."""
+
+    @property
+    def digest(self) -> str:
+        """Differs where the answer to another request may differ."""
+        return hashlib.sha256(repr((FORMAT, self)).encode()).hexdigest()[:16]
+
+    @property
+    def depends(self) -> tuple[str, ...]:
+        """Kinds whose changes may change the answer: a node's line has its machine in it."""
+        more = ("PhysicalResource",) if "Node" in self.kinds and "PhysicalResource" not in self.kinds else ()
+        return (*self.kinds, *more)
+
+
+async def topology(call: Call) -> Response:
+    """The snapshot, or 304."""
+    asked = _asked(call)
+    known = _known_version(call.request.headers.get("if-none-match"), asked.digest)
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-")  # noqa: SIM115  (closed by whoever sends it)
+
+    def work(tx: Transaction) -> str:
+        spool.seek(0)
+        spool.truncate()
+        if known is not None and _unchanged(tx, known, asked.depends):
+            return ""
+        version = changes.head(tx)
+        tag = f"{version}-{asked.digest}"
+        _write(tx, asked, spool, version, tag)
+        return tag
+
+    try:
+        tag = await call.services.db.aread(work)
+    except BaseException:
+        spool.close()
+        raise
+    if not tag:
+        spool.close()
+        return Response(status_code=304, headers={"ETag": f'"{known}-{asked.digest}"', **_HEADERS})
+    length = spool.tell()
+    spool.seek(0)
+    headers = {"ETag": f'"{tag}"', "Content-Length": str(length), **_HEADERS}
+    return StreamingResponse(_pieces(spool), media_type=MEDIA_TYPE, headers=headers)
+
+
+_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+async def _pieces(spool: IO[bytes]) -> AsyncIterator[bytes]:
+    with spool:
+        while piece := spool.read(_PIECE):
+            yield piece
+
+
+def _write(tx: Transaction, asked: Asked, out: IO[bytes], version: int, tag: str) -> None:
+    head = {"topology": FORMAT, "resource_version": version, "tag": tag, "kinds": list(asked.kinds)}
+    out.write(json.dumps(head).encode() + b"\n")
+    counts = dict.fromkeys(asked.kinds, 0)
+    for kind in asked.kinds:
+        for line in topology_lines.of_kind(
+            tx,
+            kind,
+            projects=asked.projects if registry.get(kind).per_project else None,
+            labels=[each for name, each in asked.labels if name == kind],
+            fields={path: value for name, path, value in asked.fields if name == kind},
+        ):
+            out.write(line)
+            counts[kind] += 1
+    out.write(json.dumps({"end": True, "counts": counts}).encode() + b"\n")
+
+
+def _unchanged(tx: Transaction, version: int, kinds: Sequence[str]) -> bool:
+    try:
+        return not changes.since(tx, version, 1, kinds)
+    except VersionsGone:
+        return False
+
+
+def _known_version(header: str | None, digest: str) -> int | None:
+    """The version of an answer that the caller has, if it was to the same question."""
+    found = re.search(rf'"([0-9]{{1,18}})-{digest}"', header or "")
+    return int(found[1]) if found else None
+
+
+def _asked(call: Call) -> Asked:
+    kinds = _kinds(call)
+    project = call.query.name(PROJECT)
+    if project is not None:
+        access.check_read(call.token, registry.get("Compute"), project)
+    projects = (project,) if project is not None else tuple(sorted(call.token.spec.projects)) or None
+    labels = [
+        (kind, found)
+        for text in call.query.texts(LABEL)
+        for given, rest in [_split(text, kinds, "query.label")]
+        for found in selectors.parse_labels(rest)
+        for kind in given
+    ]
+    fields: dict[tuple[str, str], str] = {}
+    for text in call.query.texts(FIELD):
+        given, rest = _split(text, kinds, "query.field")
+        path, separator, value = rest.partition("=")
+        if not separator or not path:
+            raise bad("query.field", f"{text[:100]!r} must be path=value")
+        for kind in given:
+            if fields.setdefault((kind, path), value) != value:
+                raise bad("query.field", f"{kind}: {path} cannot be both {fields[kind, path]!r} and {value!r}"[:300])
+    return Asked(kinds, projects, labels, [(kind, path, value) for (kind, path), value in fields.items()])
+
+
+def _kinds(call: Call) -> tuple[str, ...]:
+    """In the order of the registry, so that parents come first."""
+    text = call.query.text(KINDS)
+    if text is None:
+        return topology_lines.KINDS
+    words = set(text.split(","))
+    if unknown := sorted(words - set(topology_lines.KINDS)):
+        raise bad("query.kinds", f"no {unknown[0]!r} here; there are {', '.join(topology_lines.KINDS)}")
+    return tuple(kind for kind in topology_lines.KINDS if kind in words)
+
+
+def _split(text: str, kinds: Sequence[str], where: str) -> tuple[Sequence[str], str]:
+    """The kinds that a filter is for, and the filter."""
+    found = re.match(r"([A-Za-z0-9]+):", text)
+    if found is None:
+        return [kind for kind in HOSTS if kind in kinds], text
+    if found[1] not in kinds:
+        raise bad(where, f"{text[:100]!r}: {found[1]} is not among the kinds asked for")
+    return [found[1]], text[found.end() :]
