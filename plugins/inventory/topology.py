@@ -1,0 +1,297 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts and groups from the topology of the Resource Service."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: topology
+short_description: Nodes, virtual machines and equipment of the Resource Service as hosts
+author:
+  - Resource Service (@resource)
+version_added: 0.1.0
+description:
+  - Asks the API for one consistent snapshot of its topology, and makes hosts and groups of it.
+  - A node is C(NODE.CLUSTER), a Compute (virtual machine) is its own host name C(SERVICE-INDEX.PROJECT.REGION),
+    a physical resource is C(NAME.DATACENTER). The machine of a node that is in the inventory is that node, and
+    no host of its own.
+  - Groups are C(region_*) above C(cluster_*), C(availability_zone_*) and, below clusters, C(network_zone_*) and
+    C(node_zone_*);
+    C(datacenter_*) above C(floor_*) above C(rack_*), and above the failure domains C(power_*) and C(network_*);
+    C(project_*) above C(service_*); C(provider_*), C(role_*), C(status_*), C(state_*), C(cordoned);
+    C(nodes), C(computes) and C(physical_resources). A host is in the deepest of them.
+  - Names of groups have everything but letters, digits and C(_) turned into C(_), with the parents' names before,
+    as in C(rack_tokyo_floor_1_1_1_rack_1_1). Two sources for one name are an error that names both.
+  - Variables are C(ansible_host) (the first address), C(resource_kind), C(resource_name), C(resource_labels),
+    C(resource_status),
+    C(resource_state), C(resource_cluster), C(resource_datacenter), C(resource_floor), C(resource_rack),
+    C(resource_rack_position),
+    C(resource_role), C(resource_model), C(resource_serial), C(resource_addresses), C(resource_power_links)
+    (inlet to source),
+    C(resource_network_links) (port to peer), C(resource_power_domain), C(resource_network_domain),
+    C(resource_network_zone),
+    C(resource_node_zone), C(resource_availability_zone), C(resource_providers), C(resource_cordoned),
+    C(resource_draining),
+    C(resource_capacity), C(resource_free); of Computes also C(resource_project), C(resource_service),
+    C(resource_index) and C(resource_node).
+  - What is empty or false is not set, so write C(resource_rack | default('')) where it may be so.
+  - Text of the API is data and is never templated.
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+options:
+  plugin:
+    description: Always C(resource.infra.topology).
+    type: str
+    required: true
+    choices: [resource.infra.topology, topology]
+  api_url:
+    description: Address of the API, C(https://host:port) or C(unix:/path).
+    type: str
+    required: true
+    env:
+      - name: RESOURCE_SERVER
+  api_token:
+    description: Token of the API. May be a template, such as a lookup in a vault.
+    type: str
+    env:
+      - name: RESOURCE_TOKEN
+  api_token_file:
+    description: File that holds the token, when O(api_token) is not given.
+    type: path
+    env:
+      - name: RESOURCE_TOKEN_FILE
+  api_timeout:
+    description: Seconds that the API may take for each step of an answer.
+    type: float
+    default: 60
+    env:
+      - name: RESOURCE_TIMEOUT
+  validate_certs:
+    description: Whether the API's certificate is checked.
+    type: bool
+    default: true
+    env:
+      - name: RESOURCE_VALIDATE_CERTS
+  ca_cert:
+    description: PEM file of the authority that signed the API's certificate.
+    type: path
+    env:
+      - name: RESOURCE_CA
+  hosts:
+    description: What becomes a host.
+    type: list
+    elements: str
+    choices: [nodes, computes, physical_resources]
+    default: [nodes, computes]
+  project:
+    description: Only Computes of this project. Without it, of every project that the token may read.
+    type: str
+  labels:
+    description:
+      - Label filters, done by the API. All must hold.
+      - V(key=value), V(key!=value), V(key), V(!key); with V(Node:), V(Compute:) or another kind before it for
+        that kind only.
+    type: list
+    elements: str
+    default: []
+  fields:
+    description:
+      - Field filters, done by the API. All must hold.
+      - V(state=Up); with a kind before it for that kind only, as in V(Node:spec.node_availability_zone=row-1).
+    type: list
+    elements: str
+    default: []
+  node_names:
+    description:
+      - V(qualified) names a node with its cluster, V(short) without.
+      - Nodes of two clusters may have one short name, which is an error then.
+    type: str
+    choices: [qualified, short]
+    default: qualified
+  cache:
+    description:
+      - Keep what was made of the API's answer in a file of the user, and use it while it is fresh.
+      - C(--flush-cache) asks anew. Address, token and filters each make a cache of their own.
+    type: bool
+    default: false
+    env:
+      - name: ANSIBLE_INVENTORY_CACHE
+    ini:
+      - section: inventory
+        key: cache
+  cache_timeout:
+    description: Seconds for which a cache is fresh; 0 is for ever.
+    type: int
+    default: 3600
+    env:
+      - name: ANSIBLE_INVENTORY_CACHE_TIMEOUT
+    ini:
+      - section: inventory
+        key: cache_timeout
+  cache_connection:
+    description: Folder of the cache. Without it, C(resource.infra/inventory) in the user's cache folder.
+    type: path
+    env:
+      - name: ANSIBLE_INVENTORY_CACHE_CONNECTION
+    ini:
+      - section: inventory
+        key: cache_connection
+"""
+
+EXAMPLES = r"""
+# topology.yml; RESOURCE_SERVER and RESOURCE_TOKEN say where the API is
+plugin: resource.infra.topology
+
+---
+# only nodes of one zone that are up, with routers and power units, and groups of one's own
+plugin: resource.infra.topology
+api_url: https://api.example.com:7440
+api_token_file: /etc/resource-service/token
+hosts: [nodes, physical_resources]
+fields:
+  - Node:state=Up
+  - Node:spec.node_availability_zone=row-1
+labels:
+  - Node:env=lab
+strict: true
+compose:
+  ansible_user: "'ops'"
+groups:
+  roomy: ((resource_free | default({})).memory_mib | default(0)) > 65536
+keyed_groups:
+  - key: resource_model
+    prefix: model
+cache: true
+cache_timeout: 600
+"""
+
+import os
+import time
+import typing as t
+from pathlib import Path
+
+from ansible import constants as C
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
+from ansible_collections.resource.infra.plugins.module_utils import topology, topology_cache
+from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, ClientError
+
+HINTS = {
+    401: "check api_token, RESOURCE_TOKEN or api_token_file",
+    404: "the API does not tell topologies: it is older than this collection",
+}
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable):
+    """The plugin; ``parse`` is all that Ansible calls."""
+
+    NAME = "resource.infra.topology"
+
+    def verify_file(self, path: str) -> bool:
+        """Any YAML file: the ``plugin`` key tells whether it is ours."""
+        return bool(super().verify_file(path)) and path.endswith((".yml", ".yaml"))
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Fill the inventory; raises AnsibleParserError with one line that says what to do."""
+        super().parse(inventory, loader, path, cache)
+        self._read_options(path)
+        try:
+            content = self._content(use_cache=cache)
+        except (topology.TopologyError, ClientError, OSError) as error:
+            raise AnsibleParserError(f"{path}: {self._told(error)}") from None
+        self._fill(content)
+
+    def _read_options(self, path: str) -> None:
+        """As the base class does, but without making a cache plugin, for the cache is our own."""
+        config = self.loader.load_from_file(path, cache="none", trusted_as_template=True)
+        if not isinstance(config, dict) or config.get("plugin") not in ("resource.infra.topology", "topology"):
+            raise AnsibleParserError(f"{path} is no inventory of resource.infra.topology")
+        unknown = sorted(set(map(str, config)) - set(self._option_names()))
+        if unknown:
+            known = ", ".join(self._option_names())
+            raise AnsibleParserError(f"{path}: {unknown[0]}: unknown option; there are {known}")
+        self.set_options(direct=config, var_options=self._vars)
+
+    def _option_names(self) -> t.List[str]:
+        """Names of the options, those of the doc fragments too."""
+        return sorted(C.config.get_configuration_definitions("inventory", self._load_name))
+
+    def _content(self, use_cache: bool) -> t.Mapping[str, t.Any]:
+        url, token = self._templated("api_url"), self._token()
+        kinds = [topology.KINDS[word] for word in dict.fromkeys(self.get_option("hosts"))]
+        query = [("kinds", ",".join([*topology.PLACES, *kinds]))]
+        if self.get_option("project"):
+            query.append(("project", str(self.get_option("project"))))
+        query += [("label", str(one)) for one in self.get_option("labels")]
+        query += [("field", str(one)) for one in self.get_option("fields")]
+        short = self.get_option("node_names") == "short"
+        if not self.get_option("cache"):
+            return self._asked(url, token, query, short)
+        folder = self.get_option("cache_connection") or topology_cache.default_folder(os.environ)
+        key = topology_cache.key_of(topology.FORMAT, url, token, query, short)
+        timeout = self.get_option("cache_timeout")
+        found = topology_cache.load(folder, key, timeout, time.time()) if use_cache else None
+        if found is None:
+            found = self._asked(url, token, query, short)
+            try:
+                topology_cache.store(folder, key, found, time.time())
+            except OSError as error:
+                self.display.warning(f"the inventory's cache cannot be written: {error}")
+        return found
+
+    def _asked(self, url: str, token: str, query: t.Sequence[t.Tuple[str, str]], short: bool) -> t.Dict[str, t.Any]:
+        client = Client(
+            url,
+            token,
+            timeout=self.get_option("api_timeout"),
+            validate_certs=self.get_option("validate_certs"),
+            ca_cert=self.get_option("ca_cert"),
+        )
+        whole = topology.read(client.stream("/v1/topology", query=query), short)
+        return {"hosts": whole.hosts, "groups": whole.groups}
+
+    def _fill(self, content: t.Mapping[str, t.Any]) -> None:
+        inventory = self.inventory
+        for name in content["groups"]:
+            inventory.add_group(name)
+        for name, group in content["groups"].items():
+            for child in group["children"]:
+                inventory.add_child(name, child)
+        for name, variables in content["hosts"].items():
+            inventory.add_host(name)
+            inventory.get_host(name).vars.update(variables)
+        for name, group in content["groups"].items():
+            members = inventory.groups[name]
+            for host in group["hosts"]:
+                members.add_host(inventory.hosts[host])
+        self._construct(content["hosts"])
+
+    def _construct(self, hosts: t.Iterable[str]) -> None:
+        compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
+        if not (compose or groups or keyed):
+            return
+        strict = self.get_option("strict")
+        for name in hosts:
+            host = self.inventory.get_host(name)
+            self._set_composite_vars(compose, host.get_vars(), name, strict)
+            variables = host.get_vars()
+            self._add_host_to_composed_groups(groups, variables, name, strict, fetch_hostvars=False)
+            self._add_host_to_keyed_groups(keyed, variables, name, strict, fetch_hostvars=False)
+
+    def _templated(self, option: str) -> str:
+        value = self.get_option(option)
+        return str(self.templar.template(value)) if value else ""
+
+    def _token(self) -> str:
+        token = self._templated("api_token").strip()
+        path = self.get_option("api_token_file")
+        if not token and path:
+            token = Path(path).read_text(encoding="utf-8").strip()
+        if not token:
+            raise topology.TopologyError("no token: give api_token or api_token_file, or set RESOURCE_TOKEN")
+        return token
+
+    def _told(self, error: Exception) -> str:
+        hint = HINTS.get(error.status) if isinstance(error, ApiError) else None
+        return f"{error} ({hint})" if hint else str(error)

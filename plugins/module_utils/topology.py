@@ -1,0 +1,338 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the lines of a topology to hosts and groups, in plain JSON types. Pure: no network, no files, no Ansible.
+
+Places and zones come before what is in them (the API promises it), so one pass is enough. A host is put into
+its deepest groups only. The outcome of one site is the same from run to run, in order too.
+
+A group's name has one source: where two things would make the same name after everything but letters, digits
+and ``_`` became ``_``, that is an error which names both, and so it is with hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+FORMAT = 1
+"""The format of the API's answer that is understood here."""
+KINDS = {"nodes": "Node", "computes": "Compute", "physical_resources": "PhysicalResource"}
+"""What can be hosts, by the word of the option and by kind."""
+PLACES = (
+    "Region",
+    "RegionAvailabilityZone",
+    "Datacenter",
+    "Floor",
+    "Rack",
+    "Cluster",
+    "NetworkAvailabilityZone",
+    "NodeAvailabilityZone",
+)
+Variables = t.Dict[str, t.Any]
+Groups = t.Dict[str, t.Dict[str, t.List[str]]]
+
+_NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
+
+
+class TopologyError(Exception):
+    """Raised for an answer that is not understood, and for names that collide."""
+
+
+class Inventory:
+    """``hosts`` by name with their variables; ``groups`` by name with ``children`` and ``hosts``."""
+
+    def __init__(self, short_node_names: bool = False) -> None:
+        self.hosts: t.Dict[str, Variables] = {}
+        self.groups: Groups = {}
+        self._short = short_node_names
+        self._names: t.Dict[t.Tuple[str, ...], str] = {}
+        self._group_sources: t.Dict[str, t.Tuple[str, ...]] = {}
+        self._host_sources: t.Dict[str, str] = {}
+        self._clusters: t.Dict[str, t.Tuple[str, str]] = {}
+        self._racks: t.Dict[t.Tuple[str, str], str] = {}
+        self._node_hosts: t.Dict[t.Tuple[str, str], str] = {}
+        self._machines: t.Set[t.Tuple[str, str]] = set()
+
+    def add(self, line: t.Mapping[str, t.Any]) -> None:
+        """Take one resource in; a kind that is not known is passed over."""
+        handler = _HANDLERS.get(line["kind"])
+        if handler is not None:
+            handler(self, line)
+
+    def check_names(self) -> None:
+        """Raise TopologyError when a host and a group have one name: patterns could not tell them apart."""
+        for name in self.hosts:
+            if name in self.groups:
+                host, group = self._host_sources[name], _told(self._group_sources[name])
+                raise TopologyError(f"{host} and {group} are both {name!r}: a host and a group")
+
+    def _group(self, *source: str, parent: t.Optional[str] = None) -> str:
+        """The name of the group of that source (``rack``, ``tokyo``, ``rack-1``), made when it is new."""
+        name = self._names.get(source)
+        if name is None:
+            name = _NOT_IN_GROUPS.sub("_", "_".join(source))
+            other = self._group_sources.setdefault(name, source)
+            if other != source:
+                raise TopologyError(f"{_told(other)} and {_told(source)} are both group {name!r}: rename one of them")
+            self._names[source] = name
+            self.groups[name] = {"children": [], "hosts": []}
+            if parent is not None:
+                self.groups[parent]["children"].append(name)
+        return name
+
+    def _host(self, name: str, source: str, groups: t.Iterable[str], variables: Variables) -> None:
+        other = self._host_sources.setdefault(name, source)
+        if other != source:
+            raise TopologyError(f"{other} and {source} are both host {name!r}: rename one of them")
+        self.hosts[name] = {key: value for key, value in variables.items() if not _is_nothing(value)}
+        for group in dict.fromkeys(groups):
+            self.groups[group]["hosts"].append(name)
+
+    def _region(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("region", line["name"])
+
+    def _availability_zone(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("availability_zone", line["region"], line["name"], parent=self._group("region", line["region"]))
+
+    def _datacenter(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("datacenter", line["name"])
+
+    def _floor(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("floor", line["datacenter"], line["name"], parent=self._group("datacenter", line["datacenter"]))
+
+    def _rack(self, line: t.Mapping[str, t.Any]) -> None:
+        datacenter, floor = line["datacenter"], line["spec"]["floor"]
+        self._racks[datacenter, line["name"]] = floor
+        self._rack_group(datacenter, line["name"])
+
+    def _cluster(self, line: t.Mapping[str, t.Any]) -> None:
+        spec = line["spec"]
+        self._clusters[line["name"]] = spec["region"], spec["datacenter"]
+        self._group("cluster", line["name"], parent=self._group("region", spec["region"]))
+
+    def _network_zone(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("network_zone", line["cluster"], line["name"], parent=self._group("cluster", line["cluster"]))
+
+    def _node_zone(self, line: t.Mapping[str, t.Any]) -> None:
+        self._group("node_zone", line["cluster"], line["name"], parent=self._group("cluster", line["cluster"]))
+
+    def _rack_group(self, datacenter: str, rack: str) -> str:
+        floor = self._racks.get((datacenter, rack), "")
+        above = self._group("datacenter", datacenter)
+        if floor:
+            above = self._group("floor", datacenter, floor, parent=above)
+        return self._group("rack", datacenter, rack, parent=above)
+
+    def _place(self, datacenter: str, floor: str, rack: str) -> str:
+        """The deepest group of a place."""
+        if rack:
+            return self._rack_group(datacenter, rack)
+        above = self._group("datacenter", datacenter)
+        return self._group("floor", datacenter, floor, parent=above) if floor else above
+
+    def _domains(self, datacenter: str, zones: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        for axis in ("power", "network"):
+            if zones.get(axis):
+                yield self._group(axis, datacenter, zones[axis], parent=self._group("datacenter", datacenter))
+
+    def _node(self, line: t.Mapping[str, t.Any]) -> None:
+        spec, observed, machine = line["spec"], line["observed"], line.get("physical") or {}
+        cluster, name = line["cluster"], line["name"]
+        region, datacenter = self._clusters.get(cluster, ("", ""))
+        zones = observed.get("zones") or {}
+        rack = machine.get("rack") or zones.get("rack") or ""
+        floor = self._racks.get((datacenter, rack), "") or machine.get("floor") or ""
+        if spec.get("physical_resource"):
+            self._machines.add((datacenter, spec["physical_resource"]))
+        above = self._group("cluster", cluster, parent=self._group("region", region) if region else None)
+        groups = [self._group("nodes"), *_words(self, line)]
+        if datacenter:
+            groups += [self._place(datacenter, floor, rack), *self._domains(datacenter, zones)]
+        if not (spec.get("network_availability_zone") or spec.get("node_availability_zone")):
+            groups.append(above)
+        for word, key in (("network_zone", "network_availability_zone"), ("node_zone", "node_availability_zone")):
+            if spec.get(key):
+                groups.append(self._group(word, cluster, spec[key], parent=above))
+        if spec.get("region_availability_zone") and region:
+            zone = spec["region_availability_zone"]
+            groups.append(self._group("availability_zone", region, zone, parent=self._group("region", region)))
+        groups += [self._group("provider", provider) for provider in spec.get("providers") or ()]
+        if machine:
+            groups.append(self._group("role", machine["role"]))
+        if not spec.get("schedulable", True):
+            groups.append(self._group("cordoned"))
+        variables = {
+            **_common(line),
+            "resource_cluster": cluster,
+            **_placed(datacenter, floor, rack, machine),
+            "resource_power_domain": zones.get("power"),
+            "resource_network_domain": zones.get("network"),
+            "resource_network_zone": spec.get("network_availability_zone"),
+            "resource_node_zone": spec.get("node_availability_zone"),
+            "resource_availability_zone": spec.get("region_availability_zone"),
+            "resource_providers": spec.get("providers"),
+            "resource_cordoned": not spec.get("schedulable", True),
+            "resource_draining": spec.get("drain"),
+            "resource_capacity": _amounts(observed.get("capacity")),
+            "resource_free": _amounts(observed.get("free"), of=observed.get("capacity")),
+        }
+        host = name if self._short else f"{name}.{cluster}"
+        self._node_hosts[cluster, name] = host
+        self._host(host, f"Node {cluster}/{name}", groups, variables)
+
+    def _compute(self, line: t.Mapping[str, t.Any]) -> None:
+        spec, observed = line["spec"], line["observed"]
+        cluster, region = spec["cluster"], line["region"]
+        datacenter = observed.get("datacenter") or self._clusters.get(cluster, ("", ""))[1]
+        rack = observed.get("rack") or ""
+        floor = self._racks.get((datacenter, rack), "")
+        above = self._group("cluster", cluster, parent=self._group("region", region))
+        groups = [self._group("computes"), above, *_words(self, line), self._group("provider", spec["provider"])]
+        if datacenter:
+            groups += [self._place(datacenter, floor, rack), *self._domains(datacenter, observed)]
+        project = self._group("project", line["project"])
+        groups.append(self._group("service", line["project"], region, spec["service"], parent=project))
+        addresses = [one["address"] for one in spec.get("interfaces") or ()]
+        node = observed.get("node") or ""
+        variables = {
+            **_common(line),
+            "resource_project": line["project"],
+            "resource_service": spec["service"],
+            "resource_index": spec["index"],
+            "resource_cluster": cluster,
+            "resource_node": node,
+            "resource_datacenter": datacenter,
+            "resource_floor": floor,
+            "resource_rack": rack,
+            "resource_power_domain": observed.get("power"),
+            "resource_network_domain": observed.get("network"),
+            "resource_providers": [spec["provider"]],
+            "resource_addresses": addresses,
+            "resource_capacity": _amounts(spec.get("sizes")),
+            "ansible_host": addresses[0] if addresses else None,
+        }
+        self._host(spec["host_name"], f"Compute {line['project']}/{region}/{line['name']}", groups, variables)
+
+    def _physical_resource(self, line: t.Mapping[str, t.Any]) -> None:
+        """What is the machine of a node is that node already."""
+        spec, datacenter, name = line["spec"], line["datacenter"], line["name"]
+        if (datacenter, name) in self._machines:
+            return
+        rack = spec.get("rack") or ""
+        floor = self._racks.get((datacenter, rack), "") or spec.get("floor") or ""
+        groups = [self._group("physical_resources"), self._place(datacenter, floor, rack), *_words(self, line)]
+        groups.append(self._group("role", spec["role"]))
+        variables = {**_common(line), **_placed(datacenter, floor, rack, spec)}
+        self._host(f"{name}.{datacenter}", f"PhysicalResource {datacenter}/{name}", groups, variables)
+
+
+_HANDLERS: t.Mapping[str, t.Callable[[Inventory, t.Mapping[str, t.Any]], None]] = {
+    "Region": Inventory._region,
+    "RegionAvailabilityZone": Inventory._availability_zone,
+    "Datacenter": Inventory._datacenter,
+    "Floor": Inventory._floor,
+    "Rack": Inventory._rack,
+    "Cluster": Inventory._cluster,
+    "NetworkAvailabilityZone": Inventory._network_zone,
+    "NodeAvailabilityZone": Inventory._node_zone,
+    "Node": Inventory._node,
+    "Compute": Inventory._compute,
+    "PhysicalResource": Inventory._physical_resource,
+}
+
+
+def read(lines: t.Iterable[bytes], short_node_names: bool = False) -> Inventory:
+    """The inventory of a whole answer; raises TopologyError for one that is torn, or of a later format."""
+    whole = Inventory(short_node_names)
+    physical: t.List[t.Dict[str, t.Any]] = []
+    numbered = iter(lines)
+    _check_head(_parsed(next(numbered, b"")))
+    for raw in numbered:
+        line = _parsed(raw)
+        if "end" in line:
+            for each in physical:  # after the nodes, which say whose machines some of them are
+                whole.add(each)
+            whole.check_names()
+            return whole
+        if line["kind"] == "PhysicalResource":
+            physical.append(line)
+        else:
+            whole.add(line)
+    raise TopologyError("the API's answer ended half-way: try again")
+
+
+def _check_head(head: t.Mapping[str, t.Any]) -> None:
+    number = head.get("topology")
+    if number is None:
+        raise TopologyError("the answer is no topology: is api_url the address of the API?")
+    if number != FORMAT:
+        raise TopologyError(
+            f"the API tells topologies in format {number}, this collection reads format {FORMAT}: "
+            "install the collection that came with the API"
+        )
+
+
+def _parsed(raw: bytes) -> t.Dict[str, t.Any]:
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        line = None
+    if not isinstance(line, dict):
+        raise TopologyError("the answer is no topology: is api_url the address of the API?")
+    return line
+
+
+def _common(line: t.Mapping[str, t.Any]) -> Variables:
+    return {
+        "resource_kind": line["kind"],
+        "resource_name": line["name"],
+        "resource_labels": line["labels"],
+        "resource_status": line["status"],
+        "resource_state": line["state"],
+    }
+
+
+def _placed(datacenter: str, floor: str, rack: str, machine: t.Mapping[str, t.Any]) -> Variables:
+    addresses = [port["address"] for port in machine.get("ports") or () if port.get("address")]
+    return {
+        "ansible_host": addresses[0] if addresses else None,
+        "resource_datacenter": datacenter,
+        "resource_floor": floor,
+        "resource_rack": rack,
+        "resource_rack_position": machine.get("position"),
+        "resource_role": machine.get("role"),
+        "resource_model": machine.get("model"),
+        "resource_serial": machine.get("serial"),
+        "resource_addresses": addresses,
+        "resource_power_links": {link["inlet"]: link["source"] for link in machine.get("power_links") or ()},
+        "resource_network_links": {link["port"]: link["peer"] for link in machine.get("network_links") or ()},
+    }
+
+
+def _amounts(
+    sizes: t.Optional[t.Mapping[str, t.Any]], of: t.Optional[t.Mapping[str, t.Any]] = None
+) -> t.Dict[str, t.Any]:
+    """Amounts that are numbers, without the dimensions in which there is nothing at all."""
+    there = of or sizes or {}
+    return {
+        name: amount
+        for name, amount in (sizes or {}).items()
+        if isinstance(amount, (int, float)) and not isinstance(amount, bool) and there.get(name)
+    }
+
+
+def _is_nothing(value: t.Any) -> bool:
+    """True for what is not worth a variable: Ansible's cost grows with every value. A number 0 is something."""
+    return value is None or value is False or value in ("", [], {})
+
+
+def _words(whole: Inventory, line: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+    for word in ("status", "state"):
+        if line[word]:
+            yield whole._group(word, line[word])
+
+
+def _told(source: t.Tuple[str, ...]) -> str:
+    return f"{source[0]} {'/'.join(source[1:])}".strip()

@@ -1,0 +1,267 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pure parts of the inventory: hosts, groups and names; the cache's file; orders and batches."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from ansible_collections.resource.infra.plugins.module_utils import spread, topology, topology_cache
+
+HEAD = {"topology": 1, "resource_version": 7, "tag": "7-x", "kinds": []}
+ENVELOPE = {"labels": {}, "status": "Active", "state": "", "observed": {}, "spec": {}}
+SITE = [
+    {"kind": "Region", "name": "kanto"},
+    {"kind": "Datacenter", "name": "tokyo"},
+    {"kind": "Floor", "name": "floor-1", "datacenter": "tokyo"},
+    {"kind": "Rack", "name": "rack-1", "datacenter": "tokyo", "spec": {"floor": "floor-1"}},
+    {"kind": "Cluster", "name": "tokyo1", "spec": {"region": "kanto", "datacenter": "tokyo"}},
+    {"kind": "NodeAvailabilityZone", "name": "row-1", "cluster": "tokyo1"},
+]
+NODE = {
+    "kind": "Node",
+    "name": "server1",
+    "cluster": "tokyo1",
+    "state": "Up",
+    "spec": {
+        "physical_resource": "server1",
+        "node_availability_zone": "row-1",
+        "providers": ["libvirt"],
+        "schedulable": False,
+    },
+    "observed": {
+        "zones": {"power": "a+b", "network": "", "rack": "rack-1"},
+        "capacity": {"vcpus": 16, "disk_iops": 0},
+        "free": {"vcpus": 0, "disk_iops": 0},
+    },
+    "physical": {
+        "role": "Server",
+        "rack": "rack-1",
+        "position": 10,
+        "ports": [{"name": "eth0", "address": None}, {"name": "eth1", "address": "10.9.1.2"}],
+        "power_links": [{"inlet": "psu1", "source": "pdu-a", "outlet": ""}],
+        "network_links": [{"port": "eth1", "peer": "leaf1", "peer_port": ""}],
+    },
+}
+COMPUTE = {
+    "kind": "Compute",
+    "name": "web-0",
+    "region": "kanto",
+    "project": "default",
+    "state": "Running",
+    "spec": {
+        "service": "web",
+        "index": 0,
+        "host_name": "web-0.default.kanto",
+        "cluster": "tokyo1",
+        "provider": "libvirt",
+        "sizes": {"vcpus": 1, "cpu_mode": "Shared", "huge_pages": True},
+        "interfaces": [{"network": "service", "address": "172.16.10.10"}],
+    },
+    "observed": {"node": "server1", "datacenter": "tokyo", "rack": "rack-1", "power": "a+b", "network": None},
+}
+MACHINE = {"kind": "PhysicalResource", "name": "server1", "datacenter": "tokyo", "spec": {"role": "Server"}}
+ROUTER = {**MACHINE, "name": "leaf1", "spec": {"role": "RackLeafRouter", "rack": "rack-1"}}
+
+
+def answer(*lines, head=None, end=True):
+    told = [head or HEAD, *({**ENVELOPE, **line} for line in lines), *([{"end": True}] if end else [])]
+    return [json.dumps(line).encode() + b"\n" for line in told]
+
+
+def whole(*lines, **more):
+    return topology.read(answer(*SITE, *lines), **more)
+
+
+def parents(inventory, name):
+    return [group for group, held in inventory.groups.items() if name in held["children"]]
+
+
+def groups_of(inventory, host):
+    return sorted(group for group, held in inventory.groups.items() if host in held["hosts"])
+
+
+def test_places_are_nested_as_they_are():
+    made = whole(NODE)
+    assert parents(made, "rack_tokyo_rack_1") == ["floor_tokyo_floor_1"]
+    assert parents(made, "floor_tokyo_floor_1") == ["datacenter_tokyo"]
+    assert parents(made, "node_zone_tokyo1_row_1") == ["cluster_tokyo1"]
+    assert parents(made, "cluster_tokyo1") == ["region_kanto"]
+    assert parents(made, "power_tokyo_a_b") == ["datacenter_tokyo"]
+
+
+def test_a_node_is_in_its_deepest_groups():
+    assert groups_of(whole(NODE), "server1.tokyo1") == [
+        "cordoned",
+        "node_zone_tokyo1_row_1",
+        "nodes",
+        "power_tokyo_a_b",
+        "provider_libvirt",
+        "rack_tokyo_rack_1",
+        "role_Server",
+        "state_Up",
+        "status_Active",
+    ]
+
+
+def test_a_nodes_variables_are_plain_and_what_is_empty_is_not_there():
+    assert whole(NODE).hosts["server1.tokyo1"] == {
+        "ansible_host": "10.9.1.2",
+        "resource_kind": "Node",
+        "resource_name": "server1",
+        "resource_status": "Active",
+        "resource_state": "Up",
+        "resource_cluster": "tokyo1",
+        "resource_datacenter": "tokyo",
+        "resource_floor": "floor-1",
+        "resource_rack": "rack-1",
+        "resource_rack_position": 10,
+        "resource_role": "Server",
+        "resource_addresses": ["10.9.1.2"],
+        "resource_power_links": {"psu1": "pdu-a"},
+        "resource_network_links": {"eth1": "leaf1"},
+        "resource_power_domain": "a+b",
+        "resource_node_zone": "row-1",
+        "resource_providers": ["libvirt"],
+        "resource_cordoned": True,
+        "resource_capacity": {"vcpus": 16},
+        "resource_free": {"vcpus": 0},
+    }
+
+
+def test_a_compute_knows_its_service_node_and_place():
+    made = whole(NODE, COMPUTE)
+    variables = made.hosts["web-0.default.kanto"]
+    assert variables["ansible_host"] == "172.16.10.10"
+    assert variables["resource_node"] == "server1"
+    assert variables["resource_index"] == 0
+    assert variables["resource_capacity"] == {"vcpus": 1}
+    assert parents(made, "service_default_kanto_web") == ["project_default"]
+    assert "rack_tokyo_rack_1" in groups_of(made, "web-0.default.kanto")
+
+
+def test_the_machine_of_a_node_is_no_host_of_its_own():
+    assert list(whole(MACHINE, ROUTER, NODE).hosts) == ["server1.tokyo1", "leaf1.tokyo"]
+    assert list(whole(MACHINE).hosts) == ["server1.tokyo"]
+
+
+def test_two_sources_of_one_group_are_an_error_that_names_both():
+    racks = [
+        {"kind": "Rack", "name": name, "datacenter": "tokyo", "spec": {"floor": "floor-1"}} for name in ("a-b", "a--b")
+    ]
+    assert "rack_tokyo_a__b" in whole(racks[1]).groups
+    other = {"kind": "Datacenter", "name": "tokyo-a"}
+    deep = {"kind": "Floor", "name": "b", "datacenter": "tokyo-a"}
+    with pytest.raises(
+        topology.TopologyError, match=r"floor tokyo/a-b and floor tokyo-a/b are both group 'floor_tokyo_a_b'"
+    ):
+        whole({"kind": "Floor", "name": "a-b", "datacenter": "tokyo"}, other, deep)
+
+
+def test_two_sources_of_one_host_are_an_error_that_names_both():
+    other = {"kind": "Cluster", "name": "tokyo2", "spec": {"region": "kanto", "datacenter": "tokyo"}}
+    twin = {**NODE, "cluster": "tokyo2", "spec": {}}
+    assert list(whole(other, NODE, twin).hosts) == ["server1.tokyo1", "server1.tokyo2"]
+    with pytest.raises(
+        topology.TopologyError, match="Node tokyo1/server1 and Node tokyo2/server1 are both host 'server1'"
+    ):
+        whole(other, NODE, twin, short_node_names=True)
+
+
+def test_a_host_named_as_a_group_is_an_error():
+    with pytest.raises(topology.TopologyError, match="Node tokyo1/nodes and nodes are both 'nodes'"):
+        whole({**NODE, "name": "nodes"}, short_node_names=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (answer(*SITE, NODE, end=False), "ended half-way"),
+        (answer(head={"topology": 2}), "format 2, this collection reads format 1"),
+        (answer(head={"items": []}), "no topology"),
+        ([b"<html>"], "no topology"),
+        ([b"[]"], "no topology"),
+        ([], "no topology"),
+    ],
+)
+def test_answers_that_are_not_understood_are_refused(lines, message):
+    with pytest.raises(topology.TopologyError, match=message):
+        topology.read(lines)
+
+
+def test_kinds_of_later_are_passed_over():
+    assert not whole({"kind": "Cage", "name": "x"}).hosts
+
+
+CONTENT = {"hosts": {"a": {"b": 1}}, "groups": {}}
+
+
+def test_a_cache_is_fresh_for_its_time_and_the_owners_only(tmp_path):
+    folder = str(tmp_path / "deep" / "cache")
+    assert topology_cache.load(folder, "k", 10, 100) is None
+    topology_cache.store(folder, "k", CONTENT, 100)
+    assert topology_cache.load(folder, "k", 10, 109) == CONTENT
+    assert topology_cache.load(folder, "k", 10, 110) is None
+    assert topology_cache.load(folder, "k", 10, 99) is None, "from the future: the clock was set back"
+    assert topology_cache.load(folder, "k", 0, 10**9) == CONTENT
+    (file,) = Path(folder).iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"stored_at": 100}', "\x00", '{"form": 1, "stored_at": "x"}'])
+def test_a_damaged_cache_is_none(tmp_path, text):
+    (tmp_path / "k.json").write_text(text)
+    assert topology_cache.load(str(tmp_path), "k", 10, 100) is None
+
+
+def test_a_damaged_cache_of_the_right_form_is_none(tmp_path):
+    (tmp_path / "k.json").write_text(json.dumps({"form": 1, "stored_at": 99, "content": {"hosts": [], "groups": {}}}))
+    assert topology_cache.load(str(tmp_path), "k", 10, 100) is None
+
+
+def test_a_key_differs_with_each_part_and_shows_no_token():
+    keys = {topology_cache.key_of(1, url, token) for url in ("http://a", "http://b") for token in ("secret", "other")}
+    assert len(keys) == 4
+    assert not any("secret" in key for key in keys)
+
+
+def test_the_cache_is_in_the_users_cache_folder():
+    assert topology_cache.default_folder({"XDG_CACHE_HOME": "/x"}) == "/x/resource.infra/inventory"
+    assert topology_cache.default_folder({}).endswith("/.cache/resource.infra/inventory")
+
+
+def at(rack="", position=None, zone=""):
+    return {"resource_rack": rack, "resource_rack_position": position, "resource_power_domain": zone}
+
+
+def test_hosts_are_sorted_by_rack_then_height_with_numbers_by_value():
+    hosts = {"n1": at("rack-10", 1), "n2": at("rack-2", 12), "n3": at("rack-2", 3), "n4": at(), "n10": at("rack-2", 12)}
+    assert spread.sort_by_rack(hosts, hosts) == ["n3", "n2", "n10", "n1", "n4"]
+
+
+def test_no_batch_has_two_of_one_zone_and_there_are_as_few_as_can_be():
+    zones = {"a": 3, "b": 2, "c": 1}
+    hosts = {f"{zone}{number}": at("r", number, zone) for zone, count in zones.items() for number in range(count)}
+    made = spread.batches(hosts, hosts)
+    assert [sorted(batch) for batch in made] == [["a0", "b0", "c0"], ["a1", "b1"], ["a2"]]
+    assert [len(batch) for batch in spread.batches(hosts, hosts, size=2)] == [2, 2, 2]
+
+
+def test_hosts_without_a_zone_are_apart_from_each_other_only_by_name():
+    hosts = {"x": at(), "y": at(), "z": at(zone="x")}
+    assert spread.batches(hosts, hosts) == [["x", "y", "z"]]
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, True, "2"])
+def test_a_size_that_makes_no_sense_is_refused(size):
+    with pytest.raises(spread.SpreadError, match="size"):
+        spread.batches(["x"], {"x": at()}, size=size)
+
+
+def test_a_host_that_is_not_known_is_refused():
+    with pytest.raises(spread.SpreadError, match="'y'"):
+        spread.sort_by_rack(["y"], {"x": at()})
