@@ -18,6 +18,7 @@ BENCHMARKS = {
     "packing": "benchmarks.packing",
     "placements": "benchmarks.placements",
     "ansible": "benchmarks.ansible",
+    "inventory": "benchmarks.inventory",
 }
 PURE = frozenset({"schedule", "packing"})
 """Those that need no database."""
