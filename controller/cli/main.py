@@ -1,6 +1,7 @@
 """``resourcectl``: the command of users and operators, and the start of every process.
 
-The table below is the only list of commands. A command's module is imported when the command is
+The table below is the only list of commands of our own; packages beside this one join theirs by an
+entry point (``extensions``). A command's module is imported when the command is
 used, so that ``resourcectl run`` does not pay for the tables of ``resourcectl get``, nor the other
 way round. Errors of the tree end in one line per problem and a documented exit code (``exits``).
 """
@@ -15,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from controller import errors
-from controller.cli import exits
+from controller.cli import exits, extensions
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -62,12 +63,12 @@ class Commands(TyperGroup):
     """A group whose commands are imported when they are used."""
 
     def list_commands(self, ctx: Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *extensions.names()]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         module_name = COMMANDS.get(cmd_name)
         if module_name is None:
-            return None
+            return extensions.command(cmd_name)
         module = importlib.import_module(f"controller.cli.commands.{module_name}")
         group = typer.main.get_group(module.app)
         return group.commands[cmd_name]

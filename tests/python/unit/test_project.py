@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from controller.agent.settings import AgentSettings
+from controller.cli import extensions
 from controller.cli.main import COMMANDS
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.model import document, registry
@@ -282,4 +283,4 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 def test_commands_on_pages_exist() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "operations").glob("*.md")):
         for name in re.findall(r"resourcectl ([a-z][a-z-]+)", page.read_text()):
-            assert name in COMMANDS, f"{page.name}: resourcectl {name}"
+            assert name in {*COMMANDS, *extensions.names()}, f"{page.name}: resourcectl {name}"
