@@ -1,0 +1,84 @@
+"""Cables as links of power and network.
+
+Pure. A cord is a link of what it feeds; a network cable is a link of the end farther from the
+internet, by role. A cable between two of one role says nothing of who depends on whom, and would
+make two leaf routers look like each other's way out: it is left out and counted. Cables end at
+what was pulled, in one datacenter; patch panels are not followed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from controller.model.physical_resource import Role
+from inventory_sync.devices import Device, Devices
+from inventory_sync.reading import Item
+
+_RANK = {role: index for index, role in enumerate(Role)}
+End = tuple[str, Device, int, str]
+"""Object type, device, its id, name of the port."""
+
+
+def connect(cables: Iterable[Item], devices: Devices) -> Counter[str]:
+    """Add the links to the documents; returns what was left out and how often."""
+    left: Counter[str] = Counter()
+    for cable in cables:
+        for a in cable["a_terminations"]:
+            for b in cable["b_terminations"]:
+                if (reason := _connect(a, b, devices)) is not None:
+                    left[reason] += 1
+    return left
+
+
+def _connect(a: Item, b: Item, devices: Devices) -> str | None:
+    first, second = _end(a, devices), _end(b, devices)
+    if first is None or second is None:
+        kinds = {a["object_type"], b["object_type"]}
+        if not kinds <= {"dcim.interface", "dcim.powerport", "dcim.poweroutlet", "dcim.powerfeed"}:
+            return f"cables to {', '.join(sorted(kind.partition('.')[2] for kind in kinds))}"
+        return "cables to devices that were left out"
+    if first[1].datacenter != second[1].datacenter:
+        return "cables between datacenters"
+    kinds = {first[0], second[0]}
+    if kinds == {"dcim.interface"}:
+        return _network(first, second, devices)
+    if first[0] == "dcim.powerport" and second[0] in ("dcim.poweroutlet", "dcim.powerfeed"):
+        _power(first, second, devices)
+        return None
+    if second[0] == "dcim.powerport" and first[0] in ("dcim.poweroutlet", "dcim.powerfeed"):
+        _power(second, first, devices)
+        return None
+    return "cables of other kinds"
+
+
+def _network(first: End, second: End, devices: Devices) -> str | None:
+    if first[1].role is second[1].role:
+        return "cables between devices of one role"
+    near, far = sorted((first, second), key=lambda end: _RANK[end[1].role])
+    link = {"port": far[3], "peer": near[1].name, "peer_port": near[3]}
+    _spec(far, devices)["network_links"].append(link)
+    return None
+
+
+def _power(inlet: End, source: End, devices: Devices) -> None:
+    outlet = source[3] if source[0] == "dcim.poweroutlet" else ""
+    link = {"inlet": inlet[3], "source": source[1].name, "outlet": outlet}
+    _spec(inlet, devices)["power_links"].append(link)
+
+
+def _spec(end: End, devices: Devices) -> dict[str, Any]:
+    spec: dict[str, Any] = devices.documents["device", end[2]]["spec"]
+    return spec
+
+
+def _end(termination: Item, devices: Devices) -> End | None:
+    kind, thing = termination["object_type"], termination["object"]
+    if kind == "dcim.powerfeed":
+        feed = devices.feeds.get(int(thing["id"]))
+        return None if feed is None else (kind, feed, int(thing["id"]), "")
+    device = (thing or {}).get("device")
+    if device is None or int(device["id"]) not in devices.known:
+        return None
+    return kind, devices.known[int(device["id"])], int(device["id"]), thing["name"][:64]

@@ -1,0 +1,183 @@
+"""``resourcectl netbox pull|push|diff``: joined by the entry point ``resourcectl.commands``.
+
+What the commands need of the command line (connection options, output) comes as a kit, so that
+this package imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from controller.client import Client
+from inventory_sync import mapping, pull, push, report
+from inventory_sync.mapping import Mapping as Rules
+from inventory_sync.progress import bar
+from inventory_sync.pull import Pull
+from inventory_sync.push import Push
+from inventory_sync.reading import LISTS, NetBox
+from inventory_sync.translation import translate
+
+DIFFERS = 7
+"""As ``resourcectl diff --exit-code``."""
+_PANEL = "NetBox"
+
+
+class Session(Protocol):
+    """What a command gets of ``remote``."""
+
+    @property
+    def client(self) -> Client: ...
+
+
+class Kit(Protocol):
+    """What ``controller.cli.extensions`` gives to commands."""
+
+    @property
+    def remote(self) -> Callable[..., Any]: ...
+    @property
+    def shown(self) -> Callable[..., Any]: ...
+    @property
+    def view(self) -> Callable[..., Any]: ...
+    @property
+    def differences(self) -> Callable[..., Any]: ...
+    @property
+    def results(self) -> Callable[..., Any]: ...
+    @property
+    def refuse(self) -> Callable[[str], Exception]: ...
+
+
+MappingOption = Annotated[Path, typer.Option("-m", "--mapping", help="The mapping file (YAML).")]
+UrlOption = Annotated[
+    str, typer.Option("--netbox-url", help="Address of NetBox.", envvar="NETBOX_URL", rich_help_panel=_PANEL)
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option("--netbox-token-file", help="File with its token; or NETBOX_TOKEN.", rich_help_panel=_PANEL),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option("--netbox-ca", help="Its CA certificates (PEM).", envvar="NETBOX_CA", rich_help_panel=_PANEL),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what differs and change nothing.")]
+AdoptOption = Annotated[bool, typer.Option("--adopt", help="Take over what has a wanted name and another maker.")]
+
+
+def commands(kit: Kit) -> typer.Typer:
+    """The application that is joined."""
+    app = typer.Typer(no_args_is_help=True, help="NetBox to the topology, and machines to NetBox.")
+
+    def opened(rules: Rules, url: str, token_file: Path | None, ca: Path | None) -> NetBox:
+        if ca is not None and not ca.is_file():
+            raise kit.refuse(f"--netbox-ca {ca}: no such file")
+        netbox = NetBox(url, _token(kit, token_file), ca=None if ca is None else str(ca))
+        netbox.check()
+        return netbox
+
+    def planned(session: Session, file: Path, url: str, token: Path | None, ca: Path | None, adopt: bool) -> Pull:
+        rules = mapping.load(file)
+        netbox = opened(rules, url, token, ca)
+        with bar("reading NetBox", len(LISTS)) as tell:
+            seen = netbox.snapshot(tell)
+        return pull.plan(session.client, translate(seen, rules), rules, adopt=adopt)
+
+    def shown_pull(found: Pull, code: int = 0) -> Any:
+        view = kit.differences({"changes": found.changes})
+        lines = (*view.lines, *report.pulled(found))
+        return kit.view(documents=[report.document(found)], single=True, lines=lines, exit_code=code)
+
+    @app.command(name="pull")
+    @kit.shown
+    @kit.remote
+    def pull_(
+        session: Any,
+        mapping: MappingOption,
+        netbox_url: UrlOption,
+        netbox_token_file: TokenFileOption = None,
+        netbox_ca: CaOption = None,
+        dry_run: DryRunOption = False,
+        remove: Annotated[
+            bool, typer.Option("--remove", help="Remove what the sync made and NetBox has no longer, unless in use.")
+        ] = False,
+        adopt: AdoptOption = False,
+    ) -> Any:
+        """Make the inventory what NetBox says; only what differs is written.
+
+        Example:
+          resourcectl netbox pull -m netbox.yaml --dry-run
+        """
+        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
+        if dry_run:
+            return shown_pull(found)
+        results = pull.write(session.client, found)
+        removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
+        view = kit.results([*results, *removed])
+        told = report.pulled(found, removed={str(one["key"]) for one in removed}, kept=kept)
+        return kit.view(view.columns, view.rows, view.documents, lines=(*view.lines, *told))
+
+    @app.command()
+    @kit.shown
+    @kit.remote
+    def diff(
+        session: Any,
+        mapping: MappingOption,
+        netbox_url: UrlOption,
+        netbox_token_file: TokenFileOption = None,
+        netbox_ca: CaOption = None,
+        adopt: AdoptOption = False,
+        exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 7 when something differs.")] = False,
+    ) -> Any:
+        """Show what a pull would change, field by field; changes nothing.
+
+        Example:
+          resourcectl netbox diff -m netbox.yaml --exit-code
+        """
+        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
+        return shown_pull(found, DIFFERS if exit_code and (found.differs or found.gone) else 0)
+
+    @app.command(name="push")
+    @kit.shown
+    @kit.remote
+    def push_(
+        session: Any,
+        mapping: MappingOption,
+        netbox_url: UrlOption,
+        netbox_token_file: TokenFileOption = None,
+        netbox_ca: CaOption = None,
+        dry_run: DryRunOption = False,
+    ) -> Any:
+        """Tell NetBox of clusters and machines, under one tag; nothing else there is touched.
+
+        Example:
+          resourcectl netbox push -m netbox.yaml
+        """
+        rules = _rules(mapping)
+        netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
+        found: Push = push.plan(session.client, netbox, rules.push)
+        if not dry_run:
+            with bar("writing NetBox", 2 * len(push.ORDER) + 1) as tell:
+                push.write(netbox, rules.push, found, tell)
+        rows: Sequence[tuple[str, ...]] = report.pushed(found)
+        documents = [dict(zip(("list", "name", "action", "fields"), row, strict=True)) for row in rows]
+        lines = (*report.left(found), report.counts(found))
+        return kit.view(("LIST", "NAME", "ACTION", "FIELDS"), rows, documents, lines=lines)
+
+    return app
+
+
+def _rules(file: Path) -> Rules:
+    return mapping.load(file)
+
+
+def _token(kit: Kit, file: Path | None) -> str:
+    try:
+        token = os.environ.get("NETBOX_TOKEN", "") if file is None else file.expanduser().read_text().strip()
+    except OSError as error:
+        raise kit.refuse(f"--netbox-token-file {file}: {error.strerror}") from error
+    if not token:
+        raise kit.refuse("no token for NetBox: give --netbox-token-file FILE, or set NETBOX_TOKEN")
+    return token

@@ -1,0 +1,210 @@
+"""Pull: make our inventory what NetBox says, and no more than that.
+
+The order of one pull: read all, translate all, plan all; only when nothing of it is refused is
+anything written, and only what differs. What NetBox does not say (other labels, fields that the
+mapping leaves out) stays as it is.
+
+The marker label tells what the sync has made. What is not marked and has a name that is wanted is
+a conflict, unless it is to be adopted. What is marked and wanted no longer is reported; asked to
+remove, it goes unless something names it: a device that is a node stays.
+
+Documents go in requests below the server's limit, what is named before what names it. One request
+is one transaction; a pull of several that is broken off is finished by the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.client import Client
+from controller.errors import Conflict, InvalidInput, Problem
+from controller.model import registry
+from controller.model.registry import Key
+from inventory_sync import naming
+from inventory_sync.mapping import Mapping as Rules
+from inventory_sync.places import Document
+from inventory_sync.translation import KINDS, Translation
+
+REQUEST_BYTES = 24 << 20
+"""Below the server's default limit for an apply."""
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a pull would do."""
+
+    wanted: tuple[Document, ...]
+    """The documents that differ, as they are to be written."""
+    changes: tuple[Mapping[str, Any], ...]
+    """The server's plan of all documents."""
+    gone: tuple[Document, ...] = ()
+    """Made by the sync, and no longer in NetBox."""
+    kept: tuple[tuple[str, str], ...] = ()
+    """Of those, what cannot be removed as things are, and why."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.wanted)
+
+
+def plan(client: Client, translation: Translation, rules: Rules, *, adopt: bool = False) -> Pull:
+    """Compare with what the server has; raises what a write would be refused with."""
+    stored = _stored(client, translation.documents, rules)
+    ordered = _sources_first(translation.documents)
+    wanted = [_merged(one, stored.get(_key(one)), rules) for one in ordered]
+    _refuse_foreign(wanted, stored, rules, adopt=adopt)
+    changes: list[Mapping[str, Any]] = []
+    for batch in batches(wanted):
+        changes += client.plan(batch)["changes"]
+    _refuse(wanted, changes)
+    differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
+    known = {_key(one) for one in wanted}
+    gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
+    _, kept = removable(client, gone)
+    return Pull(tuple(differing), tuple(changes), tuple(gone), tuple(kept), translation.left_out)
+
+
+def write(client: Client, pull: Pull) -> list[Document]:
+    """Write what differs; returns what became of each."""
+    results: list[Document] = []
+    for batch in batches(pull.wanted):
+        results += client.apply(batch)
+    return results
+
+
+def remove(client: Client, pull: Pull) -> tuple[list[Document], list[tuple[str, str]]]:
+    """Remove what is gone from NetBox; returns what was removed, and what stays and why."""
+    going, kept = removable(client, pull.gone)
+    return (client.delete_many(going) if going else []), kept
+
+
+def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document], list[tuple[str, str]]]:
+    """Split into what can be deleted in one transaction and what is used: a device that stays keeps its rack."""
+    going = [_named(one) for one in gone]
+    kept: list[tuple[str, str]] = []
+    while going:
+        reasons: dict[str, str] = {}
+        for change in client.plan_delete_many(going)["changes"]:
+            if change["refusals"]:
+                users = [user for refusal in change["refusals"] for user in refusal.get("users") or ()]
+                words = change["refusals"][0]["message"]
+                reasons[f"{change['kind']} {change['key']}"] = words + (f" by {', '.join(users)}" if users else "")
+        if not reasons:
+            break
+        kept += sorted(reasons.items())
+        going = [one for one in going if str(_key(one)) not in reasons]
+    return going, kept
+
+
+def batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
+    """Documents in requests, in their order; all of them in one, where it is short enough."""
+    batch: list[Document] = []
+    size = 0
+    for one in documents:
+        length = len(json.dumps(one)) + 2
+        if batch and size + length > REQUEST_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(one)
+        size += length
+    if batch:
+        yield batch
+
+
+def _sources_first(documents: Iterable[Document]) -> list[Document]:
+    """By kind, and devices after those that they name: each request then names what is there already."""
+    given = list(documents)
+    named = {
+        _key(one): [
+            registry.get("PhysicalResource").key(one["datacenter"], link[field])
+            for links, field in (("power_links", "source"), ("network_links", "peer"))
+            for link in one["spec"].get(links) or ()
+        ]
+        for one in given
+        if one["kind"] == "PhysicalResource"
+    }
+    depth: dict[Key, int] = {}
+    for start in named:
+        waiting = [(start, False)]
+        while waiting:
+            key, done = waiting.pop()
+            if done:
+                depth[key] = 1 + max((depth.get(above, 0) for above in named[key]), default=0)
+            elif key not in depth:
+                depth[key] = 0  # a ring of links ends here
+                waiting.append((key, True))
+                waiting += [(above, False) for above in named[key] if above in named and above not in depth]
+    return sorted(given, key=lambda one: (KINDS.index(one["kind"]), depth.get(_key(one), 0)))
+
+
+def _stored(client: Client, wanted: Sequence[Document], rules: Rules) -> dict[Key, Document]:
+    """What the server has of our kinds: all with the marker, and whatever has a wanted name."""
+    keys = {_key(one) for one in wanted}
+    found: dict[Key, Document] = {}
+    for kind in KINDS:
+        for one in client.list(kind):
+            key = _key(one)
+            if key in keys or _is_ours(one, rules):
+                found[key] = one
+    return found
+
+
+def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
+    """The document to write: NetBox's fields and labels over those that it says nothing of."""
+    if old is None:
+        return new
+    owned = naming.owned(rules.labels, rules.mark)
+    labels = {key: value for key, value in old["labels"].items() if key not in owned}
+    rest: Document = {field: old[field] for field in ("project", "max_revision_history") if field in old}
+    return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
+
+
+def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], rules: Rules, *, adopt: bool) -> None:
+    if adopt:
+        return
+    keys = [_key(one) for one in wanted]
+    foreign = [str(key) for key in keys if key in stored and not _is_ours(stored[key], rules)]
+    if foreign:
+        message = "NetBox has names that are taken by what the sync has not made; --adopt takes these over"
+        raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))
+
+
+def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]]) -> None:
+    """Raise what is wrong with any of all the requests, before the first is sent."""
+    batch = {str(_key(one)) for one in wanted}
+    bad = []
+    for change in changes:
+        where = f"{change['kind']} {change['key']}"
+        bad += [Problem(f"{where}.{refusal['path']}", refusal["message"]) for refusal in change["refusals"]]
+        for problem in change["unresolved"]:
+            if problem["message"].removesuffix(" does not exist") not in batch:
+                bad.append(Problem(f"{where}.{problem['path']}", problem["message"]))
+    if bad:
+        raise InvalidInput(bad[:_SHOWN] + ([Problem("", f"and {len(bad) - _SHOWN} more")] if bad[_SHOWN:] else []))
+
+
+def _is_ours(one: Document, rules: Rules) -> bool:
+    key, value = rules.mark
+    return bool(one["labels"].get(key) == value)
+
+
+def _in_scope(one: Document, rules: Rules) -> bool:
+    """With chosen sites only what lies in their datacenters can be missed."""
+    if not rules.sites:
+        return True
+    return one.get("datacenter") in {naming.translate(site, rules.names) for site in rules.sites}
+
+
+def _named(one: Document) -> Document:
+    kind = registry.get(one["kind"])
+    return {field: one[field] for field in ("kind", *kind.parents, "name")}
+
+
+def _key(one: Mapping[str, Any]) -> Key:
+    kind = registry.get(str(one["kind"]))
+    return kind.key(*(str(one[field]) for field in (*kind.parents, "name")))

@@ -1,0 +1,181 @@
+"""Reading NetBox through pynetbox: lists side by side, their pages in parallel, plain dicts out.
+
+pynetbox's ``Request`` does the paging and its session the transport; its ``Record`` objects are
+not made, which costs more than everything else here. Interfaces and cables are asked with the
+fields that are used: the server would else trace every cable's path, seconds per thousand.
+
+Every failure is an error of our tree: a token that is refused, a NetBox that is away, what is no
+NetBox. Nothing is tried again: a pull is repeated as a whole, and writes nothing before all is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from controller.errors import (
+    Forbidden,
+    InvalidInput,
+    PermanentError,
+    Problem,
+    TemporaryError,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
+
+Item = Mapping[str, Any]
+PAGE = 1000
+AT_ONCE = 3
+"""Lists at a time; each reads its pages two at a time."""
+TIMEOUT = (10.0, 300.0)
+"""Seconds to connect, and between two bytes: a page of interfaces can take a loaded NetBox minutes."""
+
+_INTERFACES = "id,name,device,type,mac_address,cable"
+_CABLES = "id,a_terminations,b_terminations"
+_FEEDS = "id,name,power_panel,rack,tags,custom_fields,status"
+LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "interfaces": ("dcim/interfaces", {"fields": _INTERFACES}),
+    "cables": ("dcim/cables", {"fields": _CABLES}),
+    "devices": ("dcim/devices", {"exclude": "config_context"}),
+    "ip_addresses": ("ipam/ip-addresses", {}),
+    "regions": ("dcim/regions", {"brief": "true"}),
+    "site_groups": ("dcim/site-groups", {"brief": "true"}),
+    "sites": ("dcim/sites", {}),
+    "locations": ("dcim/locations", {}),
+    "racks": ("dcim/racks", {}),
+    "device_types": ("dcim/device-types", {}),
+    "device_roles": ("dcim/device-roles", {"brief": "true"}),
+    "power_panels": ("dcim/power-panels", {}),
+    "power_feeds": ("dcim/power-feeds", {"fields": _FEEDS}),
+    "prefixes": ("ipam/prefixes", {}),
+}
+"""What is read, the longest first. Power ports and outlets are named by the cables between them."""
+
+Tick = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that was read, each list in the order of ids."""
+
+    lists: Mapping[str, Sequence[Item]] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Sequence[Item]:
+        return self.lists.get(name, ())
+
+
+class NetBox:
+    """A NetBox and a token for it."""
+
+    def __init__(self, url: str, token: str, *, ca: str | None = None, verify: bool = True) -> None:
+        try:
+            import pynetbox
+        except ImportError as error:  # pragma: no cover - the tests have it
+            raise PermanentError("pynetbox is not installed: pip install 'resource-service[netbox]'") from error
+        if not url.startswith(("http://", "https://")):
+            raise InvalidInput([Problem("netbox-url", f"{url!r} is no http or https address")])
+        self.url = url.rstrip("/")
+        self.api = pynetbox.api(self.url, token=token)
+        self.api.http_session.verify = (ca or True) if verify else False
+        self.api.http_session.trust_env = False
+        _bound(self.api.http_session)
+
+    def endpoint(self, path: str) -> Any:
+        """pynetbox's endpoint of ``dcim/power-panels``."""
+        app, name = path.split("/")
+        return getattr(getattr(self.api, app), name.replace("-", "_"))
+
+    def check(self) -> str:
+        """The version; raises what is wrong with the address or the token.
+
+        The status is open to some who may read nothing else, so that a list is asked as well.
+        """
+        with self.errors("status"):
+            version = str(self.api.status().get("netbox-version", ""))
+        if not version:
+            raise PermanentError(f"{self.url} is no NetBox: its status names no version")
+        with self.errors("dcim/sites"):
+            self.endpoint("dcim/sites").count()
+        return version
+
+    def list(self, path: str, **filters: Any) -> list[Item]:
+        """Every object of a list that the filters let through."""
+        from pynetbox.core.query import Request
+
+        endpoint = self.endpoint(path)
+        with self.errors(path):
+            request = Request(
+                base=endpoint.url,
+                filters=filters,
+                limit=PAGE,
+                token=self.api.token,
+                http_session=self.api.http_session,
+                threading=True,
+                max_workers=2,
+            )
+            found: list[Item] = list(request.get())
+        unique = {int(item["id"]): item for item in found}  # what is added meanwhile shifts the pages
+        return [unique[number] for number in sorted(unique)]
+
+    def snapshot(self, tick: Tick | None = None) -> Snapshot:
+        """Read everything that a pull needs."""
+        lists: dict[str, Sequence[Item]] = {}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            waiting = {pool.submit(self.list, path, **filters): name for name, (path, filters) in LISTS.items()}
+            try:
+                for done in as_completed(waiting):
+                    lists[waiting[done]] = done.result()
+                    if tick is not None:
+                        tick(waiting[done], len(lists[waiting[done]]))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return Snapshot(lists)
+
+    @contextmanager
+    def errors(self, what: str) -> Iterator[None]:
+        """Turn pynetbox's and requests' errors into ours."""
+        import pynetbox
+        import requests
+
+        try:
+            yield
+        except pynetbox.RequestError as error:
+            raise self._refused(error, what) from error
+        except (pynetbox.ContentError, requests.exceptions.JSONDecodeError) as error:
+            raise PermanentError(f"{self.url} is no NetBox: what it answered to {what} is no JSON") from error
+        except requests.exceptions.Timeout as error:
+            raise TimedOut(f"NetBox at {self.url} did not answer {what} in time") from error
+        except requests.exceptions.RequestException as error:
+            raise Unavailable(f"NetBox at {self.url} cannot be reached: {_short(error)}") from error
+
+    def _refused(self, error: Any, what: str) -> Exception:
+        status = int(error.req.status_code)
+        said = str(error.error)[:300]
+        if status == 401 or (status == 403 and "token" in said.lower()):
+            return Unauthenticated(f"NetBox at {self.url} does not take the token: {said}")
+        if status == 403:
+            return Forbidden(f"NetBox at {self.url}: the token may not use {what}: {said}")
+        if status >= 500:
+            return TemporaryError(f"NetBox at {self.url} failed at {what}: {status}")
+        return PermanentError(f"NetBox at {self.url} refused {what}: {status} {said}")
+
+
+def _bound(session: Any) -> None:
+    """Give every request of the session a deadline: requests has none by itself."""
+    send = session.send
+
+    def with_deadline(request: Any, **options: Any) -> Any:
+        options["timeout"] = options.get("timeout") or TIMEOUT
+        return send(request, **options)
+
+    session.send = with_deadline
+
+
+def _short(error: Exception) -> str:
+    reason = getattr(error.args[0], "reason", error) if error.args else error
+    return str(reason).rpartition(">: ")[2] or type(error).__name__

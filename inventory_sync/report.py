@@ -1,0 +1,68 @@
+"""What a pull or push did or would do, as lines, rows and documents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from controller.model import registry
+from inventory_sync.places import Document
+from inventory_sync.pull import Pull
+from inventory_sync.push import Push
+
+
+def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:
+    """What is gone from NetBox and what became of it; what was left out; the sum."""
+    reasons = dict(found.kept if kept is None else kept)
+    lines = []
+    for one in found.gone:
+        kind = registry.get(one["kind"])
+        path = "/".join(str(one[field]) for field in (*kind.parents, "name"))
+        said = f"{one['kind']} {path}"
+        if said in reasons:
+            lines.append(f"gone from NetBox: {said}, kept: {reasons[said]}")
+        elif path in removed:
+            lines.append(f"gone from NetBox: {said}, removed")
+        else:
+            lines.append(f"gone from NetBox: {said}, goes with --remove")
+    lines += [f"left out: {count} {what}" for what, count in sorted(found.left_out.items())]
+    unchanged = len(found.changes) - len(found.wanted)
+    return [*lines, f"{len(found.wanted)} differ, {unchanged} as in NetBox, {len(found.gone)} gone from NetBox"]
+
+
+def document(found: Pull) -> Document:
+    """The plan for programs."""
+    return {
+        "changes": [change for change in found.changes if change["action"] != "unchanged"],
+        "gone": [{"kind": one["kind"], "name": one["name"]} for one in found.gone],
+        "kept": dict(found.kept),
+        "left_out": dict(found.left_out),
+    }
+
+
+def pushed(found: Push) -> list[tuple[str, ...]]:
+    """One row for each object that is or would be written."""
+    rows: list[tuple[str, ...]] = []
+    for path, difference in found.differences.items():
+        rows += [(path, "/".join(name), "create", "-") for name in difference.create]
+        for name, fields in difference.update.items():
+            said = ", ".join(f"{field}: {before} -> {after}" for field, (before, after) in fields.items())
+            rows.append((path, "/".join(name), "update", said))
+        rows += [(path, "/".join(name), "delete", "-") for name in difference.delete]
+    return rows
+
+
+def left(found: Push) -> list[str]:
+    """What was not touched, and why."""
+    clashes = [(path, name) for path, difference in found.differences.items() for name in difference.clashes]
+    lines = [f"left as it is: {path} {'/'.join(name)} is there without our tag" for path, name in clashes]
+    held = "holds what has not our tag"
+    return lines + [f"left as it is: {'/'.join(name)} is wanted no longer, but {held}" for name in found.kept]
+
+
+def counts(found: Push) -> str:
+    """The sum in one line."""
+    made = sum(len(difference.create) for difference in found.differences.values())
+    changed = sum(len(difference.update) for difference in found.differences.values())
+    gone = sum(len(difference.delete) for difference in found.differences.values())
+    primaries = f", {len(found.primaries)} primary addresses" if found.primaries else ""
+    return f"{made} to create, {changed} to update, {gone} to delete{primaries}"

@@ -1,0 +1,205 @@
+"""Pull from the recorded NetBox into the real API, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.python.integration.cli.conftest import Shell
+from tests.python.integration.netbox.conftest import MAPPING
+from tests.python.integration.netbox.standin import StandIn
+
+
+def _version(ops: Shell) -> int:
+    documents = json.loads(ops.ok("get", "physical-resources", "-o", "json"))
+    return max((one["resource_version"] for one in documents), default=0)
+
+
+@pytest.mark.design("N4", "G3")
+def test_pull_makes_places_devices_links_and_ports(ops: Shell, mapping: str) -> None:
+    """
+    ::
+
+        panel DC1-Room 1A-A -- feed R001-A -- dc1-r001-pdu-a (Inlet), Outlet 1 -- dc1-r001-srv01 (PS1)
+        dc1-r001-srv01 (eno1) -- dc1-r001-tor-a (Ethernet1)
+    """
+    ops.ok("netbox", "pull", "-m", mapping)
+    server = json.loads(ops.ok("get", "physical-resource", "dc1/dc1-r001-srv01", "-o", "json"))
+    assert server["labels"]["source"] == "netbox"
+    spec = server["spec"]
+    assert (spec["role"], spec["rack"], spec["serial"]) == ("Server", "r001", "SN00000005")
+    assert {(link["peer"], link["port"], link["peer_port"]) for link in spec["network_links"]} == {
+        ("dc1-r001-tor-a", "eno1", "Ethernet1"),
+        ("dc1-r001-tor-b", "eno2", "Ethernet1"),
+    }
+    assert {(link["source"], link["inlet"], link["outlet"]) for link in spec["power_links"]} == {
+        ("dc1-r001-pdu-a", "PS1", "Outlet 1"),
+        ("dc1-r001-pdu-b", "PS2", "Outlet 1"),
+    }
+    ports = {port["name"]: port for port in spec["ports"]}
+    assert ports["eno1"]["address"] == "10.0.0.2"
+    assert ports["eno1"]["network"] == "dc1-data"
+    pdu = json.loads(ops.ok("get", "physical-resource", "dc1/dc1-r001-pdu-a", "-o", "json"))
+    assert [link["source"] for link in pdu["spec"]["power_links"]] == ["r001-a"]
+    feed = json.loads(ops.ok("get", "physical-resource", "dc1/r001-a", "-o", "json"))
+    assert [link["source"] for link in feed["spec"]["power_links"]] == ["panel-1a-a"]
+    assert (feed["spec"]["role"], feed["spec"]["floor"]) == ("PowerFeed", "dc1-floor-1")
+    rack = json.loads(ops.ok("get", "rack", "dc1/r001", "-o", "json"))
+    assert (rack["spec"]["floor"], rack["spec"]["height_units"]) == ("dc1-floor-1", 42)
+    floor = json.loads(ops.ok("get", "floor", "dc2/dc2-floor-3", "-o", "json"))
+    assert floor["spec"]["storey"] == 3
+    assert "germany" in ops.ok("get", "regions", "-o", "name")
+    model = json.loads(ops.ok("get", "physical-model", "arista-dcs-7050sx3-48yc8", "-o", "json"))
+    assert (model["spec"]["vendor"], model["spec"]["height_units"], model["spec"]["cpus"]) == ("Arista", 1, 4)
+
+
+@pytest.mark.design("N4")
+def test_impact_of_a_pulled_pdu_is_known(ops: Shell, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    told = ops.ok("impact", "pdu", "dc1/dc1-r001-pdu-a")
+    assert "dc1-r001" in told
+
+
+@pytest.mark.design("N4")
+def test_second_pull_writes_nothing_and_a_change_is_one_change(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    before = _version(ops)
+    again = ops.ok("netbox", "pull", "-m", mapping)
+    assert "0 differ" in again
+    assert _version(ops) == before
+    netbox.find("dcim/devices", name="dc1-r001-srv01")["serial"] = "SN-NEW"
+    diff = ops.run("netbox", "diff", "-m", mapping, "--exit-code")
+    assert diff.exit_code == 7
+    assert '    spec.serial: "SN00000005" -> "SN-NEW"' in diff.stdout.splitlines()
+    assert _version(ops) == before
+    told = ops.ok("netbox", "pull", "-m", mapping)
+    assert "1 updated" in told
+    assert not netbox.writes
+
+
+@pytest.mark.design("N4")
+def test_dry_run_changes_nothing_on_an_empty_site(ops: Shell, mapping: str) -> None:
+    told = ops.ok("netbox", "pull", "-m", mapping, "--dry-run")
+    assert "+ PhysicalResource dc1/dc1-r001-srv01" in told
+    assert _version(ops) == 0
+
+
+@pytest.mark.design("N4")
+def test_labels_and_fields_that_netbox_does_not_speak_of_stay(ops: Shell, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    rack = json.loads(ops.ok("get", "rack", "dc1/r001", "-o", "json"))
+    rack["labels"]["team"] = "blue"
+    rack["spec"]["row"] = 7
+    ops.ok("apply", "-f", "-", stdin=json.dumps(rack))
+    assert "0 differ" in ops.ok("netbox", "pull", "-m", mapping)
+    rack = json.loads(ops.ok("get", "rack", "dc1/r001", "-o", "json"))
+    assert (rack["labels"]["team"], rack["spec"]["row"]) == ("blue", 7)
+
+
+@pytest.mark.design("N4")
+def test_what_is_gone_is_told_and_removed_when_asked_but_no_node(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    cluster = '{"kind": "Cluster", "name": "c1", "spec": {"region": "germany", "datacenter": "dc1"}}'
+    node = '{"kind": "Node", "name": "n1", "cluster": "c1", "spec": {"physical_resource": "dc1-r001-srv01"}}'
+    by_hand = '{"kind": "PhysicalResource", "name": "mine", "datacenter": "dc1", "spec": {"role": "Other"}}'
+    ops.ok("apply", "-f", "-", stdin=f"[{cluster}, {node}, {by_hand}]")
+    for name in ("dc1-r001-srv01", "dc1-r001-srv02"):
+        netbox.drop("dcim/devices", name=name)
+    told = ops.ok("netbox", "pull", "-m", mapping)
+    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv02, goes with --remove" in told
+    assert "dc1-r001-srv02" in ops.ok("get", "physical-resources", "-o", "name")
+    told = ops.ok("netbox", "pull", "-m", mapping, "--remove")
+    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv02, removed" in told
+    assert "PhysicalResource dc1/dc1-r001-srv01, kept:" in told
+    assert "Node c1/n1" in told
+    left = ops.ok("get", "physical-resources", "-o", "name").splitlines()
+    assert "physical_resource/dc1/dc1-r001-srv01" in left
+    assert "physical_resource/dc1/mine" in left
+    assert "physical_resource/dc1/dc1-r001-srv02" not in left
+
+
+@pytest.mark.design("N4")
+def test_what_another_made_is_not_taken_over_unless_told(ops: Shell, mapping: str) -> None:
+    ops.ok("apply", "-f", "-", stdin='{"kind": "Region", "name": "germany", "spec": {"description": "ours"}}')
+    refused = ops.run("netbox", "pull", "-m", mapping)
+    assert refused.exit_code == 4
+    assert "--adopt" in refused.output
+    assert "Region germany" in refused.output
+    assert "dc1" not in ops.ok("get", "datacenters", "-o", "name")
+    ops.ok("netbox", "pull", "-m", mapping, "--adopt")
+    assert "0 differ" in ops.ok("netbox", "pull", "-m", mapping)
+
+
+@pytest.mark.design("N4")
+def test_prefixes_become_networks_of_a_cluster(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    cluster = '{"kind": "Cluster", "name": "c1", "spec": {"region": "germany", "datacenter": "dc1"}}'
+    ops.ok("apply", "-f", "-", stdin=cluster)
+    rule = "networks: [{prefix: 10.0.1.0/24, cluster: c1}]\n"
+    netbox.add("ipam/ip-addresses", address="10.0.1.20/24", status="active")
+    ops.write("netbox.yaml", MAPPING + rule)
+    refused = ops.run("netbox", "pull", "-m", mapping)
+    assert refused.exit_code == 5
+    assert "holds 1 addresses that NetBox gives to others: 10.0.1.20/24" in refused.output
+    netbox.drop("ipam/ip-addresses", address="10.0.1.20/24")
+    ops.ok("netbox", "pull", "-m", mapping)
+    (network,) = json.loads(ops.ok("get", "networks", "-o", "json"))
+    assert network["spec"]["subnet"] == "10.0.1.0/24"
+    assert network["spec"]["start_address"] == "10.0.1.10"
+
+
+@pytest.mark.design("N4")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("roles: {server: Server,", "roles: {server: Servant,"), "mapping.roles.server"),
+        (("storage: Server,", ""), "mapping.roles.storage: is not named, and 6 devices have it"),
+        (("spine-switch: skip", "no-such: skip"), "mapping.roles.no-such: NetBox has no such slug"),
+        (("level: top", "level: tip"), "mapping.floors.level"),
+        (("labels:", "lables:"), "mapping.lables: unknown field"),
+    ],
+)
+def test_bad_mapping_is_one_error_with_its_path_and_changes_nothing(
+    ops: Shell, mapping: str, change: tuple[str, str], said: str
+) -> None:
+    assert change[0] in MAPPING
+    ops.write("netbox.yaml", MAPPING.replace(*change))
+    refused = ops.run("netbox", "pull", "-m", mapping)
+    assert refused.exit_code == 5
+    assert said in refused.output
+    assert _version(ops) == 0
+
+
+@pytest.mark.design("N4")
+def test_two_sources_of_one_name_are_both_named(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    netbox.find("dcim/devices", name="dc1-r001-srv02")["name"] = "DC1_R001_SRV01"
+    refused = ops.run("netbox", "pull", "-m", mapping)
+    assert refused.exit_code == 5
+    assert "device DC1_R001_SRV01 (id 6): would be PhysicalResource dc1/dc1-r001-srv01" in refused.output
+    assert "which device dc1-r001-srv01 (id 5) is already" in refused.output
+    assert _version(ops) == 0
+
+
+@pytest.mark.design("N4")
+def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.environ["NETBOX_TOKEN"] = "nbt_abcdefghijkl." + "x" * 40
+    refused = ops.run("netbox", "pull", "-m", mapping)
+    assert (refused.exit_code, len(refused.output.splitlines())) == (4, 1)
+    assert "does not take the token" in refused.output
+    ops.environ["NETBOX_URL"] = "http://127.0.0.1:9"
+    away = ops.run("netbox", "pull", "-m", mapping)
+    assert (away.exit_code, len(away.output.splitlines())) == (6, 1)
+    assert "NetBox at http://127.0.0.1:9 cannot be reached" in away.output
+    ops.environ["NETBOX_TOKEN"] = None
+    assert ops.run("netbox", "pull", "-m", mapping).exit_code == 2
+
+
+def test_a_token_that_sees_nothing_removes_nothing(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    for items in netbox.lists.values():
+        items.clear()
+    refused = ops.run("netbox", "pull", "-m", mapping, "--remove")
+    assert refused.exit_code == 5
+    assert "shows no site" in refused.output
+    assert _version(ops) > 0

@@ -1,0 +1,135 @@
+"""Push of clusters and machines: under one tag, twice the same, and nothing else touched."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from controller.model.compute import Compute
+from controller.store import resources
+from controller.store.database import Database
+from tests.python.integration.cli.conftest import Shell
+from tests.python.integration.netbox.standin import StandIn
+
+MACHINES = "virtualization/virtual-machines"
+BASE = """
+[{"kind": "Region", "name": "kanto"}, {"kind": "Datacenter", "name": "tokyo"},
+ {"kind": "Cluster", "name": "tokyo1", "spec": {"region": "kanto", "datacenter": "tokyo"}}]
+"""
+
+
+def _compute(index: int, state: str = "Running") -> Compute:
+    """As the root controller writes it."""
+    return Compute.model_validate(
+        {
+            "name": f"web-{index}",
+            "region": "kanto",
+            "state": state,
+            "spec": {
+                "service": "web",
+                "index": index,
+                "host_name": f"web-{index}.default.kanto",
+                "cluster": "tokyo1",
+                "provider": "libvirt",
+                "sizes": {"vcpus": 2, "memory_mib": 512, "disk_gib": 3},
+                "image": {"url": "file:///srv/guest.qcow2", "checksum": "sha256:" + "0" * 64},
+                "interfaces": [
+                    {
+                        "network": "service",
+                        "address": f"172.16.10.{10 + index}",
+                        "prefix_length": 24,
+                        "gateway": "172.16.10.1",
+                        "mac": f"52:54:ac:10:0a:{10 + index:02x}",
+                    }
+                ],
+            },
+        }
+    )
+
+
+@pytest.fixture
+def machines(ops: Shell, db: Database) -> Shell:
+    """A cluster with three machines."""
+    ops.ok("apply", "-f", "-", stdin=BASE)
+    db.write(lambda tx: resources.insert(tx, [_compute(index) for index in range(3)]))
+    return ops
+
+
+@pytest.mark.design("N4")
+def test_push_makes_cluster_machines_interfaces_and_addresses_once(
+    machines: Shell, netbox: StandIn, mapping: str
+) -> None:
+    before = copy.deepcopy(netbox.lists)
+    assert "10 to create" in machines.ok("netbox", "push", "-m", mapping, "--dry-run")
+    assert not netbox.writes
+    machines.ok("netbox", "push", "-m", mapping)
+    machine = netbox.find(MACHINES, name="web-1.default.kanto")
+    assert (machine["status"]["value"], machine["memory"], machine["vcpus"]) == ("active", 512, 2.0)
+    assert machine["cluster"]["name"] == "tokyo1"
+    assert [tag["slug"] for tag in machine["tags"]] == ["resource-service"]
+    address = netbox.find("ipam/ip-addresses", address="172.16.10.11/24")
+    assert machine["primary_ip4"]["id"] == address["id"]
+    port = netbox.lists["virtualization/interfaces"][address["assigned_object_id"]]
+    assert (port["name"], port["virtual_machine"]["id"]) == ("eth0", machine["id"])
+    netbox.writes.clear()
+    assert "0 to create, 0 to update, 0 to delete" in machines.ok("netbox", "push", "-m", mapping)
+    assert not netbox.writes
+    for path, items in before.items():
+        assert items.items() <= netbox.lists[path].items(), f"{path}: what was there has changed"
+
+
+@pytest.mark.design("N4")
+def test_push_follows_status_and_takes_away_what_is_gone(
+    machines: Shell, db: Database, netbox: StandIn, mapping: str
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+
+    def change(tx: Any) -> None:
+        stored = {one.name: one for one in resources.list_all(tx, "Compute")}
+        resources.update(tx, [stored["web-0"].model_copy(update={"state": "Stopped"})])
+        resources.delete(tx, [_key("web-2")])
+
+    db.write(change)
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "0 to create, 1 to update, 3 to delete" in told
+    assert "status: active -> offline" in told
+    assert netbox.find(MACHINES, name="web-0.default.kanto")["status"]["value"] == "offline"
+    names = {one["name"] for one in netbox.lists[MACHINES].values()}
+    assert names == {"web-0.default.kanto", "web-1.default.kanto"}
+    assert "172.16.10.12/24" not in {one["address"] for one in netbox.lists["ipam/ip-addresses"].values()}
+
+
+@pytest.mark.design("N4")
+def test_what_has_not_our_tag_is_left_and_told(machines: Shell, db: Database, netbox: StandIn, mapping: str) -> None:
+    machines.ok("netbox", "push", "-m", mapping, "--dry-run")
+    address = netbox.add("ipam/ip-addresses", address="172.16.10.11/24", status="reserved", dns_name="theirs")
+    machines.ok("netbox", "push", "-m", mapping)
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "left as it is: ipam/ip-addresses tokyo1/web-1.default.kanto/eth0/172.16.10.11/24" in told
+    assert (address["status"]["value"], address["dns_name"]) == ("reserved", "theirs")
+    theirs = netbox.find(MACHINES, name="web-2.default.kanto")
+    netbox.add("virtualization/interfaces", name="backup", virtual_machine=theirs["id"])
+    db.write(lambda tx: resources.delete(tx, [_key("web-2")]))
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "left as it is: tokyo1/web-2.default.kanto is wanted no longer, but holds what has not our tag" in told
+    assert netbox.find(MACHINES, name="web-2.default.kanto") is theirs
+
+
+@pytest.mark.design("N4")
+def test_a_cluster_of_somebody_else_is_left_with_all_that_would_be_in_it(
+    machines: Shell, netbox: StandIn, mapping: str
+) -> None:
+    kind = netbox.add("virtualization/cluster-types", name="vmware", slug="vmware")
+    netbox.add("virtualization/clusters", name="tokyo1", type=kind["id"], status="active")
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "left as it is: virtualization/clusters tokyo1" in told
+    assert "0 to create, 0 to update, 0 to delete" in told
+    assert not netbox.writes
+
+
+def _key(name: str) -> Any:
+    from controller.model import registry
+
+    return registry.get("Compute").key("kanto", name)
