@@ -19,6 +19,7 @@ BENCHMARKS = {
     "placements": "benchmarks.placements",
     "ansible": "benchmarks.ansible",
     "inventory": "benchmarks.inventory",
+    "netbox": "benchmarks.netbox",
 }
 PURE = frozenset({"schedule", "packing"})
 """Those that need no database."""

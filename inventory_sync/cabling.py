@@ -17,6 +17,7 @@ from inventory_sync.devices import Device, Devices
 from inventory_sync.reading import Item
 
 _RANK = {role: index for index, role in enumerate(Role)}
+_FOLLOWED = {"dcim.interface", "dcim.powerport", "dcim.poweroutlet", "dcim.powerfeed"}
 End = tuple[str, Device, int, str]
 """Object type, device, its id, name of the port."""
 
@@ -33,15 +34,14 @@ def connect(cables: Iterable[Item], devices: Devices) -> Counter[str]:
 
 
 def _connect(a: Item, b: Item, devices: Devices) -> str | None:
+    kinds = {a["object_type"], b["object_type"]}
+    if not kinds <= _FOLLOWED:
+        return f"cables to {', '.join(sorted(kind.partition('.')[2] for kind in kinds))}"
     first, second = _end(a, devices), _end(b, devices)
     if first is None or second is None:
-        kinds = {a["object_type"], b["object_type"]}
-        if not kinds <= {"dcim.interface", "dcim.powerport", "dcim.poweroutlet", "dcim.powerfeed"}:
-            return f"cables to {', '.join(sorted(kind.partition('.')[2] for kind in kinds))}"
         return "cables to devices that were left out"
     if first[1].datacenter != second[1].datacenter:
         return "cables between datacenters"
-    kinds = {first[0], second[0]}
     if kinds == {"dcim.interface"}:
         return _network(first, second, devices)
     if first[0] == "dcim.powerport" and second[0] in ("dcim.poweroutlet", "dcim.powerfeed"):

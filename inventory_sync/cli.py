@@ -14,8 +14,9 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from controller.client import Client
-from inventory_sync import mapping, pull, push, report
+from inventory_sync import pull, push, report
 from inventory_sync.mapping import Mapping as Rules
+from inventory_sync.mapping import load
 from inventory_sync.progress import bar
 from inventory_sync.pull import Pull
 from inventory_sync.push import Push
@@ -79,16 +80,17 @@ def commands(kit: Kit) -> typer.Typer:
         return netbox
 
     def planned(session: Session, file: Path, url: str, token: Path | None, ca: Path | None, adopt: bool) -> Pull:
-        rules = mapping.load(file)
+        rules = load(file)
         netbox = opened(rules, url, token, ca)
         with bar("reading NetBox", len(LISTS)) as tell:
             seen = netbox.snapshot(tell)
         return pull.plan(session.client, translate(seen, rules), rules, adopt=adopt)
 
-    def shown_pull(found: Pull, code: int = 0) -> Any:
+    def shown_pull(found: Pull, *, remove: bool = False, code: int = 0) -> Any:
         view = kit.differences({"changes": found.changes})
         lines = (*view.lines, *report.pulled(found))
-        return kit.view(documents=[report.document(found)], single=True, lines=lines, exit_code=code)
+        documents = [report.document(found, remove=remove, lines=lines)]
+        return kit.view(documents=documents, single=True, lines=lines, exit_code=code)
 
     @app.command(name="pull")
     @kit.shown
@@ -112,7 +114,7 @@ def commands(kit: Kit) -> typer.Typer:
         """
         found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
         if dry_run:
-            return shown_pull(found)
+            return shown_pull(found, remove=remove)
         results = pull.write(session.client, found)
         removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
         view = kit.results([*results, *removed])
@@ -137,7 +139,7 @@ def commands(kit: Kit) -> typer.Typer:
           resourcectl netbox diff -m netbox.yaml --exit-code
         """
         found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
-        return shown_pull(found, DIFFERS if exit_code and (found.differs or found.gone) else 0)
+        return shown_pull(found, code=DIFFERS if exit_code and (found.differs or found.gone) else 0)
 
     @app.command(name="push")
     @kit.shown
@@ -155,7 +157,7 @@ def commands(kit: Kit) -> typer.Typer:
         Example:
           resourcectl netbox push -m netbox.yaml
         """
-        rules = _rules(mapping)
+        rules = load(mapping)
         netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
         found: Push = push.plan(session.client, netbox, rules.push)
         if not dry_run:
@@ -167,10 +169,6 @@ def commands(kit: Kit) -> typer.Typer:
         return kit.view(("LIST", "NAME", "ACTION", "FIELDS"), rows, documents, lines=lines)
 
     return app
-
-
-def _rules(file: Path) -> Rules:
-    return mapping.load(file)
 
 
 def _token(kit: Kit, file: Path | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from controller.model import registry
 from inventory_sync.places import Document
 from inventory_sync.pull import Pull
-from inventory_sync.push import Push
+from inventory_sync.push import MACHINES, Push
 
 
 def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:
@@ -29,9 +29,12 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
     return [*lines, f"{len(found.wanted)} differ, {unchanged} as in NetBox, {len(found.gone)} gone from NetBox"]
 
 
-def document(found: Pull) -> Document:
-    """The plan for programs."""
+def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
+    """The plan for programs; ``differs`` says whether a pull would write or remove anything."""
+    removable = len(found.gone) > len(found.kept)
     return {
+        "differs": found.differs or (remove and removable),
+        "lines": list(lines),
         "changes": [change for change in found.changes if change["action"] != "unchanged"],
         "gone": [{"kind": one["kind"], "name": one["name"]} for one in found.gone],
         "kept": dict(found.kept),
@@ -48,6 +51,8 @@ def pushed(found: Push) -> list[tuple[str, ...]]:
             said = ", ".join(f"{field}: {before} -> {after}" for field, (before, after) in fields.items())
             rows.append((path, "/".join(name), "update", said))
         rows += [(path, "/".join(name), "delete", "-") for name in difference.delete]
+    new = found.differences[MACHINES].create
+    rows += [(MACHINES, "/".join(name), "update", "primary address") for name in found.primaries if name not in new]
     return rows
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.python.integration.cli.conftest import Shell
 from tests.python.integration.netbox.conftest import MAPPING
@@ -203,3 +205,37 @@ def test_a_token_that_sees_nothing_removes_nothing(ops: Shell, netbox: StandIn, 
     assert refused.exit_code == 5
     assert "shows no site" in refused.output
     assert _version(ops) > 0
+
+
+@pytest.mark.design("N4")
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
+    ops: Shell, netbox: StandIn, mapping: str, data: st.DataObject
+) -> None:
+    """Devices are moved, renamed, given tags, lose their cables or go, and come back in any order."""
+    devices = netbox.lists["dcim/devices"]
+    for number in data.draw(st.sets(st.sampled_from(sorted(devices)), max_size=6)):
+        device = devices[number]
+        match data.draw(st.sampled_from(["serial", "position", "tags", "status", "name", "gone"])):
+            case "serial":
+                device["serial"] = data.draw(st.text("AZ09-", max_size=8))
+            case "position":
+                device["position"] = data.draw(st.one_of(st.none(), st.integers(2, 80).map(lambda half: half / 2)))
+            case "tags":
+                device["tags"] = data.draw(st.sampled_from([[], [{"slug": "storage"}]]))
+            case "status":
+                device["status"] = {"value": data.draw(st.sampled_from(["active", "failed"])), "label": ""}
+            case "name":
+                device["name"] = f"renamed {number}"
+            case "gone":
+                del devices[number]
+    cables = netbox.lists["dcim/cables"]
+    for number in data.draw(st.sets(st.sampled_from(sorted(cables)), max_size=4)):
+        del cables[number]
+    ops.ok("netbox", "pull", "-m", mapping, "--remove")
+    version = _version(ops)
+    again = ops.ok("netbox", "pull", "-m", mapping, "--remove").splitlines()
+    assert again[-1].startswith("0 differ")
+    assert again[-1].endswith(" 0 gone from NetBox")
+    assert _version(ops) == version

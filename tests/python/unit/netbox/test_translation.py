@@ -1,0 +1,169 @@
+"""From NetBox's lists to documents: the mapping file, names, places, links."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.errors import InvalidInput
+from inventory_sync import mapping, naming
+from inventory_sync.mapping import Labels, Names
+from inventory_sync.reading import Snapshot
+from inventory_sync.translation import Translation, translate
+from tests.python.unit.netbox.seen import MAPPING, cable, device, interface, seen
+
+
+def _translated(snapshot: Snapshot, more: str = "") -> Translation:
+    return translate(snapshot, mapping.parse(MAPPING + more))
+
+
+def _one(found: Translation, kind: str, name: str) -> dict[str, Any]:
+    (one,) = [one for one in found.documents if (one["kind"], one["name"]) == (kind, name)]
+    return one
+
+
+def _paths(content: str) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        mapping.parse(content)
+    return [problem.path for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [
+        ("{}", "mapping.roles"),
+        ("roles: {a: Server}\nfloors: {number_pattern: '('}", "mapping.floors.number_pattern"),
+        ("roles: {a: Server}\nnames: {overrides: {X: Not_A_Name}}", "mapping.names.overrides.X"),
+        ("roles: {a: Server}\nlabels: {tags: {t: 'a b=c'}}", "mapping.labels.tags.t"),
+        ("roles: {a: Server}\nnetworks: [{prefix: 10.0.0.0/24}]", "mapping.networks[0].cluster"),
+        ("roles: {a: Server}\nnames: {replace: [{patern: x}]}", "mapping.names.replace[0].pattern"),
+        ("- 1", "mapping"),
+    ],
+)
+def test_a_bad_mapping_names_the_path(content: str, path: str) -> None:
+    assert path in _paths(content)
+
+
+def test_every_bad_field_is_told_at_once() -> None:
+    assert set(_paths("roles: {a: No}\npush: {tag: 'A B'}")) >= {"mapping.push.tag"}
+
+
+@pytest.mark.design("N4")
+def test_places_are_folded_to_floors_and_half_units_go_down() -> None:
+    found = _translated(seen(), "floors: {number_pattern: 'floor-(?P<storey>[0-9]+)'}\n")
+    assert _one(found, "Floor", "floor-2")["spec"]["storey"] == 2
+    assert [one["name"] for one in found.documents if one["kind"] == "Floor"] == ["floor-2"]
+    assert _one(found, "Rack", "r1")["spec"] == {"floor": "floor-2", "height_units": 47}
+    assert _one(found, "PhysicalResource", "srv")["spec"]["position"] == 3
+    assert _one(found, "PhysicalModel", "m1")["spec"]["height_units"] == 1
+    leaf = _translated(seen(), "floors: {level: leaf}\n")
+    assert _one(leaf, "Rack", "r1")["spec"]["floor"] == "room-a"
+
+
+@pytest.mark.design("N4")
+def test_a_network_cable_is_held_by_the_end_farther_from_the_internet_whichever_side_it_is() -> None:
+    there, back = ("interface", 1, "eno1"), ("interface", 2, "Ethernet1")
+    for a, b in ((there, back), (back, there)):
+        found = _translated(seen(cables=[cable(a, b)]))
+        link = {"port": "eno1", "peer": "leaf", "peer_port": "Ethernet1"}
+        assert _one(found, "PhysicalResource", "srv")["spec"]["network_links"] == [link]
+        assert _one(found, "PhysicalResource", "leaf")["spec"]["network_links"] == []
+
+
+@pytest.mark.design("N4")
+def test_cords_and_what_is_left_out() -> None:
+    cables = [
+        cable(("poweroutlet", 3, "Outlet 1"), ("powerport", 1, "PS1")),
+        cable(("interface", 1, "eno1"), ("frontport", 2, "1")),
+        cable(("interface", 1, "eno2"), ("interface", 4, "x")),
+        cable(("interface", 2, "Ethernet2"), ("interface", 5, "Ethernet2")),
+    ]
+    devices = [*seen()["devices"], device(4, "patch", "panel"), device(5, "leaf-b", "leaf")]
+    found = _translated(seen(cables=cables, devices=[dict(one) for one in devices]))
+    cord = {"inlet": "PS1", "source": "pdu-a", "outlet": "Outlet 1"}
+    assert _one(found, "PhysicalResource", "srv")["spec"]["power_links"] == [cord]
+    assert found.left_out == {
+        "cables to frontport, interface": 1,
+        "cables to devices that were left out": 1,
+        "cables between devices of one role": 1,
+        "devices whose role is skipped": 1,
+    }
+
+
+def test_unknown_roles_are_counted_or_taken_as_the_default() -> None:
+    devices = [device(1, "a", "extra"), device(2, "b", "extra")]
+    with pytest.raises(InvalidInput, match=r"mapping\.roles\.extra: is not named, and 2 devices have it"):
+        _translated(seen(devices=devices))
+    found = _translated(seen(devices=devices), "default_role: Other\n")
+    assert _one(found, "PhysicalResource", "a")["spec"]["role"] == "Other"
+
+
+def test_names_are_made_ours_and_twins_are_both_named() -> None:
+    rules = Names.model_validate({"replace": [{"pattern": r"\.example\.net$"}], "overrides": {"Old One": "new"}})
+    assert naming.translate("SRV_01.example.net", rules) == "srv-01"
+    assert naming.translate("Old One", rules) == "new"
+    with pytest.raises(InvalidInput) as caught:
+        _translated(seen(devices=[device(1, "A b", "server"), device(2, "a_B", "server")]))
+    assert "device a_B (id 2): would be PhysicalResource dc1/a-b, which device A b (id 1) is already" in str(
+        caught.value
+    )
+    with pytest.raises(InvalidInput, match="gives no valid name"):
+        _translated(seen(devices=[device(1, "---", "server")]))
+
+
+def test_labels_come_from_tags_custom_fields_and_fields() -> None:
+    rules = Labels.model_validate(
+        {"tags": {"gold": "class=gold", "x": "x"}, "custom_fields": {"po": "order"}, "fields": {"status": "state"}}
+    )
+    item = {
+        "tags": [{"slug": "gold"}, {"slug": "other"}],
+        "custom_fields": {"po": "PO 12/3", "none": 1},
+        "status": {"value": "active"},
+    }
+    found = naming.labels(item, rules, ("source", "netbox"))
+    assert found == {"class": "gold", "order": "PO-12-3", "state": "active", "source": "netbox"}
+    assert naming.owned(rules, ("source", "netbox")) == {"class", "x", "order", "state", "source"}
+
+
+def test_a_port_has_its_primary_address_and_the_longest_prefix_around_it() -> None:
+    def address(number: int, value: str) -> dict[str, Any]:
+        holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": 7}
+        return {"id": number, "address": value, "family": {"value": 4}, "vrf": None, "tags": [], **holder}
+
+    def prefix(value: str, vlan: str | None) -> dict[str, Any]:
+        name = None if vlan is None else {"name": vlan}
+        return {"id": 1, "prefix": value, "family": {"value": 4}, "vrf": None, "vlan": name, "role": None}
+
+    found = _translated(
+        seen(
+            devices=[device(1, "srv", "server", primary_ip4={"id": 2})],
+            interfaces=[interface(7, 1, "eno1")],
+            ip_addresses=[address(1, "10.0.0.5/24"), address(2, "10.0.0.6/24")],
+            prefixes=[prefix("10.0.0.0/8", "wide"), prefix("10.0.0.0/24", "near")],
+        )
+    )
+    (port,) = _one(found, "PhysicalResource", "srv")["spec"]["ports"]
+    assert port == {"name": "eno1", "network": "near", "address": "10.0.0.6", "mac": "52:54:00:aa:00:01"}
+
+
+@pytest.mark.design("N4")
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1 << 16))
+def test_the_order_of_lists_makes_no_difference(seed: int) -> None:
+    devices = [
+        device(1, "srv", "server"),
+        device(2, "leaf", "leaf"),
+        device(3, "pdu-a", "pdu"),
+        device(9, "s2", "server"),
+    ]
+    cables = [cable(("interface", holder, f"e{n}"), ("interface", 2, f"p{n}")) for n in range(3) for holder in (1, 9)]
+    ports = [interface(n, holder, f"e{n}") for n in range(3) for holder in (1, 9)]
+    wanted = _translated(seen(devices=devices, cables=cables, interfaces=ports))
+    shuffle = random.Random(seed)
+    mixed = [shuffle.sample(items, len(items)) for items in (devices, cables, ports)]
+    found = _translated(seen(devices=mixed[0], cables=mixed[1], interfaces=mixed[2]))
+    assert found.documents == wanted.documents
