@@ -6,7 +6,8 @@ mapping leaves out) stays as it is.
 
 The marker label tells what the sync has made. What is not marked and has a name that is wanted is
 a conflict, unless it is to be adopted. What is marked and wanted no longer is reported; asked to
-remove, it goes unless something names it: a device that is a node stays.
+remove, it goes unless something names it: a device that is a node stays. An address that NetBox
+gives to another now is taken from it in any case.
 
 Documents go in requests below the server's limit, what is named before what names it. One request
 is one transaction; a pull of several that is broken off is finished by the next.
@@ -58,13 +59,14 @@ def plan(client: Client, translation: Translation, rules: Rules, *, adopt: bool 
     ordered = _sources_first(translation.documents)
     wanted = [_merged(one, stored.get(_key(one)), rules) for one in ordered]
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
+    known = {_key(one) for one in wanted}
+    gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
+    wanted = [*wanted, *_released(gone, wanted)]
     changes: list[Mapping[str, Any]] = []
     for batch in batches(wanted):
         changes += client.plan(batch)["changes"]
     _refuse(wanted, changes)
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
-    known = {_key(one) for one in wanted}
-    gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
     _, kept = removable(client, gone)
     return Pull(tuple(differing), tuple(changes), tuple(gone), tuple(kept), translation.left_out)
 
@@ -164,6 +166,25 @@ def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
     return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
 
 
+def _released(gone: Sequence[Document], wanted: Sequence[Document]) -> Iterator[Document]:
+    """What is gone, without the addresses that NetBox gives to others now: a renamed device has the old one's."""
+    needed = {place for one in wanted for _, places in _claims(one) for place in places.values()}
+    for one in gone:
+        freed = {index: [field for field, place in places.items() if place in needed] for index, places in _claims(one)}
+        if any(freed.values()):
+            ports = [{**port, **dict.fromkeys(freed.get(index, ()))} for index, port in enumerate(one["spec"]["ports"])]
+            rest = {field: one[field] for field in ("project", "labels", "max_revision_history")}
+            yield {**_named(one), **rest, "spec": {**one["spec"], "ports": ports}}
+
+
+def _claims(one: Document) -> Iterator[tuple[int, dict[str, tuple[str, ...]]]]:
+    """Per port, what nobody else in the datacenter may have."""
+    for index, port in enumerate(one["spec"].get("ports") or ()):
+        places = {"address": (port.get("network") or "", port["address"])} if port.get("address") else {}
+        places |= {"mac": ("mac", port["mac"])} if port.get("mac") else {}
+        yield index, {field: (str(one.get("datacenter")), field, *place) for field, place in places.items()}
+
+
 def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], rules: Rules, *, adopt: bool) -> None:
     if adopt:
         return
@@ -180,7 +201,9 @@ def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]]) ->
     bad = []
     for change in changes:
         where = f"{change['kind']} {change['key']}"
-        bad += [Problem(f"{where}.{refusal['path']}", refusal["message"]) for refusal in change["refusals"]]
+        for refusal in change["refusals"]:
+            users = f" (by {', '.join(refusal['users'])})" if refusal.get("users") else ""
+            bad.append(Problem(f"{where}.{refusal['path']}", refusal["message"] + users))
         for problem in change["unresolved"]:
             if problem["message"].removesuffix(" does not exist") not in batch:
                 bad.append(Problem(f"{where}.{problem['path']}", problem["message"]))

@@ -155,14 +155,15 @@ class NetBox:
 
     def _refused(self, error: Any, what: str) -> Exception:
         status = int(error.req.status_code)
-        said = str(error.error)[:300]
+        said = str(error.error)
+        said = "what it answered is no JSON, so it may be no NetBox" if said.lstrip()[:1] not in "{[" else said[:300]
         if status == 401 or (status == 403 and "token" in said.lower()):
             return Unauthenticated(f"NetBox at {self.url} does not take the token: {said}")
         if status == 403:
             return Forbidden(f"NetBox at {self.url}: the token may not use {what}: {said}")
         if status >= 500:
             return TemporaryError(f"NetBox at {self.url} failed at {what}: {status}")
-        return PermanentError(f"NetBox at {self.url} refused {what}: {status} {said}")
+        return PermanentError(f"NetBox at {self.url} refused {what}: {status}, {said}")
 
 
 def _bound(session: Any) -> None:

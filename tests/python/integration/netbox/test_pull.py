@@ -197,6 +197,22 @@ def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn
     assert ops.run("netbox", "pull", "-m", mapping).exit_code == 2
 
 
+@pytest.mark.design("N4")
+def test_a_renamed_device_takes_its_addresses_along(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    """The old one is still there when the new one is written, and an address is one port's only."""
+    ops.ok("netbox", "pull", "-m", mapping)
+    netbox.find("dcim/devices", name="dc1-r001-srv01")["name"] = "fresh"
+    told = ops.ok("netbox", "pull", "-m", mapping)
+    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv01, goes with --remove" in told
+    fresh, old = (
+        json.loads(ops.ok("get", "physical-resource", f"dc1/{name}", "-o", "json"))["spec"]["ports"]
+        for name in ("fresh", "dc1-r001-srv01")
+    )
+    assert {port["name"]: port["address"] for port in fresh}["eno1"] == "10.0.0.2"
+    assert {port["name"]: port["address"] for port in old}["eno1"] is None
+    assert "0 differ" in ops.ok("netbox", "pull", "-m", mapping)
+
+
 def test_a_token_that_sees_nothing_removes_nothing(ops: Shell, netbox: StandIn, mapping: str) -> None:
     ops.ok("netbox", "pull", "-m", mapping)
     for items in netbox.lists.values():
@@ -214,6 +230,7 @@ def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
     ops: Shell, netbox: StandIn, mapping: str, data: st.DataObject
 ) -> None:
     """Devices are moved, renamed, given tags, lose their cables or go, and come back in any order."""
+    netbox.lists = StandIn().lists
     devices = netbox.lists["dcim/devices"]
     for number in data.draw(st.sets(st.sampled_from(sorted(devices)), max_size=6)):
         device = devices[number]
