@@ -70,9 +70,19 @@ AdoptOption = Annotated[bool, typer.Option("--adopt", help="Take over what has a
 
 def commands(kit: Kit) -> typer.Typer:
     """The application that is joined."""
-    app = typer.Typer(no_args_is_help=True, help="NetBox to the topology, and machines to NetBox.")
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", rich_help_panel=_PANEL)
+
+    @app.callback()
+    def _netbox() -> None:
+        """Make the inventory what NetBox says, and tell NetBox of machines.
+
+        Example:
+          resourcectl netbox diff -m netbox.yaml
+        """
 
     def opened(rules: Rules, url: str, token_file: Path | None, ca: Path | None) -> NetBox:
+        if not url:
+            raise kit.refuse("no NetBox: give --netbox-url URL, or set NETBOX_URL")
         if ca is not None and not ca.is_file():
             raise kit.refuse(f"--netbox-ca {ca}: no such file")
         netbox = NetBox(url, _token(kit, token_file), ca=None if ca is None else str(ca))
@@ -98,7 +108,7 @@ def commands(kit: Kit) -> typer.Typer:
     def pull_(
         session: Any,
         mapping: MappingOption,
-        netbox_url: UrlOption,
+        netbox_url: UrlOption = "",
         netbox_token_file: TokenFileOption = None,
         netbox_ca: CaOption = None,
         dry_run: DryRunOption = False,
@@ -127,7 +137,7 @@ def commands(kit: Kit) -> typer.Typer:
     def diff(
         session: Any,
         mapping: MappingOption,
-        netbox_url: UrlOption,
+        netbox_url: UrlOption = "",
         netbox_token_file: TokenFileOption = None,
         netbox_ca: CaOption = None,
         adopt: AdoptOption = False,
@@ -147,7 +157,7 @@ def commands(kit: Kit) -> typer.Typer:
     def push_(
         session: Any,
         mapping: MappingOption,
-        netbox_url: UrlOption,
+        netbox_url: UrlOption = "",
         netbox_token_file: TokenFileOption = None,
         netbox_ca: CaOption = None,
         dry_run: DryRunOption = False,
