@@ -1,4 +1,4 @@
-"""NetBox to the topology: 60 racks, 2,000 devices, 9,000 interfaces, 7,400 cables, by ``resourcectl netbox``.
+"""NetBox to the topology: 60 racks, 2,000 devices, 9,000 interfaces, 7,200 cables, by ``resourcectl netbox``.
 
 The stand-in of the tests serves as many devices, made like the recorded ones. With NETBOX_URL,
 NETBOX_TOKEN and NETBOX_MAPPING in the environment a real NetBox is read instead, and nothing is
@@ -23,7 +23,7 @@ from benchmarks.site import Site, site
 from tests.python.integration.netbox.standin import TOKEN, StandIn, served
 
 AIM_SECONDS = 15.0
-RACKS, SERVERS = 60, 31
+RACKS, SERVERS = 60, 30
 MAPPING = """
 floors: {number_pattern: 'floor-(?P<storey>[0-9]+)'}
 roles: {server: Server, tor-switch: RackLeafRouter, pdu: Pdu}
@@ -82,7 +82,7 @@ def scaled() -> StandIn:
             for like in (pdus, switches)
             for word in (("pdu-a", "pdu-b") if like is pdus else ("tor-a", "tor-b"))
         ]
-        for index in range(SERVERS - 1):
+        for index in range(SERVERS):
             like = {**servers[0], **place, "position": float(index + 1)}
             server = _device(small, like, f"r{number:03}-srv{index:02}")
             for port in ("bmc", "eno3"):
