@@ -17,7 +17,7 @@ from tests.python.unit.schedule import churn
 
 ROOMY = dict.fromkeys(range(1, 8), 2400)
 """Seed to steps; most of what is asked for has room, so that prefixes stay in order for long."""
-TIGHT = dict.fromkeys(range(11, 15), 600)
+TIGHT = dict.fromkeys(range(11, 15), 1000)
 """More is asked for than there is: refusals, races and second looks."""
 NEW = 1000
 SEED = "RESOURCE_CHURN_SEED"
