@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 
 from ..module_utils.client import Client
 from ..module_utils.kinds import entry
@@ -40,6 +41,10 @@ class Refused(Exception):
         super().__init__(message)
 
 
+def _told(error: Exception) -> str:
+    return f"unknown option {error}" if isinstance(error, UnsupportedError) else str(error)
+
+
 class Task:
     """One task: its module's entry in the table, its arguments, and how it is run."""
 
@@ -57,7 +62,7 @@ class Task:
         spec = {**CONNECTION, **WAITING, **self.entry["options"]}
         checked = ArgumentSpecValidator(spec).validate(dict(given))
         if checked.error_messages:
-            raise Refused(f"{module}: {'; '.join(checked.error_messages)}")
+            raise Refused(f"{module}: {'; '.join(_told(error) for error in checked.errors)}")
         self.arguments: dict[str, t.Any] = checked.validated_parameters
         self.client = self._client()
 

@@ -120,7 +120,7 @@ def test_what_has_not_begun_is_not_done_for_a_transaction_that_is_undone(databas
     def work(tx: Transaction) -> None:
         tx.behind(lambda _: done.append(go.wait(10)))
         tx.behind(lambda _: done.append(False))
-        threading.Timer(0.2, go.set).start()
+        threading.Timer(1, go.set).start()
         raise KeyError
 
     with pytest.raises(KeyError):

@@ -34,7 +34,7 @@ def test_missing_address_names_option_and_variable(plays: Plays) -> None:
 
 def test_unknown_option_is_told(plays: Plays) -> None:
     message = plays.refused({"resource.infra.rack": {"name": "r", "datacenter": "tokyo", "heigth_units": 42}})
-    assert message.startswith("rack: heigth_units.")
+    assert message.startswith("rack: unknown option heigth_units.")
 
 
 def test_bad_value_names_the_field(plays: Plays) -> None:
