@@ -86,6 +86,19 @@ def test_pinned_cpus_are_the_lowest_free_ones_of_one_cell_and_come_back() -> Non
 
 
 @pytest.mark.design("I3")
+@pytest.mark.parametrize("told", [(cell(1),), (cell(1), cell(2))])
+def test_a_pinned_cpu_that_its_node_lists_no_more_is_given_to_nobody_once_it_comes_back(
+    told: tuple[CellFacts, ...],
+) -> None:
+    node = machine("n", *told, taken=Capacity(pinned_cpus=1))
+    snapshot = Snapshot([replace(node, cells=(replace(told[0], taken=Capacity(pinned_cpus=1)), *told[1:]))])
+    one = Capacity(pinned_cpus=1)
+    snapshot.give_back("n", Share(one, {1: one} if len(told) > 1 else {}, (7,)))
+    given = [share.cpus for share in shares(snapshot, ask(9, pinned_cpus=1))]
+    assert sorted(given) == [(cpu,) for each in told for cpu in each.pinned_cpus]
+
+
+@pytest.mark.design("I3")
 def test_an_odd_number_of_pinned_cpus_over_two_cells_takes_no_more_than_asked() -> None:
     (share,) = shares(Snapshot([two_cells()]), ask(pinned_cpus=3))
     assert share.cpus == (0, 1, 100)
