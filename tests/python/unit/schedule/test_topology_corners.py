@@ -1,4 +1,4 @@
-"""Topologies T10 to T25: corners, one drawn case each (``drawing`` tells how to read them).
+"""Topologies T10 to T26: corners, one drawn case each (``drawing`` tells how to read them).
 
 Only what the rules decide is asserted: which of two equal nodes is taken is best fit's matter.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from controller.model.flavor import MachineShare
 from controller.model.node import Capacity
-from controller.schedule import Placed, Request, headroom, place
+from controller.model.schedule_policy import SchedulePolicy
+from controller.schedule import Placed, Refused, Request, Snapshot, headroom, place
 from controller.schedule.headroom import Running
-from tests.python.unit.schedule.drawing import ONE, Drawing, agree, read
+from tests.python.unit.schedule.drawing import ONE, Drawing, Placement, agree, read
 
 Case = Callable[[], None]
 
@@ -353,3 +355,22 @@ def test_t25_a_batch_of_many_services_keeps_each_ones_rules_apart() -> None:
     for name in ("app", "db", "web"):
         nodes = [each.node for each in answers if isinstance(each, Placed) and each.request.service == name]
         assert sorted(nodes) == ["a", "b", "c"]
+
+
+@pytest.mark.design("J4", "J8")
+def test_t26_however_many_hard_rules_forbid_a_domain_it_stays_forbidden() -> None:
+    """::
+
+    rack | r1    | r2    |
+    node | a   b | c   d |
+    """
+    drawing = drawn(test_t26_however_many_hard_rules_forbid_a_domain_it_stays_forbidden)
+    for count in (48, 64, 70):
+        labels = [f"label{number}" for number in range(count)]
+        nodes = [replace(node, labels=dict.fromkeys(labels, node.zones["rack"])) for node in drawing.nodes]
+        hard = {"node_label_hard_anti_affinities": tuple(labels)}
+        policy = SchedulePolicy().model_copy(update=hard)  # not validated: a user may give fewer
+        requests = [Request(f"web-{index}", "web", index, ONE, "", policy) for index in range(3)]
+        answers = place(Snapshot(nodes), requests)
+        assert Placement(drawing, answers).counts("rack") == {"r1": 1, "r2": 1}, count
+        assert isinstance(answers[-1], Refused)
