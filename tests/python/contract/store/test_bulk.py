@@ -26,6 +26,16 @@ def test_any_text_comes_back_as_it_was(database: Database) -> None:
     assert {name: found[name] for name in found if name.startswith("k")} == {row["key"]: row["value"] for row in rows}
 
 
+def test_any_text_comes_back_as_it_was_though_the_client_was_told_another_encoding(
+    databases: Databases, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")  # which the database's own setting would do as well
+    db = databases.new(Tier.ROOT, clock)
+    db.write(lambda tx: bulk.insert(tx, meta, [{"key": "k", "value": "ゆ ü 😀"}]))
+    query = select(meta.c.value).where(meta.c.key == "k")
+    assert db.read(lambda tx: tx.connection.execute(query).scalar_one()) == "ゆ ü 😀"
+
+
 def test_documents_come_back_as_they_were_from_the_table_and_from_the_log(database: Database) -> None:
     made = [rack.model_copy(update={"observed": {"said": AWKWARD}}) for rack in racks("a", "b")]
     store(database, *made)
