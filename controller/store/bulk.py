@@ -118,7 +118,7 @@ def _copy(tx: Transaction, statement: str) -> Iterator[Any]:
     except psycopg.Error as error:
         lost = bool(connection.closed)
         if lost:
-            tx.connection.invalidate(error)
+            tx.connection.invalidate(error)  # else undoing fails as well, and hides the reason that the server gave
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=tx.connection.dialect
         ) from error

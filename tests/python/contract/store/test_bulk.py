@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from sqlalchemy import insert, select, text
 
 from controller.clock import VirtualClock
-from controller.errors import Conflict, NotFound
+from controller.errors import Conflict, NotFound, Unavailable
 from controller.store import bulk, changes, resources
 from controller.store.database import Database, Tier, Transaction
 from controller.store.tables import meta
@@ -116,6 +118,27 @@ def test_a_connection_lost_while_rows_stream_is_tried_again(databases: Databases
     assert len(runs) == 2
     count = text("SELECT count(*) FROM meta WHERE key LIKE 'k%'")
     assert db.read(lambda tx: tx.connection.execute(count).scalar_one()) == 1000
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_connection_lost_every_time_is_unavailable_with_the_reason_that_the_server_gave(
+    databases: Databases, clock: VirtualClock, nested: bool
+) -> None:
+    db = databases.new(Tier.ROOT, clock)
+    if databases.engine == "sqlite":
+        pytest.skip("SQLite has no connection to lose")
+
+    def work(tx: Transaction) -> None:
+        mine = tx.connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        end = text("SELECT pg_terminate_backend(:pid, 10000)").bindparams(pid=mine)
+        assert db.read(lambda other: other.connection.execute(end).scalar_one())
+        with tx.connection.begin_nested() if nested else nullcontext():
+            bulk.insert(tx, meta, [{"key": "k", "value": "v"}])
+
+    with pytest.raises(Unavailable, match="terminating connection due to administrator command"):
+        db.write(work)
+    db.write(lambda tx: bulk.insert(tx, meta, [{"key": "k", "value": "v"}]))
 
 
 def test_a_duplicate_of_any_key_is_a_conflict(database: Database) -> None:
