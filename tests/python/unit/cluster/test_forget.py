@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.clock import VirtualClock
+from controller.cluster import sync
 from controller.cluster.cluster_service import forget_node
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.errors import Conflict
@@ -25,9 +26,9 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
     return made
 
 
-def forget(db: Database, *connected: str) -> list[str]:
+def forget(db: Database, *connected: str, site: str = "s1") -> list[str]:
     def work(tx: Transaction) -> list[str]:
-        return forget_node(tx, CLUSTER, "s1", 1, "node-0", connected=connected.__contains__, down_after=60.0)
+        return forget_node(tx, CLUSTER, site, 1, "node-0", connected=connected.__contains__, down_after=60.0)
 
     return db.write(work)
 
@@ -45,6 +46,14 @@ def test_a_node_whose_agent_is_connected_is_kept(db: Database) -> None:
     with pytest.raises(Conflict, match="agent of node-0 is connected"):
         forget(db, "node-0")
     assert forget(db, "node-1") == []
+
+
+@pytest.mark.parametrize("site", ["s2", ""])
+def test_only_the_clusters_own_root_may_give_a_node_up(db: Database, site: str) -> None:
+    db.write(lambda tx: sync.check_site(tx, "s1"))
+    with pytest.raises(Conflict, match=f"this cluster is of site s1, and the root that speaks is {site or 'of none'}"):
+        forget(db, site=site)
+    assert forget(db) == []
 
 
 def test_both_processes_wait_alike() -> None:
