@@ -9,7 +9,7 @@ import pytest
 from controller.cli.exits import ExitCode
 from controller.model import document
 from controller.store import resources
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from tests.python.integration.cli.conftest import Shell
 
 RACK = "floor-1-1-1-rack-1-1"
@@ -78,8 +78,25 @@ def test_what_cannot_be_is_said_in_one_line(placed: Shell) -> None:
 
 
 @pytest.mark.design("J3", "J5")
-def test_a_node_without_power_or_network_domain_shows_a_dash(placed: Shell) -> None:
+def test_a_node_without_power_or_network_domain_shows_a_dash(placed: Shell, db: Database) -> None:
+    zones = {
+        f"{RACK}-server1": {"power": "pdu-a", "network": "leaf-1"},
+        f"{RACK}-server2": {"power": "pdu-b"},
+        f"{OTHER}-server1": {"network": "leaf-2"},
+    }
+
+    def observe(tx: Transaction) -> None:
+        nodes = [each for each in resources.list_all(tx, "Node") if each.name in zones]
+        seen = [each.model_copy(update={"observed": each.observed | {"zones": zones[each.name]}}) for each in nodes]
+        resources.update(tx, seen)
+
+    db.write(observe)
     header, *rows = placed.ok("get", "nodes", "-o", "wide").splitlines()
-    assert "POWER" in header
-    assert "NETWORK" in header
-    assert rows
+    at = [header.index(title) for title in ("POWER", "NETWORK", "STATE")]
+    shown = {row.split()[0]: (row[at[0] : at[1]].strip(), row[at[1] : at[2]].strip()) for row in rows}
+    assert shown == {
+        f"{RACK}-server1": ("pdu-a", "leaf-1"),
+        f"{RACK}-server2": ("pdu-b", "-"),
+        f"{OTHER}-server1": ("-", "leaf-2"),
+        f"{OTHER}-server2": ("-", "-"),
+    }
