@@ -15,12 +15,12 @@ of the caller.
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 
 from pyroute2 import IPRoute, NetlinkError
 
-from controller.errors import TimedOut, Unavailable
+from controller.errors import Unavailable
+from controller.hostnet import nft
 
 LARGEST = 1 << 16
 """Bytes of the largest packet that a tap may carry (a segment not yet cut to the MTU)."""
@@ -41,7 +41,7 @@ def limit(owner: str, taps: Sequence[str], rate: int) -> None:
         hook = f'{{ type filter hook ingress device "{tap}" priority 0 ; policy accept ; }}'
         lines.append(f"add chain netdev {owner} {tap} {hook}")
         lines.append(f"add rule netdev {owner} {tap} limit rate over {rate} bytes/second burst {LARGEST} bytes drop")
-    _nft("-f", "-", text="\n".join(lines) + "\n")
+    nft.run("-f", "-", seconds=SECONDS, text="\n".join(lines) + "\n")
     try:
         with IPRoute() as netlink:
             for tap in taps:
@@ -70,7 +70,7 @@ def read(owner: str, taps: Sequence[str]) -> list[tuple[int, int]]:
 def release(owner: str) -> None:
     """Forget the machine's table; none: no effect."""
     if owner in _tables():
-        _nft("delete", "table", "netdev", owner)
+        nft.run("delete", "table", "netdev", owner, seconds=SECONDS)
 
 
 def _shaped(netlink: IPRoute, index: int) -> int:
@@ -85,7 +85,7 @@ def _policed(owner: str) -> dict[str, int]:
     if owner not in _tables():
         return {}
     rates: dict[str, int] = {}
-    for item in json.loads(_nft("--json", "list", "table", "netdev", owner))["nftables"]:
+    for item in json.loads(nft.run("--json", "list", "table", "netdev", owner, seconds=SECONDS))["nftables"]:
         rule = item.get("rule")
         for part in rule["expr"] if rule else ():
             if "limit" in part:
@@ -98,19 +98,5 @@ _UNITS = {"bytes": 1, "kbytes": 1 << 10, "mbytes": 1 << 20}
 
 
 def _tables() -> set[str]:
-    listed = json.loads(_nft("--json", "list", "tables", "netdev"))["nftables"]
+    listed = json.loads(nft.run("--json", "list", "tables", "netdev", seconds=SECONDS))["nftables"]
     return {item["table"]["name"] for item in listed if "table" in item}
-
-
-def _nft(*arguments: str, text: str | None = None) -> str:
-    try:
-        done = subprocess.run(
-            ["nft", *arguments], input=text, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimedOut(f"nft took more than {SECONDS:.0f} s") from error
-    except OSError as error:
-        raise Unavailable(f"nft cannot be run: {error}") from error
-    if done.returncode != 0:
-        raise Unavailable(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout

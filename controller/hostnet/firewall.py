@@ -7,9 +7,8 @@ changed or flushed is put right at the next look; tables of others are not touch
 
 from __future__ import annotations
 
-import subprocess
-
-from controller.errors import TimedOut, Unavailable
+from controller.errors import Unavailable
+from controller.hostnet import nft
 
 SECONDS = 20.0
 
@@ -26,26 +25,12 @@ class Table:
         """Have ``text`` loaded; whether it had to be. Raises Unavailable, TimedOut."""
         if text == self._text and self._list() == self._listing:
             return False
-        _nft("-f", "-", text=text)
+        nft.run("-f", "-", seconds=SECONDS, text=text)
         self._text, self._listing = text, self._list()
         return True
 
     def _list(self) -> str:
         try:
-            return _nft("--stateless", "list", "table", "inet", self.name)
+            return nft.run("--stateless", "list", "table", "inet", self.name, seconds=SECONDS)
         except Unavailable:
             return ""  # it is not there
-
-
-def _nft(*arguments: str, text: str | None = None) -> str:
-    try:
-        done = subprocess.run(
-            ["nft", *arguments], input=text, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimedOut(f"nft took more than {SECONDS:.0f} s") from error
-    except OSError as error:
-        raise Unavailable(f"nft cannot be run: {error}") from error
-    if done.returncode != 0:
-        raise Unavailable(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
-    return done.stdout
