@@ -245,11 +245,9 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     if not resources:
         return []
     keys = distinct_keys(resources)
-    version = tx.take_versions(len(resources)) if log else 0
-    stored = _restamped(tx, resources, version) if log else []
-    rows = [row_of(key, new) for key, new in zip(keys, stored, strict=False)]
-    if not _replaced(tx, rows):
-        stored = _corrected(tx, keys, resources, version, log=log)
+    stored, rows = _replaced(tx, keys, resources) if log else ([], [])
+    if not stored:
+        stored = _corrected(tx, keys, resources, log=log)
         rows = [row_of(key, new) for key, new in zip(keys, stored, strict=True)]
         bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in UPDATED} for row in rows])
     if log:
@@ -258,39 +256,44 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     return stored
 
 
-def _restamped(tx: Transaction, resources: Sequence[AnyResource], version: int) -> list[AnyResource]:
-    """The resources as they are to be stored, if they say truly who they are; none when one says nothing."""
+def _replaced(
+    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource]
+) -> tuple[list[AnyResource], list[dict[str, Any]]]:
+    """Write the resources, as they say who they are, if every one is there as such; what was stored, and its rows.
+
+    Else nothing is written, no version is taken, and both are empty.
+    """
     if not all(given.uid and given.created_at for given in resources):
-        return []
-    return [
+        return [], []
+    undo = tx.connection.begin_nested()
+    version = tx.take_versions(len(resources))
+    stored = [
         given.model_copy(update={"resource_version": version + offset, "updated_at": tx.now})
         for offset, given in enumerate(resources)
     ]
-
-
-def _replaced(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Write the rows if every one of them is there with that identity; else nothing."""
-    if not rows:
-        return False
+    rows = [row_of(key, new) for key, new in zip(keys, stored, strict=True)]
     changing = [{name: row[name] for name in dict.fromkeys((*IDENTITY, *UPDATED))} for row in rows]
-    undo = tx.connection.begin_nested()
     if bulk.update(tx, resource, IDENTITY, changing) == len(rows):
         undo.commit()
-        return True
+        return stored, rows
     undo.rollback()
-    return False
+    return [], []
 
 
 def _corrected(
-    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource], version: int, *, log: bool
+    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource], *, log: bool
 ) -> list[AnyResource]:
-    """The resources as they are to be stored, with the identity that the stored ones have."""
+    """The resources as they are to be stored, with the identity that the stored ones have.
+
+    Refuses before it takes versions.
+    """
     known = _stored(tx, keys)
     for key, given in zip(keys, resources, strict=True):
         if key not in known:
             raise NotFound(f"{key} does not exist")
         if given.uid and given.uid != known[key].uid:
             raise Conflict(f"{key} was deleted and made anew")
+    version = tx.take_versions(len(resources)) if log else 0
     return [
         given.model_copy(
             update={

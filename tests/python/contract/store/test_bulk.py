@@ -82,6 +82,38 @@ def test_an_update_of_some_that_are_gone_changes_none(database: Database) -> Non
     assert [each.status for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["Active"]
 
 
+@pytest.mark.parametrize("identity", [{}, {"uid": ""}])
+def test_a_refused_update_takes_no_version(database: Database, identity: dict[str, str]) -> None:
+    known = [each.model_copy(update=identity) for each in store(database, *racks("a", "b"))]
+    database.write(lambda tx: resources.delete(tx, [key("Rack", "tokyo", "b")]))
+
+    def work(tx: Transaction) -> int:
+        before = changes.head(tx)
+        with pytest.raises(NotFound, match="Rack tokyo/b does not exist"):
+            resources.update(tx, known)
+        assert changes.head(tx) == before
+        (last,) = resources.update(tx, known[:1])
+        return last.resource_version - before
+
+    assert database.write(work) == 1
+    logged = [each for each in database.read(lambda tx: changes.since(tx, 0)) if each.kind == "Rack"]
+    assert [each.verb for each in logged] == ["Created", "Created", "Deleted", "Updated"]
+
+
+def test_an_update_of_one_made_anew_takes_no_version(database: Database) -> None:
+    old = store(database, *racks("a"))
+    database.write(lambda tx: resources.delete(tx, [key("Rack", "tokyo", "a")]))
+    store(database, *racks("a"))
+
+    def work(tx: Transaction) -> None:
+        before = changes.head(tx)
+        with pytest.raises(Conflict, match="made anew"):
+            resources.update(tx, old)
+        assert changes.head(tx) == before
+
+    database.write(work)
+
+
 def test_an_update_keeps_the_time_of_creation_whatever_is_given(database: Database, clock: VirtualClock) -> None:
     (known,) = store(database, *racks("a"))
     wrong = known.model_copy(update={"created_at": clock.now().replace(year=1999), "status": "Error"})
