@@ -193,10 +193,11 @@ class LibvirtDriver(Driver):
 
     async def prepare_incoming(self, desired: Desired) -> None:
         self._remember(desired.uid)
-        limits_of(desired, self._layout)
+        limits = limits_of(desired, self._layout)
         machine, _ = await self._find(desired.uid)
         if machine is not None and machine.state is not MachineState.STOPPED:
             raise Conflict(f"{desired.name} is on this node already ({machine.state}, {machine.pause_reason})")
+        await self._check_can_bind(desired, limits)
         image = await self._image(desired)
         # A broken try leaves a definition behind, with which the next one would be taken for complete.
         await self._domain_call("undefine", desired.uid, power.undefine)
@@ -348,6 +349,13 @@ class LibvirtDriver(Driver):
 
     async def _check_can_cap(self, uid: str, limits: Limits) -> None:
         await self._domain_call("look at", uid, lambda domain: tuning.check_can_cap(domain, limits))
+
+    async def _check_can_bind(self, desired: Desired, limits: Limits) -> None:
+        await self._working.call(
+            f"make ready for {desired.name}",
+            lambda connect: tuning.check_can_bind(connect, desired.name, limits, kvm=self._kvm),
+            timeout=self._settings.start_timeout,
+        )
 
     async def _define(self, desired: Desired, image: CachedImage, files: MachineFiles) -> None:
         xml = definition.domain_xml(

@@ -7,13 +7,15 @@ of what it holds, and is made anew before the next start.
 
 Cpu time needs libvirt's cpu controller (cgroups). Without it a machine that needs a limit is
 refused, and the weight of one that needs none is left out: a vcpu is one thread and takes no more
-than one by itself.
+than one by itself. Memory of a running machine is bound to cells by the cpuset controller: a machine
+that would arrive with cells to keep to is refused without it, before its source sends it.
 
 Each function blocks (it runs in the connection's worker threads).
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -31,21 +33,32 @@ _NO_CPU_LIMIT = (
     "cannot be kept to {percent} % of a cpu on this node: its libvirt has no cpu cgroup controller "
     "(cgroup_controllers in qemu.conf); only flavors with cpu_percent 100 can run here"
 )
+_NO_CELLS = (
+    "cannot be kept to NUMA cells {cells} when it arrives running on this node: its libvirt has no cpuset cgroup "
+    "controller (cgroup_controllers in qemu.conf)"
+)
+_PROBE = """
+<domain type="{kind}">
+  <name>resource-service-probe-{number}</name>
+  <memory unit="MiB">16</memory>
+  <vcpu>1</vcpu>
+  <os><type arch="x86_64">hvm</type></os>
+  <devices><controller type="usb" model="none"/><memballoon model="none"/></devices>
+</domain>
+"""
 
 
 def apply(connect: libvirt.virConnect, domain: libvirt.virDomain, limits: Limits) -> None:
     """Keep the running domain to this host's part of ``limits``; what the definition carries is not touched.
 
-    Raises PermanentError when its cpu time cannot be limited.
+    Raises PermanentError when its cpu time cannot be limited, or its memory not be bound to its cells.
     """
     size = connect.getCPUMap()[0]
     for number, cpus in enumerate(limits.vcpus):
         domain.pinVcpuFlags(number, _map(cpus, size), _LIVE)
     domain.pinEmulator(_map(limits.emulator, size), _LIVE)
-    nodeset = format_cpus(limits.cells)
-    if nodeset and domain.numaParameters(_LIVE).get("numa_nodeset") != nodeset:
-        # The kernel moves the memory that is there already.
-        domain.setNumaParameters({"numa_nodeset": nodeset}, _LIVE)
+    if limits.cells and domain.numaParameters(_LIVE).get("numa_nodeset") != format_cpus(limits.cells):
+        _bind_memory(domain, domain.name(), limits)
     if limits.capped:
         check_can_cap(domain, limits)
         part = PERIOD * limits.cpu_percent // 100
@@ -64,6 +77,32 @@ def check_can_cap(domain: libvirt.virDomain, limits: Limits) -> None:
     """Raise PermanentError when the running domain shows that its cpu time cannot be limited as it must be."""
     if limits.capped and not _has_cpu_controller(domain):
         raise cannot_cap(domain.name(), limits)
+
+
+def check_can_bind(connect: libvirt.virConnect, name: str, limits: Limits, *, kvm: bool) -> None:
+    """Raise PermanentError when a machine that arrives running could not be kept to its cells on this host.
+
+    libvirt tells only of a domain that runs: a small one does for a moment, paused, and ends with us.
+    """
+    if not limits.cells:
+        return
+    flags = libvirt.VIR_DOMAIN_START_PAUSED | libvirt.VIR_DOMAIN_START_AUTODESTROY
+    xml = _PROBE.format(kind="kvm" if kvm else "qemu", number=secrets.token_hex(6))
+    probe = connect.createXML(xml, flags)
+    try:
+        _bind_memory(probe, name, limits)
+    finally:
+        probe.destroy()
+
+
+def _bind_memory(domain: libvirt.virDomain, name: str, limits: Limits) -> None:
+    """Bind the running domain's memory to the cells of the machine ``name``; the kernel moves what is there."""
+    try:
+        domain.setNumaParameters({"numa_nodeset": format_cpus(limits.cells)}, _LIVE)
+    except libvirt.libvirtError as error:
+        if "cpuset" in (error.get_error_message() or ""):  # "cgroup cpuset controller is not mounted"
+            raise PermanentError(f"{name} {_NO_CELLS.format(cells=format_cpus(limits.cells))}") from error
+        raise
 
 
 def cannot_cap(name: str, limits: Limits) -> PermanentError:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,35 @@ async def test_a_host_that_cannot_limit_cpu_time_says_so(tmp_path: Path, hosts: 
         machine = await find(driver, plain.uid)
         assert machine is not None
         assert (machine.state, machine.revision) == (MachineState.RUNNING, 1), "a wrong change costs nothing"
+    finally:
+        await driver.close()
+        bare.stop()
+
+
+@pytest.mark.design("I3", "D6")
+async def test_a_host_that_cannot_bind_what_arrives_to_its_cells_refuses_it_before_it_is_sent(
+    hosts: LibvirtHosts, other: HostedDriver
+) -> None:
+    """Its memory would be anywhere, and it would wait, paused, on a host that cannot take it into use."""
+    bare = PrivateHost(hosts.folder, "bare", hosts.state, cpu_limits=False)
+    bare.start()
+    driver = HostedDriver(bare, hosts.settings())
+    try:
+        await driver.open()
+        (cell,) = (await driver.facts()).numa
+        free = hosts.desired(FREE, interfaces=())
+        await driver.prepare_incoming(free)
+        bound = replace(hosts.desired(CAPPED, interfaces=()), cells=(cell.cell,))
+        with pytest.raises(PermanentError, match=r"cannot be kept to NUMA cells 0 .* no cpuset cgroup controller"):
+            await driver.prepare_incoming(bound)
+        disk = bare.path(hosts.state / "machines" / bound.uid)
+        assert not disk.exists()
+        assert not [line for line in bare.processes().values() if "qemu-system" in line[0]], (
+            "nothing is left of the look"
+        )
+        if hosts.hosts[1].limits_cpus:
+            await other.prepare_incoming(bound)
+            assert await other.observe() == []
     finally:
         await driver.close()
         bare.stop()
