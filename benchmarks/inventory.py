@@ -1,9 +1,11 @@
 """The inventory plugin against what ansible-core itself takes: 10,000 hosts, ``--list`` and ``--graph``.
 
 The floor is a plugin that adds 10,000 hosts, 15 variables of plain text each, set in one step, and 300 groups (one
-for each host) from memory. ``same`` is ansible-core's own part of our inventory: a plugin that sets the very hosts,
-variables and groups of it from a file, with no request and no thought. All run as ``ansible-inventory`` in processes
-of their own, by turns, and the best of the runs counts: other work on the machine makes a run slower, never faster.
+for each host) from memory; ``joined`` is the floor with each host in nine of its groups, as many as hosts of ours are
+in. ``named`` is ours with ten variables named. ``same`` is ansible-core's own part of our inventory: a plugin that
+sets the very hosts, variables and groups of it from a file, with no request and no thought. All run as
+``ansible-inventory`` in processes of their own, by turns, and the best of the runs counts: other work on the machine
+makes a run slower, never faster.
 CPU time is of the client alone.
 """
 
@@ -21,7 +23,7 @@ from benchmarks import inventory_site
 from benchmarks.figures import Figure
 from benchmarks.site import Site, site
 
-HOSTS, VARIABLES, GROUPS = 10_000, 15, 300
+HOSTS, VARIABLES, GROUPS, JOINED = 10_000, 15, 300, 9
 RUNS = 3
 _FLOOR = f'''
 from ansible.plugins.inventory import BaseInventoryPlugin
@@ -45,6 +47,9 @@ class InventoryModule(BaseInventoryPlugin):
         for number in range({HOSTS}):
             name = f"host-{{number}}.bench"
             inventory.add_host(name, f"group_{{number % {GROUPS}}}")
+            if path.endswith("joined.floor.yml"):
+                for more in range(1, {JOINED}):
+                    inventory.add_child(f"group_{{(number + more * 37) % {GROUPS}}}", name)
             values = {{f"variable_{{each}}": f"value {{number}} {{each}}" for each in range({VARIABLES})}}
             inventory.get_host(name).vars.update(values)
 '''
@@ -82,7 +87,14 @@ class InventoryModule(BaseInventoryPlugin):
             for host in group["hosts"]:
                 inventory.add_host(host, name)
 '''
-NAMES = ("floor", "plain", "cold", "warm", "same")
+NAMES = ("floor", "joined.floor", "plain", "cold", "warm", "named", "same")
+
+
+_NAMED = (
+    "ansible_host",
+    *(f"resource_{word}" for word in ("kind", "name", "state", "cluster", "rack", "rack_position", "service")),
+    *("resource_power_domain", "resource_network_domain"),
+)
 
 
 @dataclass(frozen=True)
@@ -127,13 +139,22 @@ def _figures(database: str, costs: Mapping[tuple[str, str], list[Cost]]) -> Iter
         yield Figure(
             f"inventory --list: {what} over the floor", database, best("plain", "--list", what) / floor, "x", 1.25
         )
+        named = best("named", "--list", what) / floor
+        yield Figure(f"inventory --list: {what} over the floor, ten variables named", database, named, "x", aim=1.25)
+        ratio = best("plain", "--list", what) / best("joined.floor", "--list", what)
+        yield Figure(f"inventory --list: {what} over the floor with as many groups", database, ratio, "x", aim=1.25)
         ratio = best("plain", "--list", what) / best("same", "--list", what)
         yield Figure(f"inventory --list: {what} over the same from a file", database, ratio, "x", aim=1.25)
         over = best("plain", "--graph", what) - best("floor", "--graph", what)
         yield Figure(f"inventory --graph: {what} over the floor", database, over, "s", aim=2)
     warm = best("warm", "--list", "cpu") / best("plain", "--list", "cpu")
     yield Figure("inventory --list: CPU of a warm cache to none", database, warm, "x", aim=1.0)
-    most = max(cost.rss_mib for (name, _), all_of in costs.items() if name not in ("floor", "same") for cost in all_of)
+    most = max(
+        cost.rss_mib
+        for (name, _), all_of in costs.items()
+        if name in ("plain", "cold", "warm", "named")
+        for cost in all_of
+    )
     yield Figure("inventory: most resident memory", database, most, "MiB", aim=400)
 
 
@@ -143,8 +164,10 @@ def _sources(folder: Path) -> dict[str, Path]:
     (folder / "plugins" / "same.py").write_text(_SAME)
     texts = {
         "floor": "plugin: floor\n",
+        "joined.floor": "plugin: floor\n",
         "same": "plugin: same\n",
         "plain": "plugin: resource.infra.topology\n",
+        "named": f"plugin: resource.infra.topology\nvariables: [{', '.join(_NAMED)}]\n",
         "cached": f"plugin: resource.infra.topology\ncache: true\ncache_connection: {folder}/cache\n",
     }
     for name, text in texts.items():

@@ -31,10 +31,11 @@ description:
     (inlet to source),
     C(resource_network_links) (port to peer), C(resource_power_domain), C(resource_network_domain),
     C(resource_network_zone),
-    C(resource_node_zone), C(resource_availability_zone), C(resource_providers), C(resource_cordoned),
+    C(resource_node_zone), C(resource_availability_zone), C(resource_providers) (of nodes), C(resource_cordoned),
     C(resource_draining),
-    C(resource_capacity), C(resource_free); of Computes also C(resource_project), C(resource_service),
-    C(resource_index) and C(resource_node).
+    C(resource_capacity_vcpus), C(resource_capacity_memory_mib) and so on for each dimension,
+    C(resource_free_vcpus) and so on; of Computes also C(resource_project), C(resource_service),
+    C(resource_index), C(resource_node) and C(resource_provider).
   - What is empty or false is not set, so write C(resource_rack | default('')) where it may be so.
   - Text of the API is data and is never templated.
 extends_documentation_fragment:
@@ -109,9 +110,18 @@ options:
     type: str
     choices: [qualified, short]
     default: qualified
+  variables:
+    description:
+      - Names of the variables that hosts get, the only ones that O(compose), O(groups) and O(keyed_groups) see
+        too. Without it, all.
+      - Ansible takes its time for every variable of every host, so that naming the few which plays use makes
+        large inventories faster.
+    type: list
+    elements: str
   cache:
     description:
       - Keep what was made of the API's answer in a file of the user, and use it while it is fresh.
+      - When it is no longer fresh, the API is asked whether anything changed, and answers in full only then.
       - C(--flush-cache) asks anew. Address, token and filters each make a cache of their own.
     type: bool
     default: false
@@ -158,7 +168,7 @@ strict: true
 compose:
   ansible_user: "'ops'"
 groups:
-  roomy: ((resource_free | default({})).memory_mib | default(0)) > 65536
+  roomy: (resource_free_memory_mib | default(0)) > 65536
 keyed_groups:
   - key: resource_model
     prefix: model
@@ -172,10 +182,15 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants as C
-from ansible.errors import AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible_collections.resource.infra.plugins.module_utils import topology, topology_cache
-from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, ClientError
+from ansible_collections.resource.infra.plugins.module_utils import topology, topology_cache, topology_variables
+from ansible_collections.resource.infra.plugins.module_utils.client import (
+    ApiError,
+    Client,
+    ClientError,
+    NotModified,
+)
 
 HINTS = {
     401: "check api_token, RESOURCE_TOKEN or api_token_file",
@@ -193,12 +208,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         return bool(super().verify_file(path)) and path.endswith((".yml", ".yaml"))
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
-        """Fill the inventory; raises AnsibleParserError with one line that says what to do."""
+        """Fill the inventory; raises AnsibleParserError with one line that says what to do.
+
+        Where one bad source is to fail the run, the run ends here, for Ansible would offer the file to its yaml and
+        ini plugins yet and print what they cannot make of it.
+        """
+        try:
+            self._parse(inventory, loader, path, cache)
+        except AnsibleError as error:
+            if not C.INVENTORY_ANY_UNPARSED_IS_FAILED:
+                raise
+            self.display.error(error.message, wrap_text=False)
+            raise SystemExit(1) from None
+
+    def _parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool) -> None:
         super().parse(inventory, loader, path, cache)
         self._read_options(path)
         try:
             content = self._content(use_cache=cache)
-        except (topology.TopologyError, ClientError, OSError) as error:
+        except (topology.TopologyError, topology_variables.VariableError, ClientError, OSError) as error:
             raise AnsibleParserError(f"{path}: {self._told(error)}") from None
         self._fill(content)
 
@@ -226,30 +254,44 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         query += [("label", str(one)) for one in self.get_option("labels")]
         query += [("field", str(one)) for one in self.get_option("fields")]
         short = self.get_option("node_names") == "short"
-        if not self.get_option("cache"):
-            return self._asked(url, token, query, short)
-        folder = self.get_option("cache_connection") or topology_cache.default_folder(os.environ)
-        key = topology_cache.key_of(topology.FORMAT, url, token, query, short)
-        timeout = self.get_option("cache_timeout")
-        found = topology_cache.load(folder, key, timeout, time.time()) if use_cache else None
-        if found is None:
-            found = self._asked(url, token, query, short)
-            try:
-                topology_cache.store(folder, key, found, time.time())
-            except OSError as error:
-                self.display.warning(f"the inventory's cache cannot be written: {error}")
-        return found
+        variables = self.get_option("variables")
+        topology_variables.check(variables or ())
 
-    def _asked(self, url: str, token: str, query: t.Sequence[t.Tuple[str, str]], short: bool) -> t.Dict[str, t.Any]:
-        client = Client(
+        def ask(tag: str = "") -> topology.Inventory:
+            lines = self._client(url, token).stream("/v1/topology", query=query, tag=tag)
+            return topology.read(lines, short, None if variables is None else frozenset(variables))
+
+        if not self.get_option("cache"):
+            return _content_of(ask())
+        folder = self.get_option("cache_connection") or topology_cache.default_folder(os.environ)
+        key = topology_cache.key_of(topology.FORMAT, url, token, query, short, variables)
+        found = topology_cache.load(folder, key) if use_cache else None
+        now = time.time()
+        if found and found.is_fresh(self.get_option("cache_timeout"), now):
+            return found.content
+        try:
+            whole = ask(found.tag if found else "")
+        except NotModified:
+            self._note(lambda: topology_cache.renew(folder, key, now))
+            return t.cast(topology_cache.Stored, found).content
+        content = _content_of(whole)
+        self._note(lambda: topology_cache.store(folder, key, whole.tag, content, now))
+        return content
+
+    def _note(self, write: t.Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.display.warning(f"the inventory's cache cannot be written: {error}")
+
+    def _client(self, url: str, token: str) -> Client:
+        return Client(
             url,
             token,
             timeout=self.get_option("api_timeout"),
             validate_certs=self.get_option("validate_certs"),
             ca_cert=self.get_option("ca_cert"),
         )
-        whole = topology.read(client.stream("/v1/topology", query=query), short)
-        return {"hosts": whole.hosts, "groups": whole.groups}
 
     def _fill(self, content: t.Mapping[str, t.Any]) -> None:
         inventory = self.inventory
@@ -261,11 +303,25 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for name, variables in content["hosts"].items():
             inventory.add_host(name)
             inventory.get_host(name).vars.update(variables)
-        for name, group in content["groups"].items():
-            members = inventory.groups[name]
-            for host in group["hosts"]:
-                members.add_host(inventory.hosts[host])
+        self._join(content["groups"])
         self._construct(content["hosts"])
+
+    def _join(self, groups: t.Mapping[str, t.Mapping[str, t.Sequence[str]]]) -> None:
+        """Put hosts into their groups, all at once: one by one, Ansible looks for a group's ancestors for each host."""
+        hosts = self.inventory.hosts
+        joined: t.Dict[str, t.List[t.Any]] = {}
+        for name, group in groups.items():
+            if group["hosts"]:
+                members = self.inventory.groups[name]
+                new = [host for host in group["hosts"] if host not in members.host_names]
+                members.hosts.extend(hosts[host] for host in new)
+                members.host_names.update(new)
+                members.clear_hosts_cache()
+                above = [members, *members.get_ancestors()]
+                for host in group["hosts"]:
+                    joined.setdefault(host, []).extend(above)
+        for host, all_of in joined.items():
+            hosts[host].populate_ancestors(all_of)
 
     def _construct(self, hosts: t.Iterable[str]) -> None:
         compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
@@ -295,3 +351,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _told(self, error: Exception) -> str:
         hint = HINTS.get(error.status) if isinstance(error, ApiError) else None
         return f"{error} ({hint})" if hint else str(error)
+
+
+def _content_of(whole: topology.Inventory) -> t.Dict[str, t.Any]:
+    return {"hosts": whole.hosts, "groups": whole.groups}

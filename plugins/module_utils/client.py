@@ -29,6 +29,10 @@ class Unreachable(ClientError):
     """Raised when no answer came: wrong address, refused, TLS, or too late."""
 
 
+class NotModified(ClientError):
+    """Raised when nothing changed since the answer whose tag was sent."""
+
+
 class ApiError(ClientError):
     """Raised when the server refused; ``problems`` are ``{path, message}`` where fields are at fault."""
 
@@ -108,12 +112,17 @@ class Client:
             raise _refusal(answer.status, content, self._url)
         return answer.status, _decoded(content, self._url)
 
-    def stream(self, path: str, *, query: t.Optional[Query] = None) -> t.Iterator[bytes]:
-        """The lines of an NDJSON answer as they come; raises ApiError, Unreachable (also half-way)."""
+    def stream(self, path: str, *, query: t.Optional[Query] = None, tag: str = "") -> t.Iterator[bytes]:
+        """The lines of an NDJSON answer as they come; ``tag`` is of an answer that is there already.
+
+        Raises ApiError, NotModified, Unreachable (also half-way).
+        """
         connection = self._connection()
         try:
-            accept = {"Accept": "application/x-ndjson"}
-            answer = self._send(connection, "GET", _target(self._base + path, query), None, accept)
+            sent = {"Accept": "application/x-ndjson", **({"If-None-Match": f'"{tag}"'} if tag else {})}
+            answer = self._send(connection, "GET", _target(self._base + path, query), None, sent)
+            if answer.status == 304:
+                raise NotModified(path)
             if not 200 <= answer.status < 300:
                 raise _refusal(answer.status, self._read(answer.read), self._url)
             while line := self._read(answer.readline):

@@ -16,6 +16,9 @@ import json
 import re
 import typing as t
 
+from ansible_collections.resource.infra.plugins.module_utils import topology_variables
+from ansible_collections.resource.infra.plugins.module_utils.topology_variables import Variables
+
 FORMAT = 1
 """The format of the API's answer that is understood here."""
 KINDS = {"nodes": "Node", "computes": "Compute", "physical_resources": "PhysicalResource"}
@@ -30,7 +33,6 @@ PLACES = (
     "NetworkAvailabilityZone",
     "NodeAvailabilityZone",
 )
-Variables = t.Dict[str, t.Any]
 Groups = t.Dict[str, t.Dict[str, t.List[str]]]
 
 _NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
@@ -41,12 +43,17 @@ class TopologyError(Exception):
 
 
 class Inventory:
-    """``hosts`` by name with their variables; ``groups`` by name with ``children`` and ``hosts``."""
+    """``hosts`` by name with their variables; ``groups`` by name with ``children`` and ``hosts``.
 
-    def __init__(self, short_node_names: bool = False) -> None:
+    ``tag`` is of the answer that it was made of. ``variables`` names those that are set; None: all.
+    """
+
+    def __init__(self, short_node_names: bool = False, variables: t.Optional[t.Container[str]] = None) -> None:
+        self.tag = ""
         self.hosts: t.Dict[str, Variables] = {}
         self.groups: Groups = {}
         self._short = short_node_names
+        self._variables = variables
         self._names: t.Dict[t.Tuple[str, ...], str] = {}
         self._group_sources: t.Dict[str, t.Tuple[str, ...]] = {}
         self._host_sources: t.Dict[str, str] = {}
@@ -86,7 +93,12 @@ class Inventory:
         other = self._host_sources.setdefault(name, source)
         if other != source:
             raise TopologyError(f"{other} and {source} are both host {name!r}: rename one of them")
-        self.hosts[name] = {key: value for key, value in variables.items() if not _is_nothing(value)}
+        wanted = self._variables
+        self.hosts[name] = {
+            key: value
+            for key, value in variables.items()
+            if not topology_variables.is_nothing(value) and (wanted is None or key in wanted)
+        }
         for group in dict.fromkeys(groups):
             self.groups[group]["hosts"].append(name)
 
@@ -164,9 +176,9 @@ class Inventory:
         if not spec.get("schedulable", True):
             groups.append(self._group("cordoned"))
         variables = {
-            **_common(line),
+            **topology_variables.common(line),
             "resource_cluster": cluster,
-            **_placed(datacenter, floor, rack, machine),
+            **topology_variables.placed(datacenter, floor, rack, machine),
             "resource_power_domain": zones.get("power"),
             "resource_network_domain": zones.get("network"),
             "resource_network_zone": spec.get("network_availability_zone"),
@@ -175,8 +187,8 @@ class Inventory:
             "resource_providers": spec.get("providers"),
             "resource_cordoned": not spec.get("schedulable", True),
             "resource_draining": spec.get("drain"),
-            "resource_capacity": _amounts(observed.get("capacity")),
-            "resource_free": _amounts(observed.get("free"), of=observed.get("capacity")),
+            **topology_variables.amounts("resource_capacity_", observed.get("capacity")),
+            **topology_variables.amounts("resource_free_", observed.get("free"), of=observed.get("capacity")),
         }
         host = name if self._short else f"{name}.{cluster}"
         self._node_hosts[cluster, name] = host
@@ -197,7 +209,7 @@ class Inventory:
         addresses = [one["address"] for one in spec.get("interfaces") or ()]
         node = observed.get("node") or ""
         variables = {
-            **_common(line),
+            **topology_variables.common(line),
             "resource_project": line["project"],
             "resource_service": spec["service"],
             "resource_index": spec["index"],
@@ -208,9 +220,9 @@ class Inventory:
             "resource_rack": rack,
             "resource_power_domain": observed.get("power"),
             "resource_network_domain": observed.get("network"),
-            "resource_providers": [spec["provider"]],
+            "resource_provider": spec["provider"],
             "resource_addresses": addresses,
-            "resource_capacity": _amounts(spec.get("sizes")),
+            **topology_variables.amounts("resource_capacity_", spec.get("sizes")),
             "ansible_host": addresses[0] if addresses else None,
         }
         self._host(spec["host_name"], f"Compute {line['project']}/{region}/{line['name']}", groups, variables)
@@ -224,7 +236,7 @@ class Inventory:
         floor = self._racks.get((datacenter, rack), "") or spec.get("floor") or ""
         groups = [self._group("physical_resources"), self._place(datacenter, floor, rack), *_words(self, line)]
         groups.append(self._group("role", spec["role"]))
-        variables = {**_common(line), **_placed(datacenter, floor, rack, spec)}
+        variables = {**topology_variables.common(line), **topology_variables.placed(datacenter, floor, rack, spec)}
         self._host(f"{name}.{datacenter}", f"PhysicalResource {datacenter}/{name}", groups, variables)
 
 
@@ -243,12 +255,16 @@ _HANDLERS: t.Mapping[str, t.Callable[[Inventory, t.Mapping[str, t.Any]], None]] 
 }
 
 
-def read(lines: t.Iterable[bytes], short_node_names: bool = False) -> Inventory:
+def read(
+    lines: t.Iterable[bytes], short_node_names: bool = False, variables: t.Optional[t.Container[str]] = None
+) -> Inventory:
     """The inventory of a whole answer; raises TopologyError for one that is torn, or of a later format."""
-    whole = Inventory(short_node_names)
+    whole = Inventory(short_node_names, variables)
     physical: t.List[t.Dict[str, t.Any]] = []
     numbered = iter(lines)
-    _check_head(_parsed(next(numbered, b"")))
+    head = _parsed(next(numbered, b""))
+    _check_head(head)
+    whole.tag = str(head.get("tag") or "")
     for raw in numbered:
         line = _parsed(raw)
         if "end" in line:
@@ -282,50 +298,6 @@ def _parsed(raw: bytes) -> t.Dict[str, t.Any]:
     if not isinstance(line, dict):
         raise TopologyError("the answer is no topology: is api_url the address of the API?")
     return line
-
-
-def _common(line: t.Mapping[str, t.Any]) -> Variables:
-    return {
-        "resource_kind": line["kind"],
-        "resource_name": line["name"],
-        "resource_labels": line["labels"],
-        "resource_status": line["status"],
-        "resource_state": line["state"],
-    }
-
-
-def _placed(datacenter: str, floor: str, rack: str, machine: t.Mapping[str, t.Any]) -> Variables:
-    addresses = [port["address"] for port in machine.get("ports") or () if port.get("address")]
-    return {
-        "ansible_host": addresses[0] if addresses else None,
-        "resource_datacenter": datacenter,
-        "resource_floor": floor,
-        "resource_rack": rack,
-        "resource_rack_position": machine.get("position"),
-        "resource_role": machine.get("role"),
-        "resource_model": machine.get("model"),
-        "resource_serial": machine.get("serial"),
-        "resource_addresses": addresses,
-        "resource_power_links": {link["inlet"]: link["source"] for link in machine.get("power_links") or ()},
-        "resource_network_links": {link["port"]: link["peer"] for link in machine.get("network_links") or ()},
-    }
-
-
-def _amounts(
-    sizes: t.Optional[t.Mapping[str, t.Any]], of: t.Optional[t.Mapping[str, t.Any]] = None
-) -> t.Dict[str, t.Any]:
-    """Amounts that are numbers, without the dimensions in which there is nothing at all."""
-    there = of or sizes or {}
-    return {
-        name: amount
-        for name, amount in (sizes or {}).items()
-        if isinstance(amount, (int, float)) and not isinstance(amount, bool) and there.get(name)
-    }
-
-
-def _is_nothing(value: t.Any) -> bool:
-    """True for what is not worth a variable: Ansible's cost grows with every value. A number 0 is something."""
-    return value is None or value is False or value in ("", [], {})
 
 
 def _words(whole: Inventory, line: t.Mapping[str, t.Any]) -> t.Iterator[str]:

@@ -5,7 +5,8 @@
 
 Ansible's cache plugins tag every string and rebuild each when they read it, which takes longer than to ask the
 API. A file that is damaged, of another form or not to be read is as good as none; one that cannot be written is
-told to the caller. Writers replace the file in one step, so that readers never see half of it.
+told to the caller. Writers replace the file in one step, so that readers never see half of it. Its time of change
+is when its content was last known to be true.
 """
 
 from __future__ import annotations
@@ -16,9 +17,23 @@ import json
 import os
 import tempfile
 import typing as t
+from dataclasses import dataclass
 from pathlib import Path
 
-_FORM = 1
+_FORM = 2
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds: ``tag`` and ``content``, which was true at ``at``."""
+
+    tag: str
+    content: t.Dict[str, t.Any]
+    at: float
+
+    def is_fresh(self, timeout: float, now: float) -> bool:
+        """Whether it was true less than ``timeout`` seconds before ``now`` (0: at any time)."""
+        return now >= self.at and (timeout <= 0 or now - self.at < timeout)
 
 
 def key_of(*parts: object) -> str:
@@ -32,25 +47,32 @@ def default_folder(environ: t.Mapping[str, str]) -> str:
     return str((Path(base) if base else Path("~/.cache").expanduser()) / "resource.infra" / "inventory")
 
 
-def load(folder: str, key: str, timeout: float, now: float) -> t.Optional[t.Dict[str, t.Any]]:
-    """What was stored less than ``timeout`` seconds before ``now`` (0: at any time), or None."""
+def load(folder: str, key: str) -> t.Optional[Stored]:
+    """What was stored, or None."""
     try:
-        stored = json.loads(_path(folder, key).read_text(encoding="utf-8"))
-        age = now - stored["stored_at"]
-        content = stored["content"]
+        with _path(folder, key).open(encoding="utf-8") as file:
+            at = os.fstat(file.fileno()).st_mtime
+            stored = json.load(file)
+        tag, content = stored["tag"], stored["content"]
         fits = stored["form"] == _FORM and isinstance(content["hosts"], dict) and isinstance(content["groups"], dict)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return content if fits and age >= 0 and (timeout <= 0 or age < timeout) else None
+    return Stored(tag, content, at) if fits and isinstance(tag, str) else None
 
 
-def store(folder: str, key: str, content: t.Mapping[str, t.Any], now: float) -> None:
+def renew(folder: str, key: str, now: float) -> None:
+    """Note that what is stored is true at ``now``; raises OSError."""
+    os.utime(_path(folder, key), (now, now))
+
+
+def store(folder: str, key: str, tag: str, content: t.Mapping[str, t.Any], now: float) -> None:
     """Write it; raises OSError."""
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f"{key}.", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"form": _FORM, "stored_at": now, "content": content}, separators=(",", ":")))
+            file.write(json.dumps({"form": _FORM, "tag": tag, "content": content}, separators=(",", ":")))
+        os.utime(temporary, (now, now))
         Path(temporary).replace(_path(folder, key))
     except BaseException:
         with contextlib.suppress(OSError):

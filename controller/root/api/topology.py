@@ -31,7 +31,7 @@ from controller.root.api import query as q
 from controller.root.api.operation import Access, Call, Operation, bad
 from controller.root.api.query import Parameter
 from controller.root.api.watch import MEDIA_TYPE
-from controller.store import changes, selectors
+from controller.store import changes, schema, selectors
 from controller.store.database import Transaction
 from controller.store.selectors import LabelFilter
 
@@ -100,10 +100,9 @@ class Asked:
     fields: Sequence[tuple[str, str, str]]
     """Kind, path and value."""
 
-    @property
-    def digest(self) -> str:
-        """Differs where the answer to another request may differ."""
-        return hashlib.sha256(repr((FORMAT, self)).encode()).hexdigest()[:16]
+    def digest(self, site: str) -> str:
+        """Differs where the answer to another request may differ, and from one site's database to another's."""
+        return hashlib.sha256(repr((FORMAT, site, self)).encode()).hexdigest()[:16]
 
     @property
     def depends(self) -> tuple[str, ...]:
@@ -115,27 +114,28 @@ class Asked:
 async def topology(call: Call) -> Response:
     """The snapshot, or 304."""
     asked = _asked(call)
-    known = _known_version(call.request.headers.get("if-none-match"), asked.digest)
     spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-")  # noqa: SIM115  (closed by whoever sends it)
 
-    def work(tx: Transaction) -> str:
+    def work(tx: Transaction) -> tuple[str, bool]:
         spool.seek(0)
         spool.truncate()
+        digest = asked.digest(schema.site(tx.connection))
+        known = _known_version(call.request.headers.get("if-none-match"), digest)
         if known is not None and _unchanged(tx, known, asked.depends):
-            return ""
+            return f"{known}-{digest}", True
         version = changes.head(tx)
-        tag = f"{version}-{asked.digest}"
+        tag = f"{version}-{digest}"
         _write(tx, asked, spool, version, tag)
-        return tag
+        return tag, False
 
     try:
-        tag = await call.services.db.aread(work)
+        tag, unchanged = await call.services.db.aread(work)
     except BaseException:
         spool.close()
         raise
-    if not tag:
+    if unchanged:
         spool.close()
-        return Response(status_code=304, headers={"ETag": f'"{known}-{asked.digest}"', **_HEADERS})
+        return Response(status_code=304, headers={"ETag": f'"{tag}"', **_HEADERS})
     length = spool.tell()
     spool.seek(0)
     headers = {"ETag": f'"{tag}"', "Content-Length": str(length), **_HEADERS}

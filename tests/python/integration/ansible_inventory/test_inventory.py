@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def test_nodes_and_computes_with_their_variables_in_nested_groups(inventories: I
     hosts = told["_meta"]["hostvars"]
     assert {each["resource_kind"] for each in hosts.values()} == {"Node", "Compute"}
     assert hosts[SERVER1]["resource_rack"] == "floor-1-1-1-rack-1-1"
-    assert hosts[SERVER1]["resource_free"] == {"vcpus": 16}
+    assert hosts[SERVER1]["resource_free_vcpus"] == 16
     assert hosts["web-0.default.kanto"]["resource_node"] == "floor-1-1-1-rack-1-1-server1"
     assert told["datacenter_tokyo"]["children"][0] == "floor_tokyo_floor_1_1_1"
     assert "rack_tokyo_floor_1_1_1_rack_1_1" in told["floor_tokyo_floor_1_1_1"]["children"]
@@ -48,7 +49,7 @@ def test_constructed_variables_and_groups(inventories: Inventories) -> None:
     source = inventories.source(
         strict=True,
         compose={"ansible_user": "'ops'", "place": "resource_kind ~ '/' ~ resource_name"},
-        groups={"full": "resource_free is defined and resource_free.vcpus < 16"},
+        groups={"full": "resource_free_vcpus is defined and resource_free_vcpus < 16"},
         keyed_groups=[{"key": "resource_kind | lower", "prefix": "kind"}],
     )
     told = inventories.listed(source)
@@ -105,6 +106,36 @@ def test_a_changed_site_is_seen_after_a_flush(inventories: Inventories, shell: S
     assert inventories.hosts(source)[SERVER1]["resource_cordoned"] is True, "the flush has stored what it asked"
 
 
+def test_a_cache_that_is_old_is_used_again_when_nothing_changed(inventories: Inventories, shell: Shell) -> None:
+    source = cached(inventories, cache_timeout=60)
+    first = inventories.listed(source)
+    (path,) = files(inventories)
+    told = path.read_text().replace('"resource_state":"Up"', '"resource_state":"Marked"')
+    path.write_text(told)
+    os.utime(path, (1, 1))
+    again = inventories.hosts(source)
+    assert again[SERVER1]["resource_state"] == "Marked", "the answer was that nothing changed"
+    assert path.stat().st_mtime > 1, "it is fresh again"
+    os.utime(path, (1, 1))
+    shell.ok("cordon", "floor-1-1-1-rack-1-1-server1", "--cluster", "tokyo1")
+    changed = inventories.hosts(source)
+    assert changed[SERVER1]["resource_state"] == "Up"
+    assert changed[SERVER1]["resource_cordoned"] is True
+    assert changed.keys() == first["_meta"]["hostvars"].keys()
+
+
+def test_only_the_variables_that_were_named(inventories: Inventories) -> None:
+    named = inventories.hosts(inventories.source(variables=["resource_rack", "resource_node"]))
+    assert named[SERVER1] == {"resource_rack": "floor-1-1-1-rack-1-1"}
+    assert named["web-0.default.kanto"] == {"resource_node": "floor-1-1-1-rack-1-1-server1"}
+
+
+def test_two_sources_of_one_site_name_each_host_once(inventories: Inventories) -> None:
+    one, two = inventories.source("one.yml"), inventories.source("two.yml", hosts=["nodes"])
+    told = inventories.listed(one, "-i", str(two))
+    assert told == inventories.listed(one)
+
+
 def test_each_source_has_its_own_cache(inventories: Inventories, shell: Shell) -> None:
     other = inventories.folder / "other.token"
     shell.ok("token", "create", "other", "--role", "viewer", "--to-file", str(other))
@@ -130,6 +161,8 @@ def test_a_damaged_cache_is_no_error(inventories: Inventories) -> None:
     ("options", "message"),
     [
         ({"colour": "red"}, "colour: unknown option"),
+        ({"variables": ["resource_rock"]}, "variables: resource_rock: no such variable"),
+        ({"node_names": "long"}, "node_names"),
         ({"hosts": ["racks"]}, "racks"),
         ({"labels": ["a b"]}, "labels: not a label filter"),
         ({"fields": ["Node:colour=red"]}, "Node has no such field"),
@@ -150,6 +183,14 @@ def test_bad_input_is_one_message_and_a_failed_run(
 def test_no_token_at_all_is_told(inventories: Inventories) -> None:
     inventories.environ.pop("RESOURCE_TOKEN_FILE")
     assert "no token: give api_token" in inventories.refused(inventories.source())
+
+
+def test_where_a_bad_source_is_no_failure_ansible_warns_and_goes_on(inventories: Inventories) -> None:
+    source = inventories.source(api_url="http://127.0.0.1:9")
+    words = ("ansible-inventory", "-i", source, "--list")
+    done = inventories.run(*words, ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="false")
+    assert done.returncode == 0
+    assert "cannot be reached" in done.stderr
 
 
 def test_a_play_does_not_run_on_an_empty_inventory(inventories: Inventories) -> None:

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.resource.infra.plugins.module_utils import spread, topology, topology_cache
+from ansible_collections.resource.infra.plugins.module_utils import spread, topology, topology_cache, topology_variables
 
 HEAD = {"topology": 1, "resource_version": 7, "tag": "7-x", "kinds": []}
 ENVELOPE = {"labels": {}, "status": "Active", "state": "", "observed": {}, "spec": {}}
@@ -128,8 +128,8 @@ def test_a_nodes_variables_are_plain_and_what_is_empty_is_not_there():
         "resource_node_zone": "row-1",
         "resource_providers": ["libvirt"],
         "resource_cordoned": True,
-        "resource_capacity": {"vcpus": 16},
-        "resource_free": {"vcpus": 0},
+        "resource_capacity_vcpus": 16,
+        "resource_free_vcpus": 0,
     }
 
 
@@ -139,9 +139,35 @@ def test_a_compute_knows_its_service_node_and_place():
     assert variables["ansible_host"] == "172.16.10.10"
     assert variables["resource_node"] == "server1"
     assert variables["resource_index"] == 0
-    assert variables["resource_capacity"] == {"vcpus": 1}
+    assert variables["resource_provider"] == "libvirt"
+    amounts = {name: value for name, value in variables.items() if name.startswith(topology_variables.AMOUNTS)}
+    assert amounts == {"resource_capacity_vcpus": 1}
     assert parents(made, "service_default_kanto_web") == ["project_default"]
     assert "rack_tokyo_rack_1" in groups_of(made, "web-0.default.kanto")
+
+
+def test_only_variables_that_were_named_are_set():
+    made = whole(NODE, COMPUTE, variables=("resource_rack", "resource_index", "resource_free_vcpus"))
+    assert made.hosts["server1.tokyo1"] == {"resource_rack": "rack-1", "resource_free_vcpus": 0}
+    assert made.hosts["web-0.default.kanto"] == {"resource_rack": "rack-1", "resource_index": 0}
+    assert groups_of(made, "server1.tokyo1") == groups_of(whole(NODE), "server1.tokyo1")
+
+
+def test_every_variable_can_be_named_and_no_other():
+    full = {"network_availability_zone": "x", "region_availability_zone": "z", "drain": True}
+    observed = {**NODE["observed"], "zones": {"power": "a", "network": "b", "rack": "rack-1"}}
+    machine = {**NODE["physical"], "model": "m", "serial": "s"}
+    labels = {"labels": {"a": "b"}}
+    node = {**NODE, **labels, "spec": {**NODE["spec"], **full}, "observed": observed, "physical": machine}
+    seen = {name for variables in whole(node, COMPUTE).hosts.values() for name in variables}
+    assert {name for name in seen if not name.startswith(topology_variables.AMOUNTS)} == set(
+        topology_variables.VARIABLES
+    )
+    topology_variables.check([*seen, "resource_free_disk_gib"])
+    with pytest.raises(
+        topology_variables.VariableError, match="variables: resource_colour: no such variable; there are ansi"
+    ):
+        topology_variables.check(["resource_rack", "resource_colour"])
 
 
 def test_the_machine_of_a_node_is_no_host_of_its_own():
@@ -202,25 +228,37 @@ CONTENT = {"hosts": {"a": {"b": 1}}, "groups": {}}
 
 def test_a_cache_is_fresh_for_its_time_and_the_owners_only(tmp_path):
     folder = str(tmp_path / "deep" / "cache")
-    assert topology_cache.load(folder, "k", 10, 100) is None
-    topology_cache.store(folder, "k", CONTENT, 100)
-    assert topology_cache.load(folder, "k", 10, 109) == CONTENT
-    assert topology_cache.load(folder, "k", 10, 110) is None
-    assert topology_cache.load(folder, "k", 10, 99) is None, "from the future: the clock was set back"
-    assert topology_cache.load(folder, "k", 0, 10**9) == CONTENT
+    assert topology_cache.load(folder, "k") is None
+    topology_cache.store(folder, "k", "7-x", CONTENT, 100)
+    found = topology_cache.load(folder, "k")
+    assert found == topology_cache.Stored("7-x", CONTENT, 100)
+    assert found.is_fresh(10, 109)
+    assert not found.is_fresh(10, 110)
+    assert not found.is_fresh(10, 99), "from the future: the clock was set back"
+    assert found.is_fresh(0, 10**9)
     (file,) = Path(folder).iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"stored_at": 100}', "\x00", '{"form": 1, "stored_at": "x"}'])
+def test_what_is_known_to_be_true_still_is_fresh_again(tmp_path):
+    topology_cache.store(str(tmp_path), "k", "7-x", CONTENT, 100)
+    topology_cache.renew(str(tmp_path), "k", 200)
+    assert topology_cache.load(str(tmp_path), "k") == topology_cache.Stored("7-x", CONTENT, 200)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"form": 2}', "\x00", '{"form": 2, "tag": "", "content": 1}'])
 def test_a_damaged_cache_is_none(tmp_path, text):
     (tmp_path / "k.json").write_text(text)
-    assert topology_cache.load(str(tmp_path), "k", 10, 100) is None
+    assert topology_cache.load(str(tmp_path), "k") is None
 
 
-def test_a_damaged_cache_of_the_right_form_is_none(tmp_path):
-    (tmp_path / "k.json").write_text(json.dumps({"form": 1, "stored_at": 99, "content": {"hosts": [], "groups": {}}}))
-    assert topology_cache.load(str(tmp_path), "k", 10, 100) is None
+@pytest.mark.parametrize("more", [{"content": {"hosts": [], "groups": {}}}, {"tag": 7}, {"form": 1}])
+def test_a_damaged_cache_of_the_right_form_is_none(tmp_path, more):
+    whole = {"form": 2, "tag": "7-x", "content": CONTENT}
+    (tmp_path / "k.json").write_text(json.dumps(whole))
+    assert topology_cache.load(str(tmp_path), "k") is not None
+    (tmp_path / "k.json").write_text(json.dumps({**whole, **more}))
+    assert topology_cache.load(str(tmp_path), "k") is None
 
 
 def test_a_key_differs_with_each_part_and_shows_no_token():
