@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from controller.schedule import reasons, repair
+from controller.schedule import neighbourhood, reasons
 from controller.schedule.answers import Placed, Refused
 from controller.schedule.facts import Request
 from controller.schedule.openings import Openings
@@ -34,7 +34,7 @@ def place(snapshot: Snapshot, requests: Iterable[Request], watcher: Watcher | No
         if end == len(ordered) or not _alike(ordered[start], ordered[end]):
             _place_alike(snapshot, ordered[start:end], answers, watcher)
             start = end
-    return repair.improve(snapshot, answers, search_for)
+    return neighbourhood.improve(snapshot, answers, search_for)
 
 
 def _alike(one: Request, other: Request) -> bool:
