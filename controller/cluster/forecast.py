@@ -58,7 +58,7 @@ class Forecast:
     reasons: dict[str, int] = field(default_factory=dict)
     """Reason to the most nodes that it held for."""
     resized: dict[str, str] = field(default_factory=dict)
-    """Compute whose size changes to its node, where it stays."""
+    """Compute whose size changes to its node, where it stays, or where it is on its way to."""
     no_room: dict[str, str] = field(default_factory=dict)
     """Compute to why its new size does not fit on its node."""
     leaving: dict[str, str] = field(default_factory=dict)
@@ -113,6 +113,9 @@ class Forecaster:
             found.leaving[wish.name(each.index)] = each.node
             self._snapshot.give_back(each.node, each.share)
             self._snapshot.count(wish.service, each.node, -1)
+            if each.to:
+                self._snapshot.give_back(each.to, each.to_share)
+                self._snapshot.count(wish.service, each.to, -1)
         return alive[: wish.replicas]
 
     def _place(self, wish: Wish, taken: set[int], found: Forecast) -> list[Placed]:
@@ -137,7 +140,7 @@ class Forecaster:
         return placed
 
     def _resize(self, wish: Wish, staying: Iterable[Present], found: Forecast) -> None:
-        """Each on its own node, in index order, as a rolling update goes."""
+        """Each on its own node, in index order, as a rolling update goes; what is moving arrives first."""
         need, machine_share = sizes_of(wish.compute.spec)
         for each in staying:
             if (each.need, each.machine_share) == (need, machine_share):
@@ -145,12 +148,16 @@ class Forecaster:
             name = wish.name(each.index)
             request = replace(Request.of(wish.compute.spec, key=name, service=wish.service), index=each.index)
             self._snapshot.give_back(each.node, each.share)
-            share = self._snapshot.share_on(each.node, request)
+            node, old = (each.to, each.to_share) if each.to else (each.node, each.share)
+            if each.to:
+                self._snapshot.count(wish.service, each.node, -1)
+                self._snapshot.give_back(node, old)
+            share = self._snapshot.share_on(node, request)
             if share is None:
-                found.no_room[name] = f"no room on {each.node}: {self._snapshot.shortage(each.node, request)}"
+                found.no_room[name] = f"no room on {node}: {self._snapshot.shortage(node, request)}"
             else:
-                found.resized[name] = each.node
-            self._snapshot.take(each.node, share or each.share)
+                found.resized[name] = node
+            self._snapshot.take(node, share or old)
 
     def _undo(self, wish: Wish, placed: Iterable[Placed]) -> None:
         for answer in placed:

@@ -7,7 +7,7 @@ transaction. Nothing is written and nothing is promised.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from controller.cluster import world
@@ -33,13 +33,16 @@ def forecaster(tx: Transaction, cluster: str, wishes: Sequence[Wish]) -> Forecas
 
 
 def present(tx: Transaction, computes: Iterable[Compute]) -> dict[str, list[Present]]:
-    """Service to its Computes that have a node and are to stay."""
+    """Service to its Computes that have a node and are to stay; one that is moving has a share of two."""
     here = [each for each in computes if _is_here(each)]
-    pairs = [(str(each.observed["node"]), each.uid) for each in here]
+    pairs = [(place, each.uid) for each in here for place in _places(each)]
     shares = capacity.takings(tx, pairs=pairs) if len(pairs) <= 200 else capacity.takings(tx)
     found: dict[str, list[Present]] = {}
-    for each, pair in zip(here, pairs, strict=True):
-        made = Present(each.spec.index, pair[0], *sizes_of(each.spec), shares.get(pair, Share()))
+    for each in here:
+        node, *others = _places(each)
+        made = Present(each.spec.index, node, *sizes_of(each.spec), shares.get((node, each.uid), Share()))
+        for to in others:
+            made = replace(made, to=to, to_share=shares.get((to, each.uid), Share()))
         found.setdefault(service_of(each), []).append(made)
     return found
 
@@ -56,7 +59,7 @@ class Outlook:
 def whole(tx: Transaction, cluster: str) -> Outlook:
     """Everything: for headroom and for a snapshot that is saved."""
     computes = cast(list[Compute], resources.list_all(tx, COMPUTE.name))
-    standing = [(service_of(each), str(each.observed["node"])) for each in computes if _is_here(each)]
+    standing = [(service_of(each), place) for each in computes if _is_here(each) for place in _places(each)]
     return Outlook(world.snapshot(tx, cluster, (), standing), computes, present(tx, computes))
 
 
@@ -66,11 +69,14 @@ def report(outlook: Outlook, flavors: Sequence[ResourceFlavor], *, everything: b
     What was lost counts as moving where its ``on_node_down`` is Rebuild, or all of it.
     """
     snapshot = outlook.snapshot
+    there = {(service, each.index): each for service, those in outlook.present.items() for each in those}
     running = [
         Running(
             Request.of(each.spec, key=f"{service_of(each)}/{each.name}", service=service_of(each)),
             str(each.observed["node"]),
             everything or each.spec.on_node_down is OnNodeDown.REBUILD,
+            there[service_of(each), each.spec.index].to,
+            there[service_of(each), each.spec.index].to_share,
         )
         for each in outlook.computes
         if _is_here(each)
@@ -141,6 +147,11 @@ def _computes(tx: Transaction, wishes: Sequence[Wish]) -> list[Compute]:
             fields={"spec.service": sample.spec.service},
         )
     ]
+
+
+def _places(compute: Compute) -> list[str]:
+    """Its node, and the one that it is moving to: it may end on either."""
+    return [str(place) for place in map(compute.observed.get, ("node", "migrating_to")) if place]
 
 
 def _is_here(compute: Compute) -> bool:

@@ -74,6 +74,8 @@ class _Present(Part):
     need: Capacity
     machine_share: MachineShare = MachineShare.PART
     share: _Share
+    to: str = ""
+    to_share: _Share | None = None
 
 
 class _Document(Part):
@@ -150,7 +152,9 @@ def load_present(document: Mapping[str, Any]) -> dict[str, list[Present]]:
                 each.node,
                 each.need,
                 each.machine_share,
-                Share(size=each.share.size, cells=each.share.cells, cpus=each.share.cpus),
+                _share(each.share),
+                each.to,
+                Share() if each.to_share is None else _share(each.to_share),
             )
             for each in those
         ]
@@ -220,6 +224,10 @@ def _facts(node: _Node) -> NodeFacts:
     )
 
 
+def _share(share: _Share) -> Share:
+    return Share(size=share.size, cells=share.cells, cpus=share.cpus)
+
+
 def _of_node(snapshot: Snapshot, number: int, node: NodeFacts) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": node.name,
@@ -267,19 +275,23 @@ def _of_request(request: Request) -> dict[str, Any]:
 
 
 def _of_present(each: Present) -> dict[str, Any]:
-    return {
+    found = {
         "index": each.index,
         "node": each.node,
         "need": each.need.model_dump(mode="json", exclude_defaults=True),
         "machine_share": each.machine_share.value,
-        "share": {
-            "size": each.share.size.model_dump(mode="json", exclude_defaults=True),
-            "cells": {
-                str(cell): size.model_dump(mode="json", exclude_defaults=True)
-                for cell, size in each.share.cells.items()
-            },
-            "cpus": list(each.share.cpus),
-        },
+        "share": _of_share(each.share),
+    }
+    if each.to:
+        found |= {"to": each.to, "to_share": _of_share(each.to_share)}
+    return found
+
+
+def _of_share(share: Share) -> dict[str, Any]:
+    return {
+        "size": share.size.model_dump(mode="json", exclude_defaults=True),
+        "cells": {str(cell): size.model_dump(mode="json", exclude_defaults=True) for cell, size in share.cells.items()},
+        "cpus": list(share.cpus),
     }
 
 

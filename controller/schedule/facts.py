@@ -114,6 +114,9 @@ class Present:
     need: Capacity
     machine_share: MachineShare
     share: Share
+    to: str = ""
+    """The node that it is moving to: it counts there too, and has a share of it."""
+    to_share: Share = field(default_factory=Share)
 
 
 def need_of(spec: ComputeSpec) -> Capacity:

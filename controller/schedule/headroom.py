@@ -5,16 +5,21 @@ there: no rules, only the room and what the node offers. ``after_loss`` takes a 
 away, places what stood on them elsewhere first, by its own rules, and counts then. What is counted
 as moving is the caller's choice (``Running.moves``); what finds no place is counted apart.
 
+A resource on its way to another node takes room on both, and rules count it on both. It is lost with
+the node that it comes from: what has arrived of it by then is of no use and ends. With the other node
+only its way is lost, and it stays where it is.
+
 The snapshot is put back as it was: the same one serves for every domain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from controller.model.node import Share
 from controller.schedule import shares
 from controller.schedule.answers import Placed
 from controller.schedule.place import place
@@ -32,6 +37,10 @@ class Running:
     node: str
     moves: bool
     """It is made again elsewhere when its node is lost."""
+    to: str = ""
+    """The node that it is moving to."""
+    to_share: Share = field(default_factory=Share)
+    """What is taken for it there."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,16 @@ def per_node(snapshot: Snapshot, shape: Request) -> Ints:
 def after_loss(snapshot: Snapshot, shapes: Sequence[Request], running: Iterable[Running]) -> list[Loss]:
     """One loss for each domain of each axis that has nodes."""
     by_node: dict[str, list[Running]] = {}
+    on_the_way = []
     for each in running:
         by_node.setdefault(each.node, []).append(each)
+        if each.to:
+            on_the_way.append(each)
     losses = []
     for axis in AXES:
         domains = snapshot.domains(axis)
         for code, name in enumerate(domains.names):
-            losses.append(_lose(snapshot, axis, name, domains.codes == code, shapes, by_node))
+            losses.append(_lose(snapshot, axis, name, domains.codes == code, shapes, by_node, on_the_way))
     return losses
 
 
@@ -91,22 +103,30 @@ def _lose(
     domain: str,
     lost: Mask,
     shapes: Sequence[Request],
-    by_node: dict[str, list[Running]],
+    by_node: Mapping[str, Sequence[Running]],
+    on_the_way: Sequence[Running],
 ) -> Loss:
-    numbers = np.flatnonzero(lost)
+    names = {snapshot.nodes[number].name: None for number in np.flatnonzero(lost)}
     closing = [snapshot.nodes[number].name for number in np.flatnonzero(lost & snapshot.open)]
-    gone = [each for number in numbers for each in by_node.get(snapshot.nodes[number].name, ())]
+    gone = [each for name in names for each in by_node.get(name, ())]
+    broken_off = [each for each in on_the_way if each.node in names or each.to in names]
     snapshot.close(closing, "lost")
     for each in gone:
         snapshot.count(each.request.service, each.node, -1)
+    for each in broken_off:
+        snapshot.give_back(each.to, each.to_share)
+        snapshot.count(each.request.service, each.to, -1)
     answers = place(snapshot, [each.request for each in gone if each.moves])
     placed = [answer for answer in answers if isinstance(answer, Placed)]
     counted = fits(snapshot, shapes)
     for answer in placed:
         snapshot.give_back(answer.node, answer.share)
         snapshot.count(answer.request.service, answer.node, -1)
+    for each in broken_off:
+        snapshot.take(each.to, each.to_share)
+        snapshot.count(each.request.service, each.to, 1)
     for each in gone:
         snapshot.count(each.request.service, each.node, 1)
     snapshot.reopen(closing)
     moving = len(answers)
-    return Loss(axis, domain, len(numbers), len(placed), moving - len(placed), len(gone) - moving, counted)
+    return Loss(axis, domain, len(names), len(placed), moving - len(placed), len(gone) - moving, counted)

@@ -181,3 +181,12 @@ def test_12_a_node_without_a_machine_falls_by_its_own_name_only() -> None:
     found = impact.of(Failure(nodes=frozenset({("tokyo1", "n9")})), lone, computes)
     assert found.nodes == {("tokyo1", "n9"): "itself"}
     assert only(found).is_down
+
+
+@pytest.mark.design("J1")
+def test_13_what_is_on_its_way_is_lost_with_the_node_it_comes_from_and_not_with_the_other() -> None:
+    """web-0 runs on n1, and is being sent to n3: until it has arrived, only its copy on n1 is of use."""
+    computes = service("web", "n1", "n4")
+    computes[0] = computes[0].model_copy(update={"observed": {"node": "n1", "migrating_to": "n3"}})
+    assert only(fail("s1", computes=computes)).lost == 1
+    assert fail("s3", computes=computes).services == ()

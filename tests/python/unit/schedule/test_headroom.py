@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.model.flavor import MachineShare
-from controller.model.node import Capacity
+from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
 from controller.schedule import CellFacts, NodeFacts, Request, Snapshot, headroom
 from controller.schedule.headroom import Loss, Running
@@ -231,3 +232,57 @@ def test_12_losses_one_after_the_other_are_those_of_a_fresh_snapshot() -> None:
     for loss in together:
         assert (loss.unplaced, loss.nodes) == (0, 4)
         assert loss.fits[0] == 4 * (120 - 4) - len(those), f"{loss}: nothing is placed on what is lost, nothing twice"
+
+
+def moving(facts: list[NodeFacts], source: str, target: str, rules: Any) -> tuple[Snapshot, list[Running]]:
+    """web on its way from one node to the other: counted on both, with a share of both."""
+    (one,) = running("web", source, rules=rules)
+    share = Share(SMALL)
+    made = Snapshot(facts, [("web", source), ("web", target)])
+    for name in (source, target):
+        made.take(name, share)
+    return made, [replace(one, to=target, to_share=share)]
+
+
+@pytest.mark.design("I1", "J4", "J10")
+def test_13_what_is_on_its_way_is_lost_with_the_node_it_comes_from_only() -> None:
+    """
+    r1: [a: web-0, moving to b]   r2: [b: a place for web-0]   r3: [c: full but for one]    one per rack, hard
+
+    r1 is lost: what came to b by then is of no use, and b has room for web-0 anew: 4 - 1 + 1 are left.
+    r2 is lost: web-0 stays on a, and nothing is moved: 3 + 1 are left. r3 is lost: 3 + 3 are left.
+    """
+    hard = [{"axis": "rack", "mode": "AntiAffinity", "hard": True}]
+    facts = [node("a", rack="r1"), node("b", rack="r2"), node("c", rack="r3", vcpus=1)]
+    made, those = moving(facts, "a", "b", hard)
+    before = state(made)
+    found = by_domain(headroom.after_loss(made, [shape()], those), "rack")
+    assert found["r1"] == Loss("rack", "r1", nodes=1, moved=1, unplaced=0, staying=0, fits=(4,))
+    assert found["r2"] == Loss("rack", "r2", nodes=1, moved=0, unplaced=0, staying=0, fits=(4,))
+    assert found["r3"] == Loss("rack", "r3", nodes=1, moved=0, unplaced=0, staying=0, fits=(6,))
+    assert state(made) == before, "the snapshot is put back as it was"
+
+
+@pytest.mark.design("J3", "J10")
+def test_14_both_its_nodes_count_for_the_rules_until_one_of_them_is_lost() -> None:
+    """
+    A: [a r1: web-0, moving to d]   B: [b r3: web-1]   D: [c r2: web-2]   C: [d r3: a place for web-0] [e r4]
+
+    One per power, hard. r2 is lost: web-2 finds none, for web-0 may end in A or in C. r3 is lost, with it the place
+    in C: web-1 goes to e. r1 is lost: web-0 itself goes to C.
+    """
+    hard = [{"axis": "power", "mode": "AntiAffinity", "hard": True}]
+    places = {"a": ("r1", "A"), "b": ("r3", "B"), "c": ("r2", "D"), "d": ("r3", "C"), "e": ("r4", "C")}
+    facts = [node(name, rack=rack, power=power) for name, (rack, power) in places.items()]
+    made, (first,) = moving(facts, "a", "d", hard)
+    others = running("web", "a", "b", "c", rules=hard)[1:]
+    for each in others:
+        made.take(each.node, Share(SMALL))
+        made.count("web", each.node, 1)
+    found = by_domain(headroom.after_loss(made, [shape()], [first, *others]), "rack")
+    assert {rack: (loss.moved, loss.unplaced) for rack, loss in found.items()} == {
+        "r1": (1, 0),
+        "r2": (0, 1),
+        "r3": (1, 0),
+        "r4": (0, 0),
+    }
