@@ -43,7 +43,8 @@ def impact(
     """Tell what would go down if something failed, and which services would be below their rules.
 
     A node with two feeds goes down only when both do, and one with two leaf routers likewise; what
-    hangs below a panel or a spine router goes down with it. Changes nothing.
+    hangs below a panel or a spine router goes down with it. A service is cut off when no instance of
+    its Loadbalancer is left. Changes nothing.
 
     Example:
       resourcectl impact pdu floor-1-1-1-rack-1-1-pdu-a
@@ -62,6 +63,7 @@ def impact(
 def show(answer: Mapping[str, Any]) -> View:
     """Services as rows, and what goes down beneath."""
     counts = answer["counts"]
+    balancers = {(each["project"], each["region"], each["service"]): each for each in answer["loadbalancers"]}
     rows = [
         (
             f"{service['project']}/{service['region']}/{service['name']}",
@@ -69,8 +71,8 @@ def show(answer: Mapping[str, Any]) -> View:
             str(service["lost"]),
             str(service["left"]),
             str(service["running"]),
-            "down" if service["down"] else "below its rules" if _broken(service) else "ok",
-            "; ".join(_broken(service)) or "-",
+            _verdict(service),
+            "; ".join(_reasons(service, balancers.get(_owner(service)))) or "-",
         )
         for service in answer["services"]
     ]
@@ -79,6 +81,11 @@ def show(answer: Mapping[str, Any]) -> View:
         f"of {counts['services']} services; {counts['services_down']} with nothing left running, "
         f"{counts['services_below_rules']} below their rules"
     ]
+    if counts["loadbalancers"]:
+        lines[0] += (
+            f"; {counts['loadbalancers']} Loadbalancers would lose instances, "
+            f"{counts['loadbalancers_down']} of them all that answer"
+        )
     lines += _named("device", answer["devices"], counts["devices"], lambda each: f"{each['name']} ({each['cause']})")
     lines += _named(
         "node",
@@ -86,8 +93,28 @@ def show(answer: Mapping[str, Any]) -> View:
         counts["nodes"],
         lambda each: f"{each['cluster']}/{each['name']} ({each['cause']}), {each['computes']} Computes",
     )
+    lines += _named(
+        "loadbalancer",
+        answer["loadbalancers"],
+        counts["loadbalancers"],
+        lambda each: f"{'/'.join(_owner(each))} on {', '.join(each['lost'])}: {each['effect']}",
+    )
     columns = ("SERVICE", "REPLICAS", "LOST", "LEFT", "RUNNING", "VERDICT", "REASON")
     return View(columns, rows, [answer], single=True, lines=lines)
+
+
+def _owner(service: Mapping[str, Any]) -> tuple[str, str, str]:
+    return service["project"], service["region"], service["name"]
+
+
+def _verdict(service: Mapping[str, Any]) -> str:
+    if service["down"]:
+        return "down"
+    return "cut off" if service["cut_off"] else "below its rules" if _broken(service) else "ok"
+
+
+def _reasons(service: Mapping[str, Any], balancer: Mapping[str, Any] | None) -> list[str]:
+    return [*([f"Loadbalancer: {balancer['effect']}"] if balancer is not None else []), *_broken(service)]
 
 
 def _broken(service: Mapping[str, Any]) -> list[str]:

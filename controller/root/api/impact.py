@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from controller.model import registry
 from controller.model.cluster import CLUSTER, Cluster
-from controller.model.compute import Compute
+from controller.model.compute import COMPUTE, Compute
 from controller.model.datacenter import Rack
+from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
 from controller.model.node import Node
 from controller.model.physical_resource import PhysicalResource
 from controller.model.registry import AnyResource, Kind
@@ -24,7 +25,7 @@ from controller.root.api import access
 from controller.root.api.operation import Access, Call, Operation
 from controller.root.api.query import Parameter
 from controller.root.api.render import json_response
-from controller.root.impact import Failure, Impact, ServiceAfter, Site
+from controller.root.impact import Failure, Impact, LoadbalancerAfter, ServiceAfter, Site
 from controller.store import changes, resources
 from controller.store.database import Transaction
 
@@ -55,8 +56,8 @@ def operations(kind: Kind) -> Iterator[Operation]:
         (LIMIT,),
         kind=kind,
         tag=kind.name,
-        description="Devices that lose power or network with it, nodes, Computes, and what is left of services. "
-        "Only Computes and services of the token's projects are told.",
+        description="Devices that lose power or network with it, nodes, Computes, Loadbalancers, and what is left of "
+        "services. Only Computes, Loadbalancers and services of the token's projects are told.",
     )
 
 
@@ -69,7 +70,9 @@ async def get(call: Call) -> Response:
     def work(tx: Transaction) -> tuple[AnyResource, int, Impact]:
         thing = resources.get(tx, key)
         site = _site(tx, thing)
-        found = impact.of(_failure(tx, thing, site), site, _computes(tx, call, site))
+        computes = cast(list[Compute], _seen(tx, call, site, COMPUTE.name))
+        loadbalancers = cast(list[Loadbalancer], _seen(tx, call, site, LOADBALANCER.name))
+        found = impact.of(_failure(tx, thing, site), site, computes, loadbalancers)
         return thing, changes.head(tx), found
 
     thing, version, found = await call.services.db.aread(work)
@@ -111,13 +114,14 @@ def _failure(tx: Transaction, thing: AnyResource, site: Site) -> Failure:
     return Failure(frozenset(each.name for each in within))
 
 
-def _computes(tx: Transaction, call: Call, site: Site) -> list[Compute]:
+def _seen(tx: Transaction, call: Call, site: Site, kind: str) -> list[AnyResource]:
+    """What of the kind is in the site's clusters, of the token's projects."""
     projects: Sequence[str | None] = sorted(call.token.spec.projects) or [None]
     return [
-        cast(Compute, each)
+        each
         for cluster in site.clusters
         for project in projects
-        for each in resources.list_all(tx, "Compute", project=project, fields={"spec.cluster": cluster})
+        for each in resources.list_all(tx, kind, project=project, fields={"spec.cluster": cluster})
     ]
 
 
@@ -138,6 +142,8 @@ def _render(thing: AnyResource, version: int, found: Impact, limit: int) -> dict
             "devices": len(found.devices),
             "nodes": len(found.nodes),
             "computes": len(found.computes),
+            "loadbalancers": len(found.loadbalancers),
+            "loadbalancers_down": sum(each.is_down for each in found.loadbalancers),
             "services": len(found.services),
             "services_below_rules": below,
             "services_down": down,
@@ -158,7 +164,26 @@ def _render(thing: AnyResource, version: int, found: Impact, limit: int) -> dict
             }
             for compute in found.computes[:limit]
         ],
+        "loadbalancers": [_render_loadbalancer(each) for each in found.loadbalancers[:limit]],
         "services": [_render_service(service) for service in found.services[:limit]],
+    }
+
+
+def _render_loadbalancer(after: LoadbalancerAfter) -> dict[str, Any]:
+    loadbalancer = after.loadbalancer
+    return {
+        "project": loadbalancer.project,
+        "region": loadbalancer.region,
+        "name": loadbalancer.name,
+        "service": loadbalancer.spec.service,
+        "cluster": loadbalancer.spec.cluster,
+        "vip": str(loadbalancer.spec.vip) if loadbalancer.spec.vip else None,
+        "replicas": loadbalancer.spec.template.replicas,
+        "lost": list(after.lost),
+        "left": after.left,
+        "running": after.running,
+        "down": after.is_down,
+        "effect": after.effect,
     }
 
 
@@ -173,6 +198,7 @@ def _render_service(service: ServiceAfter) -> dict[str, Any]:
         "left": service.left,
         "running": service.running,
         "down": service.is_down,
+        "cut_off": service.is_cut_off,
         "on_node_down": "Rebuild" if service.rebuild else "None",
         "rules": [
             {

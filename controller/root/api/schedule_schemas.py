@@ -59,6 +59,8 @@ SCHEMAS: Mapping[str, Any] = {
                     "devices": _COUNT,
                     "nodes": _COUNT,
                     "computes": _COUNT,
+                    "loadbalancers": _COUNT,
+                    "loadbalancers_down": _COUNT,
                     "services": _COUNT,
                     "services_below_rules": _COUNT,
                     "services_down": _COUNT,
@@ -68,6 +70,23 @@ SCHEMAS: Mapping[str, Any] = {
             "nodes": _list({"cluster": _TEXT, "name": _TEXT, "cause": _CAUSE, "computes": _COUNT}),
             "computes": _list(
                 {"project": _TEXT, "region": _TEXT, "name": _TEXT, "service": _TEXT, "cluster": _TEXT, "node": _TEXT}
+            ),
+            "loadbalancers": _list(
+                {
+                    "project": _TEXT,
+                    "region": _TEXT,
+                    "name": _TEXT,
+                    "service": _TEXT,
+                    "cluster": _TEXT,
+                    "vip": {"type": ["string", "null"]},
+                    "replicas": {**_COUNT, "description": "Instances that were asked for."},
+                    "lost": {"type": "array", "items": _TEXT, "description": "Nodes of the instances that are lost."},
+                    "left": _COUNT,
+                    "running": {**_COUNT, "description": "Of those left, on nodes that are up."},
+                    "down": {**_FLAG, "description": "None of it answers any more."},
+                    "effect": {**_TEXT, "description": "What that means for the service, in words."},
+                },
+                "Loadbalancers that lose instances, worst first.",
             ),
             "services": _list(
                 {
@@ -79,6 +98,7 @@ SCHEMAS: Mapping[str, Any] = {
                     "left": _COUNT,
                     "running": {**_COUNT, "description": "Of those left, as last seen."},
                     "down": {**_FLAG, "description": "Nothing of it runs any more."},
+                    "cut_off": {**_FLAG, "description": "Its Loadbalancer is down: it is not reached at its VIP."},
                     "on_node_down": _TEXT,
                     "rules": {"type": "array", "items": _object(_RULE)},
                     "domains": {
@@ -87,7 +107,7 @@ SCHEMAS: Mapping[str, Any] = {
                         "description": "Axis to the number of its domains that the service is in.",
                     },
                 },
-                "Services that lose Computes, worst first.",
+                "Services that lose Computes or instances of their Loadbalancer, worst first.",
             ),
         },
         "What would go down with one thing, as of a version.",

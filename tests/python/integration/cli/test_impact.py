@@ -50,6 +50,24 @@ def test_a_rack_that_fails_is_told_with_what_is_left(placed: Shell) -> None:
     assert told["counts"]["computes"] == 1
 
 
+@pytest.mark.design("J1", "K4")
+def test_a_service_that_loses_its_loadbalancer_is_cut_off(placed: Shell, db: Database) -> None:
+    template = {"provider": "memory-lb", "network": "service"}
+    spec = {"service": "web", "cluster": "tokyo1", "vip": "172.16.10.100", "template": template}
+    made = document.parse({"kind": "Loadbalancer", "name": "web", "region": "kanto", "spec": spec})
+    seen = {"nodes": [f"{OTHER}-server2"], "ready": 1}
+    db.write(lambda tx: resources.insert(tx, [made.model_copy(update={"status": "Active", "observed": seen})]))
+    lines = placed.ok("impact", "node", f"tokyo1/{OTHER}-server2").splitlines()
+    effect = "nothing answers at 172.16.10.100 any more"
+    row = next(line for line in lines if line.startswith("default/kanto/web"))
+    assert row.split()[1:5] == ["3", "0", "3", "3"]
+    assert "cut off" in row
+    assert f"Loadbalancer: {effect}" in row
+    assert f"  loadbalancer default/kanto/web on {OTHER}-server2: {effect}" in lines
+    (head,) = [line for line in lines if "would go down" in line]
+    assert head.endswith("1 Loadbalancers would lose instances, 1 of them all that answer")
+
+
 @pytest.mark.design("J1", "J3")
 def test_one_of_two_pdus_takes_no_node_down(placed: Shell) -> None:
     lines = placed.ok("impact", "pdu", f"{RACK}-pdu-a", "--datacenter", "tokyo").splitlines()

@@ -9,7 +9,7 @@ import pytest
 
 from controller.model import document
 from controller.store import resources
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from tests.python.integration.root_api.conftest import Api
 
 RULES = [{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity", "hard": True}]
@@ -105,10 +105,61 @@ async def test_a_pdu_takes_down_what_hangs_on_it(placed: Api) -> None:
         "devices": 2,
         "nodes": 1,
         "computes": 2,
+        "loadbalancers": 0,
+        "loadbalancers_down": 0,
         "services": 2,
         "services_below_rules": 2,
         "services_down": 1,
     }
+
+
+def balancer(project: str, service: str, vip: str, *nodes: str) -> Any:
+    template = {"provider": "memory-lb", "network": "service", "replicas": 2}
+    spec = {"service": service, "cluster": "tokyo1", "vip": vip, "template": template}
+    made = {"kind": "Loadbalancer", "name": service, "region": "kanto", "project": project, "spec": spec}
+    seen = {"nodes": list(nodes), "ready": len(nodes)}
+    return document.parse(made).model_copy(update={"status": "Active", "observed": seen})
+
+
+@pytest.mark.design("J1", "K4")
+async def test_loadbalancers_that_lose_instances_are_told_with_what_that_means(
+    placed: Api, db: Database, as_token: Callable[..., Api]
+) -> None:
+    """web's instances are on both servers, cart's on server2 only; both servers are noted as up."""
+
+    def fill(tx: Transaction) -> None:
+        resources.insert(tx, [balancer("default", "web", "172.16.10.100", "server1", "server2")])
+        resources.insert(tx, [balancer("shop", "cart", "172.16.10.101", "server2")])
+        nodes = resources.list_all(tx, "Node", parents=("tokyo1",))
+        resources.update(tx, [node.model_copy(update={"state": "Up"}) for node in nodes])
+
+    db.write(fill)
+    told = (await placed.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
+    cart, web = told["loadbalancers"]
+    assert cart == {
+        "project": "shop",
+        "region": "kanto",
+        "name": "cart",
+        "service": "cart",
+        "cluster": "tokyo1",
+        "vip": "172.16.10.101",
+        "replicas": 2,
+        "lost": ["server2"],
+        "left": 0,
+        "running": 0,
+        "down": True,
+        "effect": "nothing answers at 172.16.10.101 any more",
+    }
+    assert web["effect"] == "1 of 2 instances answer at 172.16.10.100"
+    assert [(one["name"], one["lost"], one["down"], one["cut_off"]) for one in told["services"]] == [
+        ("cart", 0, False, True),
+        ("web", 1, False, False),
+    ]
+    assert (told["counts"]["loadbalancers"], told["counts"]["loadbalancers_down"]) == (2, 1)
+    assert [one["name"] for one in told["computes"]] == ["web-1"]
+    async with as_token("viewer", "shop") as client:
+        told = (await client.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
+    assert [one["name"] for one in told["loadbalancers"]] == ["cart"]
 
 
 @pytest.mark.design("J1", "J2", "J4")

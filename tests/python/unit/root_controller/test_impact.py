@@ -8,6 +8,7 @@ import pytest
 
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.compute import Compute
+from controller.model.loadbalancer import Loadbalancer
 from controller.model.node import Node, NodeSpec
 from controller.model.physical_resource import PhysicalResource
 from controller.root import impact
@@ -75,8 +76,20 @@ def service(name: str, *nodes: str, rules: list[dict[str, Any]] | None = None, *
     return made
 
 
-def fail(*devices: str, computes: list[Compute], at: Site | None = None) -> Impact:
-    return impact.of(Failure(frozenset(devices)), at or site(), computes)
+def balancer(name: str, *nodes: str, ready: int | None = None, **fields: Any) -> Loadbalancer:
+    """The Loadbalancer of a service, with an instance on each of the nodes."""
+    template = {"provider": "memory-lb", "network": "service", "replicas": max(1, len(nodes))}
+    spec = {"service": name, "cluster": "tokyo1", "vip": "172.16.10.100", "template": template}
+    observed = {"nodes": list(nodes), "ready": len(nodes) if ready is None else ready}
+    return Loadbalancer.model_validate(
+        {"name": name, "region": "kanto", "status": "Active", "spec": spec, "observed": observed, **fields}
+    )
+
+
+def fail(
+    *devices: str, computes: list[Compute], balancers: list[Loadbalancer] | None = None, at: Site | None = None
+) -> Impact:
+    return impact.of(Failure(frozenset(devices)), at or site(), computes, balancers or [])
 
 
 def only(found: Impact) -> ServiceAfter:
@@ -190,3 +203,45 @@ def test_13_what_is_on_its_way_is_lost_with_the_node_it_comes_from_and_not_with_
     computes[0] = computes[0].model_copy(update={"observed": {"node": "n1", "migrating_to": "n3"}})
     assert only(fail("s1", computes=computes)).lost == 1
     assert fail("s3", computes=computes).services == ()
+
+
+@pytest.mark.design("J1", "K4")
+def test_14_a_service_whose_loadbalancer_is_lost_is_cut_off_though_it_runs() -> None:
+    """pdu-1: n1 and n2, with both instances of web's Loadbalancer. Its Computes are on n3 and n4, one nowhere yet."""
+    web = service("web", "n3", "n4", "", rules=[SPREAD_RACKS])
+    found = fail("pdu-1", computes=[*web, *service("far", "n5")], balancers=[balancer("web", "n1", "n2")])
+    (lost,) = found.loadbalancers
+    assert (lost.lost, lost.left, lost.running, lost.is_down) == (("n1", "n2"), 0, 0, True)
+    assert lost.effect == "nothing answers at 172.16.10.100 any more"
+    one = only(found)
+    assert (one.owner[2], one.lost, one.left, one.is_down, one.is_cut_off) == ("web", 0, 2, False, True)
+    assert not one.broken, "its rules are about its Computes, and those are where they were"
+
+
+@pytest.mark.design("J1", "K4")
+def test_15_what_is_left_of_a_loadbalancer_answers_where_its_node_is_up_and_it_was_ready() -> None:
+    """pdu-1 takes the instance on n1; the one on n3 stays."""
+    web = service("web", "n1", "n4")
+    (lost,) = fail("pdu-1", computes=web, balancers=[balancer("web", "n1", "n3")]).loadbalancers
+    assert (lost.lost, lost.left, lost.running, lost.is_down) == (("n1",), 1, 1, False)
+    assert lost.effect == "1 of 2 instances answer at 172.16.10.100"
+    already = site(states={"n3": "Down"})
+    (lost,) = fail("pdu-1", computes=web, balancers=[balancer("web", "n1", "n3")], at=already).loadbalancers
+    assert (lost.left, lost.running, lost.is_down) == (1, 0, True)
+    (lost,) = fail("pdu-1", computes=web, balancers=[balancer("web", "n1", "n3", ready=0)]).loadbalancers
+    assert lost.is_down
+
+
+@pytest.mark.design("J1", "K4")
+def test_16_loadbalancers_that_lose_nothing_or_are_leaving_are_not_told_and_the_worst_come_first() -> None:
+    balancers = [
+        balancer("a-half", "n1", "n3"),
+        balancer("b-safe", "n3", "n4"),
+        balancer("c-gone", "n2"),
+        balancer("d-leaving", "n1", status="Deleting:Scheduled"),
+        balancer("e-nowhere"),
+    ]
+    computes = [one for each in balancers for one in service(each.name, "n3", "n4")]
+    found = fail("pdu-1", computes=computes, balancers=balancers)
+    assert [each.loadbalancer.name for each in found.loadbalancers] == ["c-gone", "a-half"]
+    assert [each.owner[2] for each in found.services] == ["c-gone", "a-half"]
