@@ -12,14 +12,14 @@ from controller.model.flavor import ResourceFlavor
 from controller.model.image import ImageSpec
 from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource
-from controller.schedule import load, load_present
+from controller.schedule import load_with_present
 
 _NO_IMAGE = ImageSpec(url="file:///none", checksum="sha256:" + "0" * 64)
 
 
 def forecaster(scheduling: Mapping[str, Any]) -> Forecaster:
     """What the cluster would have answered then; raises InvalidInput for what is no snapshot."""
-    return Forecaster(load(scheduling), load_present(scheduling))
+    return Forecaster(*load_with_present(scheduling))
 
 
 def answer(

@@ -1,7 +1,7 @@
 """Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
 
 from controller.schedule.answers import Placed, Refused
-from controller.schedule.document import dump, load, load_present, load_requests
+from controller.schedule.document import dump, load, load_present, load_requests, load_with_present
 from controller.schedule.facts import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
 from controller.schedule.place import place
 from controller.schedule.scores import Explained, place_explained
@@ -21,6 +21,7 @@ __all__ = [
     "load",
     "load_present",
     "load_requests",
+    "load_with_present",
     "need_of",
     "place",
     "place_explained",

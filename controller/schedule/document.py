@@ -115,7 +115,19 @@ def dump(
 
 def load(document: Mapping[str, Any]) -> Snapshot:
     """The snapshot of a document. Raises InvalidInput with the path of each bad field."""
+    return _snapshot(_read(document))
+
+
+def load_with_present(document: Mapping[str, Any]) -> tuple[Snapshot, dict[str, list[Present]]]:
+    """The snapshot and what is there of each service, read at once: a cluster's document takes seconds.
+
+    Raises InvalidInput with the path of each bad field.
+    """
     read = _read(document)
+    return _snapshot(read), _present(read)
+
+
+def _snapshot(read: _Document) -> Snapshot:
     snapshot = Snapshot(
         (_facts(node) for node in read.nodes),
         ((service, node) for service, at in read.standing.items() for node, count in at.items() for _ in range(count)),
@@ -145,6 +157,10 @@ def load_requests(document: Mapping[str, Any]) -> list[Request]:
 
 def load_present(document: Mapping[str, Any]) -> dict[str, list[Present]]:
     """What is there of each service. Raises InvalidInput with the path of each bad field."""
+    return _present(_read(document))
+
+
+def _present(read: _Document) -> dict[str, list[Present]]:
     return {
         service: [
             Present(
@@ -158,7 +174,7 @@ def load_present(document: Mapping[str, Any]) -> dict[str, list[Present]]:
             )
             for each in those
         ]
-        for service, those in _read(document).services.items()
+        for service, those in read.services.items()
     }
 
 

@@ -168,6 +168,14 @@ def test_10_a_saved_snapshot_answers_the_same() -> None:
     assert [each["accepted"] for each in told] == [True, True, True, False]
 
 
+@pytest.mark.design("J10")
+def test_13_a_saved_snapshot_is_parsed_once() -> None:
+    """Nodes that can be read through once only."""
+    saved = dump(Snapshot(nodes(), [("default/kanto/db", "n1")]))
+    saved["nodes"] = (each for each in saved["nodes"])
+    assert replay.forecaster(saved).of(wish("web", 1)).accepted
+
+
 @pytest.mark.parametrize(
     "broken", [{}, {"version": 2}, {"version": 1}, {"version": 1, "nodes": [{"name": "n1"}], "services": {}}]
 )
