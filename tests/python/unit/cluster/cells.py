@@ -45,6 +45,8 @@ class Cell:
                 made = node(f"{rack}-{each}", rack)
                 made.observed["zones"]["power"] = (power or {}).get(rack, "A")
                 self.nodes[made.name] = made.model_copy(update={"state": "Up", "status": "Active"})
+        self.totals: dict[str, Capacity] = {}
+        """Of nodes that have not TOTAL."""
         self.computes: dict[str, Compute] = {}
         self.assignments: dict[str, Assignment] = {}
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,7 +76,7 @@ class Cell:
 
     def plan(self) -> Plan:
         """A plan of everything."""
-        usage = {name: (TOTAL, Capacity()) for name in self.nodes}
+        usage = {name: (self.totals.get(name, TOTAL), Capacity()) for name in self.nodes}
         by_uid = {each.uid: each for each in self.computes.values()}
         for assignment in self.assignments.values():
             total, taken = usage[assignment.spec.node]

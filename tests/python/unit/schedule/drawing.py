@@ -34,7 +34,7 @@ from controller.model.schedule_policy import AXES, SchedulePolicy
 from controller.schedule import CellFacts, NodeFacts, Placed, Refused, Request, Snapshot, place
 
 ONE = Capacity(vcpus=1, memory_mib=256, disk_gib=1)
-_SIZES = {"memory_mib": 1 << 20, "disk_gib": 9999, "disk_iops": 9999, "disk_mibps": 9999, "network_mbps": 9999}
+SIZES = {"memory_mib": 1 << 20, "disk_gib": 9999, "disk_iops": 9999, "disk_mibps": 9999, "network_mbps": 9999}
 _RULE = re.compile(r"(apart|together) (hard|soft) (\S+?)(?: in (\S+))?")
 _PER_NODE = ("free", "pinned", "huge", "used", "is", "stands")
 _STATES: dict[str, dict[str, Any]] = {
@@ -171,13 +171,13 @@ def _node(name: str, domains: dict[str, str], said: dict[str, str]) -> NodeFacts
             size = Capacity(
                 vcpus=slots,
                 pinned_cpus=len(cpus),
-                memory_mib=_SIZES["memory_mib"] // len(free),
+                memory_mib=SIZES["memory_mib"] // len(free),
                 hugepages_mib=256 * _part(huge, number),
             )
             taken = Capacity(vcpus=used if number == 0 else 0)
             cells.append(CellFacts(number, size, taken, cpus, cpus))
     total = Capacity(
-        **_SIZES, vcpus=sum(free) + (0 if cells else used), pinned_cpus=sum(pinned), hugepages_mib=256 * sum(huge)
+        **SIZES, vcpus=sum(free) + (0 if cells else used), pinned_cpus=sum(pinned), hugepages_mib=256 * sum(huge)
     )
     return NodeFacts(
         name,
