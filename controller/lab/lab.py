@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.errors import Conflict
-from controller.lab import capabilities, files, namespaces, network, node
+from controller.lab import capabilities, cgroups, files, namespaces, network, node
+from controller.lab.cgroups import Cgroups
 from controller.lab.daemons import Daemon, bird
 from controller.lab.mounts import mounts_below, unmount_below
 from controller.lab.settings import ROUTER_AS, LabSettings, Layout, Node, handles_folder
@@ -41,8 +42,10 @@ class NodeStatus:
 class Lab:
     """A lab on this machine."""
 
-    def __init__(self, settings: LabSettings) -> None:
+    def __init__(self, settings: LabSettings, *, cgroups: Callable[[], Cgroups] = cgroups.machine) -> None:
+        """``cgroups``: what new nodes take theirs from."""
         self.settings = settings
+        self._cgroups = cgroups
         self.layout = Layout(settings)
 
     @property
@@ -56,8 +59,7 @@ class Lab:
             say(f"lab {self.settings.id}: router and {len(self.nodes)} nodes")
             network.ensure(self.layout)
             self._router_files()
-            for each in self.nodes:
-                node.ensure_namespaces(self.layout, each)
+            self._ensure_nodes(say)
             self._ensure_daemons()
             capabilities.share(self.nodes)
 
@@ -67,13 +69,14 @@ class Lab:
             self._ensure_daemons()
 
     def down(self, *, keep_state: bool = False) -> None:
-        """Kill every process, remove every namespace and mount, and the state unless it is to be kept."""
+        """Kill every process, remove every namespace, mount and cgroup, and the state unless it is to be kept."""
         with self._turn():
             names = namespaces.networks(self.layout.prefix)
-            namespaces.kill_all(names, self.settings.id)
+            namespaces.kill_all(names, self.settings.id, self.layout.prefix)
             unmount_below(self.layout.handles)
             for name in names:
                 namespaces.delete_network(name)
+            cgroups.machine().remove(self.layout.prefix)
             if self.layout.handles.exists():
                 shutil.rmtree(self.layout.handles)
             if not keep_state and self.settings.state.exists():
@@ -112,6 +115,16 @@ class Lab:
     def in_control(self, *command: str) -> list[str]:
         """Return the command line that runs ``command`` in the control namespace."""
         return ["nsenter", f"--net=/run/netns/{self.layout.control.namespace}", "--", *command]
+
+    def _ensure_nodes(self, say: Say) -> None:
+        found, reason = self._cgroups(), ""
+        if not all(node.limits_cpus(each) for each in self.nodes):
+            reason = found.why_not(f"{self.layout.prefix}probe")
+        for each in self.nodes:
+            node.ensure_namespaces(self.layout, each, None if reason else found)
+        if not all(node.limits_cpus(each) for each in self.nodes):
+            reason = reason or "they were made without cgroups (make the lab anew)"
+            say(f"nodes run flavors with cpu_percent 100 only, they cannot limit cpu time: {reason}")
 
     def _ensure_daemons(self) -> None:
         for daemons in self.daemons().values():

@@ -4,7 +4,7 @@ A network namespace is a file in ``/run/netns`` (``ip netns``); a mount or UTS n
 in the lab's own folder below ``/run``. So nothing depends on a process that may be killed, and
 whoever is killed half-way leaves what the next call recognises.
 
-Not promised: that a process which left the lab's network namespaces on its own is found.
+Not promised: that a process which left the lab's network namespaces and cgroups on its own is found.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from controller.errors import TimedOut
+from controller.lab import cgroups
 from controller.lab.command import run
 from controller.lab.settings import MARKER
 
@@ -92,11 +93,15 @@ def processes_marked(lab: str) -> set[int]:
     return found - {os.getpid()}
 
 
-def kill_all(names: Iterable[str], lab: str, *, deadline: float = 30) -> None:
-    """Kill every process of a lab, and those they start meanwhile. Raises TimedOut when some will not die."""
+def kill_all(names: Iterable[str], lab: str, prefix: str, *, deadline: float = 30) -> None:
+    """Kill every process of a lab, and those they start meanwhile. Raises TimedOut when some will not die.
+
+    They are in its network namespaces, or say that they are its own, or are in cgroups named ``prefix``...
+    """
     names = tuple(names)
     limit = time.monotonic() + deadline
-    while left := processes_in(names).keys() | processes_marked(lab):
+    machine = cgroups.machine()
+    while left := processes_in(names).keys() | processes_marked(lab) | machine.processes(prefix) - {os.getpid()}:
         for pid in left:
             signal_quietly(pid, signal.SIGKILL)
         if time.monotonic() > limit:

@@ -1,9 +1,12 @@
-"""One node of a lab: its mount and UTS namespaces, and the libvirtd in them.
+"""One node of a lab: its mount, UTS and cgroup namespaces, and the libvirtd in them.
 
 The node sees the machine's file system but for what must be its own: libvirt's folders, ``/run``,
 ``/etc/hosts`` (its own name is in it, else libvirt waits for DNS at every call),
 ``/etc/resolv.conf`` (empty), and ``/var/lib/resource-service``. Own files at the same paths: so
 disks may migrate.
+
+With cgroups of its own (see ``cgroups``) its libvirt can limit cpu time. Whether it has some is settled when
+its namespaces are made, and told by the file that keeps the cgroup namespace.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ import shutil
 import uuid
 from pathlib import Path
 
-from controller.lab import files, namespaces
+from controller.lab import cgroups, files, namespaces
+from controller.lab.cgroups import Cgroups
 from controller.lab.command import run
 from controller.lab.daemons import Daemon, bird
 from controller.lab.mounts import mounts_below
@@ -24,6 +28,8 @@ STATE = Path("/var/lib/resource-service")
 
 BOOT_ID = "boot-id"
 """File in the node's state that changes when its namespaces are made anew: to its agent, a restart."""
+
+_CGROUP = "cgroup"
 
 SERVICE_ROUTE_PROTOCOL = 201
 """Protocol number of the routes that agents set for service addresses."""
@@ -65,14 +71,24 @@ done
 """
 
 
-def ensure_namespaces(layout: Layout, node: Node) -> None:
-    """Make the node's mount and UTS namespaces with its own files in place."""
+def ensure_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> None:
+    """Make the node's namespaces with its own files in place.
+
+    ``limits``: what a node that is made now takes its cgroup from.
+    """
     fresh = not all(namespaces.is_kept(node.handles / name) for name in ("mnt", "uts"))
     if fresh:
-        _make_namespaces(layout, node)
+        _make_namespaces(layout, node, limits)
     _write_files(layout, node, fresh)
     pairs = [part for pair in _MOUNTED.items() for part in pair]
     run(*node.enter("bash", "-c", _MOUNT, "mount", str(node.root), node.name, *pairs))
+    if limits_cpus(node):
+        run(*cgroups.enter(node.handles / _CGROUP, *node.enter(*cgroups.machine().mounts())))
+
+
+def limits_cpus(node: Node) -> bool:
+    """Tell whether the node has cgroups, by which its libvirt can limit cpu time."""
+    return namespaces.is_kept(node.handles / _CGROUP)
 
 
 def daemons(layout: Layout, node: Node) -> tuple[Daemon, ...]:
@@ -93,17 +109,23 @@ def daemons(layout: Layout, node: Node) -> tuple[Daemon, ...]:
 def libvirtd(node: Node) -> Daemon:
     """Return the node's libvirtd. When it is killed its virtual machines run on."""
     command = ("libvirtd", "--daemon", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
-    return Daemon("libvirtd", node.namespace, node.root / "run" / "libvirtd.pid", tuple(node.enter(*command)))
+    words = node.enter(*command)
+    if limits_cpus(node):
+        words = cgroups.machine().join(node.namespace, *cgroups.enter(node.handles / _CGROUP, *words))
+    return Daemon("libvirtd", node.namespace, node.root / "run" / "libvirtd.pid", tuple(words))
 
 
-def _make_namespaces(layout: Layout, node: Node) -> None:
+def _make_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> None:
     keep_handles(layout)
     node.handles.mkdir(exist_ok=True)
-    for name in ("mnt", "uts"):
+    for name in ("mnt", "uts", _CGROUP):
         path = node.handles / name
         if namespaces.is_kept(path):
             run("umount", path)
         path.touch()
+    # Before the others, which tell that all of it was made.
+    if limits is not None:
+        limits.make(node.namespace, node.handles / _CGROUP)
     unshare = ("unshare", f"--mount={node.handles}/mnt", f"--uts={node.handles}/uts", "--propagation=private", "true")
     run("nsenter", f"--net=/run/netns/{node.namespace}", *unshare)
 
@@ -133,8 +155,9 @@ def _write_files(layout: Layout, node: Node, fresh: bool) -> None:
         # The machine's own networks are not the node's.
         shutil.rmtree(root / "etc-libvirt.new/qemu", ignore_errors=True)
         (root / "etc-libvirt.new").rename(root / "etc-libvirt")
+    controllers = cgroups.machine().controllers if limits_cpus(node) else ()
     host_uuid = uuid.uuid5(uuid.NAMESPACE_DNS, f"{layout.settings.id}.{node.name}")
-    files.write(root / "etc-libvirt/qemu.conf", render("lab/qemu.conf.j2"))
+    files.write(root / "etc-libvirt/qemu.conf", render("lab/qemu.conf.j2", controllers=controllers))
     files.write(
         root / "etc-libvirt/libvirtd.conf",
         render("lab/libvirtd.conf.j2", address=node.address, uuid=host_uuid, log="/var/log/libvirt/libvirtd.log"),

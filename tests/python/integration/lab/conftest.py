@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.lab import cgroups
 from controller.lab.lab import Lab
 from controller.lab.namespaces import networks, processes_in, processes_marked
 from controller.lab.settings import LabSettings, handles_folder, tokyo_nodes
@@ -23,12 +24,13 @@ def settings(letter: str, folder: Path, racks: int = 1, per_rack: int = 2) -> La
 
 
 def traces(lab: Lab) -> list[str]:
-    """Return everything of a lab that is on the machine: processes, namespaces, mounts, files."""
+    """Return everything of a lab that is on the machine: processes, namespaces, mounts, cgroups, files."""
     own = lab.settings.id
     found = [f"process {pid}" for pid in {*processes_in(networks(f"rs-{own}-")), *processes_marked(own)}]
     found += [f"namespace {name}" for name in networks(f"rs-{own}-")]
     found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if own in line]
     found += [line for line in subprocess.check_output(["lsns", "-n"], text=True).splitlines() if own in line]
+    found += [str(path) for tree in cgroups.machine().trees for path in tree.point.glob(f"rs-{own}-*")]
     return found + [str(path) for path in (lab.settings.state, handles_folder() / own) if path.exists()]
 
 

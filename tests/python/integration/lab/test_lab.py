@@ -144,7 +144,7 @@ Lab(LabSettings.model_validate_json(sys.argv[1])).up()
 """
 
 
-@pytest.mark.parametrize("calls", [4, 11, 20, 25, 31])
+@pytest.mark.parametrize("calls", [4, 11, 20, 22, 25, 26, 31, 35, 37])
 @pytest.mark.parametrize("repair", ["down", "up"])
 def test_a_lab_that_was_killed_half_way_is_cleaned_or_finished(tmp_path: Path, calls: int, repair: str) -> None:
     lab = Lab(settings("h", tmp_path))
