@@ -5,8 +5,8 @@ one machine beside a system libvirtd. ``connect`` gives two of them a link. ``Ho
 coroutines on an event loop whose threads have entered the host's namespaces, so that drivers under
 test see the files, sockets and interfaces that a real agent there would see.
 
-Where the machine lets it (cgroups version 1), the host has cpu and cpuset controllers of its own:
-cgroups of the machine that are the roots of all it sees, so that domains of two hosts never meet in one.
+Where the machine lets it, the host has cpu and cpuset controllers of its own, as a node of the lab has
+them (``controller.lab.cgroups``).
 
 Nothing outlives the test process: a holder process in the namespaces kills everything in them when
 it is told to, or when its parent dies, and removes the cgroups.
@@ -27,14 +27,16 @@ import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from controller.lab import cgroups
+
 T = TypeVar("T")
 
-CGROUPS = Path("/sys/fs/cgroup")
-CONTROLLERS = ("cpu", "cpuset")
-
+CGROUP = "cgroup"
+"""File in a host's folder that keeps its cgroup namespace, as it sees it."""
 CLONE_FS, CLONE_NEWNS, CLONE_NEWNET = 0x200, 0x20000, 0x40000000
 PR_SET_PDEATHSIG = 1
 # Probing QEMU's abilities takes seconds; hosts of all runs share what was found.
@@ -72,16 +74,26 @@ class PrivateHost:
         self.folder = folder / name
         self.name = name
         self.state = state
-        self.limits_cpus = cpu_limits and all((CGROUPS / name / "cgroup.procs").exists() for name in CONTROLLERS)
-        """Whether its libvirtd can limit cpu time."""
         self._cgroup = f"resource-service-test-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._cgroups = cgroups.machine()
+        self.cannot_limit = self._cgroups.why_not(self._cgroup) if cpu_limits else "asked to"
+        """Why its libvirtd cannot limit cpu time; empty when it can."""
         self._holder: subprocess.Popen[bytes] | None = None
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def weigh(self, shares: int) -> None:
         """Set the host's weight among all that the machine does; 1024 is that of one process."""
         if self.limits_cpus:
-            (CGROUPS / "cpu" / self._cgroup / "cpu.shares").write_text(str(shares))
+            tree = next(tree for tree in self._cgroups.trees if "cpu" in tree.controllers)
+            file, value = (
+                ("cpu.shares", shares) if tree.version == 1 else ("cpu.weight", min(shares * 100 // 1024, 10_000))
+            )
+            (tree.point / self._cgroup / file).write_text(str(value))
+
+    @property
+    def limits_cpus(self) -> bool:
+        """Whether its libvirtd can limit cpu time."""
+        return not self.cannot_limit
 
     @property
     def pid(self) -> int:
@@ -96,7 +108,7 @@ class PrivateHost:
         if CAPABILITIES.exists():
             shutil.copytree(CAPABILITIES, self.folder / "cache", dirs_exist_ok=True)
         (self.folder / "etc/qemu.conf").write_text(
-            QEMU_CONF.format(controllers=json.dumps(CONTROLLERS if self.limits_cpus else []))
+            QEMU_CONF.format(controllers=json.dumps(self._cgroups.controllers if self.limits_cpus else []))
         )
         (self.folder / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(host_uuid=uuid.uuid4()))
         # Without its own name there, libvirtd asks a name server for it, for seconds, in each call.
@@ -105,12 +117,8 @@ class PrivateHost:
         ready = self.folder / "ready"
         ready.unlink(missing_ok=True)
         hold = [sys.executable, __file__, str(self.folder), self.name, str(self.state)]
-        if self.limits_cpus:
-            _make_cgroups(self._cgroup)
-            command = _join(self._cgroup, "unshare", "-m", "-n", "-u", "-C", *hold, self._cgroup)
-        else:
-            command = ["unshare", "-m", "-n", "-u", *hold]
-        self._holder = subprocess.Popen(command)
+        cgroup = [self._cgroup] if self.limits_cpus else []
+        self._holder = subprocess.Popen(["unshare", "-m", "-n", "-u", *hold, *cgroup])
         _wait(ready.exists)
         self.start_daemon("virtlogd")
         self.start_libvirtd()
@@ -132,11 +140,12 @@ class PrivateHost:
 
     def start_daemon(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as out:
-            command = [name, *arguments]
+            command = self.command(name, *arguments)
             if self.limits_cpus:
-                command = _join(".", *command)
+                handle = self.path(self.folder / CGROUP)
+                command = self._cgroups.join(self._cgroup, *cgroups.enter(handle, *command))
             self._daemons[name] = subprocess.Popen(
-                self.command(*command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
 
     def _end(self, name: str) -> None:
@@ -146,8 +155,7 @@ class PrivateHost:
 
     def command(self, *arguments: str) -> list[str]:
         """``arguments`` as a command that runs in the host."""
-        namespaces = ["-m", "-n", "-u", *(["-C"] if self.limits_cpus else [])]
-        return ["nsenter", "-t", str(self.pid), *namespaces, *arguments]
+        return ["nsenter", "-t", str(self.pid), "-m", "-n", "-u", *arguments]
 
     def run(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=60, check=False)
@@ -298,14 +306,12 @@ def _hold(folder: Path, name: str, state: Path, cgroup: str = "") -> None:
 
     run("hostname", name)
     run("mount", "--make-rprivate", "/")
+    machine = cgroups.machine()
     # The machine's own trees, kept open beside those that begin at the host's cgroups.
-    machine = [os.open(CGROUPS / one, os.O_RDONLY) for one in CONTROLLERS] if cgroup else []
+    opened = [f"/proc/self/fd/{os.open(tree.point, os.O_RDONLY)}" for tree in machine.trees]
     if cgroup:
-        for one in CONTROLLERS:
-            run("umount", "-l", str(CGROUPS / one))
-            run("mount", "-t", "cgroup", "-o", one, "none", str(CGROUPS / one))
-        # libvirt stumbles over a tree of version 2 that has no controllers.
-        subprocess.run(["umount", "-l", str(CGROUPS / "unified")], check=False, capture_output=True)
+        machine.make(cgroup, folder / CGROUP)
+        run(*cgroups.enter(folder / CGROUP, *machine.mounts()))
     for source, target in (
         ("etc", "/etc/libvirt"),
         ("lib", "/var/lib/libvirt"),
@@ -328,34 +334,9 @@ def _hold(folder: Path, name: str, state: Path, cgroup: str = "") -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-    for tree, one in zip(machine, CONTROLLERS, strict=False):
-        _remove_cgroup(tree, CGROUPS / one, cgroup)
-
-
-def _make_cgroups(name: str) -> None:
-    for one in CONTROLLERS:
-        folder = CGROUPS / one / name
-        folder.mkdir()
-        if one == "cpuset":
-            for file in ("cpuset.cpus", "cpuset.mems"):
-                (folder / file).write_text((folder.parent / file).read_text())
-
-
-def _join(cgroup: str, *command: str) -> list[str]:
-    """``command``, after joining the cgroups of that name."""
-    files = [str(CGROUPS / one / cgroup / "cgroup.procs") for one in CONTROLLERS]
-    joins = " && ".join(f"echo $$ >{file}" for file in files)
-    return ["sh", "-c", f'{joins} && exec "$@"', "join", *command]
-
-
-def _remove_cgroup(machine: int, tree: Path, name: str) -> None:
-    """Leave the cgroup and remove it, with what libvirt left in it."""
-    procs = os.open("cgroup.procs", os.O_WRONLY, dir_fd=machine)
-    os.write(procs, str(os.getpid()).encode())
-    os.close(procs)
-    for folder in sorted((path for path in tree.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts)):
-        folder.rmdir()
-    os.rmdir(name, dir_fd=machine)
+    if cgroup:
+        trees = tuple(replace(tree, point=Path(path)) for tree, path in zip(machine.trees, opened, strict=True))
+        cgroups.Cgroups(trees).remove(cgroup)
 
 
 if __name__ == "__main__":

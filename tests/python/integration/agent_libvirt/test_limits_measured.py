@@ -73,7 +73,7 @@ async def test_a_capped_machine_gets_its_share_and_no_more(
 ) -> None:
     """Of the whole process: a guest that also reads its disk keeps more of QEMU's threads busy than its vcpus'."""
     if not host.limits_cpus:
-        pytest.skip("this machine has no cpu controller of cgroups version 1")
+        pytest.skip(host.cannot_limit)
     free = hosts.desired(FREE, interfaces=())
     capped = hosts.desired(CAPPED, interfaces=(), sizes=hosts.sizes(vcpus=vcpus, cpu_percent=percent))
     for desired in (capped, free):
