@@ -51,7 +51,6 @@ _MOUNT = r"""
 set -eu
 root=$1 host=$2
 shift 2
-mounted() { awk -v "point=$1" '$5 == point { found = 1 } END { exit !found }' /proc/self/mountinfo; }
 hostname "$host"
 if ! [ -e /run/of-a-lab ]; then
   awk 'index($5, "/run/") == 1 { print $5 }' /proc/self/mountinfo | sort -r |
@@ -65,7 +64,8 @@ while [ $# -gt 0 ]; do
     mkdir -p "$(dirname "$target")"
     [ -e "$target" ] || : >"$target"
   fi
-  mounted "$target" || mount --bind "$root/$1" "$target"
+  # Not: whether anything is mounted there, for on many machines /run is a mount of its own.
+  [ "$target" -ef "$root/$1" ] || mount --bind "$root/$1" "$target"
   shift 2
 done
 """

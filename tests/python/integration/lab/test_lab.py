@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -122,6 +123,34 @@ def test_two_labs_live_side_by_side(lab: Lab, tmp_path: Path) -> None:
         other.down()
     assert traces(other) == []
     assert lab.status() == before
+
+
+RUN_IS_A_MOUNT = """
+import sys
+from controller.lab.lab import Lab
+from controller.lab.settings import LabSettings
+
+lab = Lab(LabSettings.model_validate_json(sys.argv[1]))
+try:
+    lab.up()
+    assert lab.is_up()
+finally:
+    lab.down()
+"""
+
+
+def test_nodes_have_a_run_folder_of_their_own_where_the_machines_is_a_mount(tmp_path: Path) -> None:
+    """As on a systemd host. What is mounted there was taken for the node's: its daemons wrote to the machine's."""
+    made = settings("r", tmp_path, per_rack=1)
+    below = "findmnt -rno TARGET | grep ^/run/ | sort -r | xargs -r umount -l"
+    tmpfs = f'{below}; mount -t tmpfs run /run && mkdir /run/lock && exec "$@"'
+    # On one cpu: each numbers its namespaces by itself, and a mount namespace is only kept in one of a lower number.
+    cpu = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    inside = [*cpu, "unshare", "--mount", "--propagation=private", "sh", "-c", tmpfs, "run"]
+    command = [*inside, sys.executable, "-c", RUN_IS_A_MOUNT, made.model_dump_json()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert traces(Lab(made)) == []
 
 
 KILLED_UP = """
