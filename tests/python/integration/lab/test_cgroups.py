@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ def tops(machine: Cgroups) -> set[Path]:
     return {path for tree in machine.trees for path in tree.point.iterdir() if path.is_dir()}
 
 
+def mounted(enter: Callable[..., list[str]]) -> list[str]:
+    lines = subprocess.check_output(enter("cat", "/proc/self/mountinfo"), text=True).splitlines()
+    return [line for line in lines if " /sys/fs/cgroup" in line]
+
+
 def of_process(pid: int) -> str:
     return Path(f"/proc/{pid}/cgroup").read_text()
 
@@ -49,6 +55,9 @@ def test_each_libvirt_is_in_the_cgroup_of_its_node_and_sees_it_as_the_root(machi
             leaf = subprocess.check_output(["cat", tree.members(each.namespace) / "cgroup.procs"], text=True)
             assert str(pid) in leaf.split()
             assert set(seen.split()) <= set(leaf.split()), "and nothing of the machine's"
+    mounts = [mounted(each.enter) for each in lab.nodes]
+    lab.up()
+    assert [mounted(each.enter) for each in lab.nodes] == mounts
 
 
 async def test_a_libvirt_that_is_started_again_is_in_its_cgroup(machine: Cgroups, lab: Lab) -> None:
