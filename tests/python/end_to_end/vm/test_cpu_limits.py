@@ -56,9 +56,14 @@ def quotas(site: Site, machine: cgroups.Cgroups) -> dict[str, tuple[int | None, 
             except libvirt.libvirtError:
                 continue  # it went while we looked
             assert (told["vcpu_period"], told["global_period"]) == (PERIOD, PERIOD)
-            vcpu, whole = told["vcpu_quota"], told["global_quota"]
-            found[name] = (vcpu if vcpu > 0 else None, kernel_quota(guest, machine), whole if whole > 0 else None)
+            kernel = kernel_quota(guest, machine)
+            found[name] = (kept_to(told["vcpu_quota"]), kernel, kept_to(told["global_quota"]))
     return found
+
+
+def kept_to(quota: int) -> int | None:
+    """A machine of one vcpu is kept to nothing by a period or more; what stands for none differs by version."""
+    return quota if 0 < quota < PERIOD else None
 
 
 def domains(site: Site) -> list[tuple[libvirt.virDomain, str]]:
@@ -79,9 +84,6 @@ def kernel_quota(guest: hypervisors.Guest, machine: cgroups.Cgroups) -> int | No
             mine = "" if tree.version == 2 else tree.options
             (path,) = [line.split(":", 2)[2] for line in lines if line.split(":", 2)[1] == mine]
             folder = tree.point / guest.namespace / path.partition(f"/{guest.namespace}/")[2]
-            if tree.version == 2:
-                quota = (folder / "cpu.max").read_text().split()[0]
-                return None if quota == "max" else int(quota)
-            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
-            return None if quota == "-1" else int(quota)
+            quota = (folder / ("cpu.max" if tree.version == 2 else "cpu.cfs_quota_us")).read_text().split()[0]
+            return None if quota == "max" else kept_to(int(quota))
     return None
