@@ -176,6 +176,8 @@ cache: true
 cache_timeout: 600
 """
 
+import contextlib
+import gc
 import os
 import time
 import typing as t
@@ -214,7 +216,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         ini plugins yet and print what they cannot make of it.
         """
         try:
-            self._parse(inventory, loader, path, cache)
+            with _lasting():
+                self._parse(inventory, loader, path, cache)
         except AnsibleError as error:
             if not C.INVENTORY_ANY_UNPARSED_IS_FAILED:
                 raise
@@ -351,6 +354,23 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _told(self, error: Exception) -> str:
         hint = HINTS.get(error.status) if isinstance(error, ApiError) else None
         return f"{error} ({hint})" if hint else str(error)
+
+
+@contextlib.contextmanager
+def _lasting() -> t.Iterator[None]:
+    """Inside, nothing is searched for garbage, and what is made there is passed over by later searches.
+
+    They would look through every host again and again, for an inventory stays until the next one is read.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def _content_of(whole: topology.Inventory) -> t.Dict[str, t.Any]:
