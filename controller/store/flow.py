@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
 from controller.errors import Conflict
 from controller.model.registry import AnyResource, Key
 from controller.store import bulk, changes, references
 from controller.store.changes import Verb
 from controller.store.database import Transaction
 from controller.store.rows import IDENTITY, UPDATED, distinct_keys, log_rows, new_uid, row_of
+from controller.store.sql import among
 from controller.store.tables import resource
 
 _AT_ONCE = 500
@@ -29,8 +33,8 @@ Row = Mapping[str, Any]
 def write(tx: Transaction, new: Sequence[AnyResource], changed: Sequence[AnyResource]) -> range:
     """Insert the new and replace the changed, which must have been read; returns their versions.
 
-    The transaction ends with Conflict when a new one exists already, or a changed one is not (any
-    more) the one that was read.
+    The transaction ends with Conflict, which names it, when a new one exists already, or a changed one is not
+    (any more) the one that was read.
     """
     if not new and not changed:
         return range(0)
@@ -70,11 +74,44 @@ def _stamped(tx: Transaction, given: AnyResource, version: int) -> AnyResource:
 
 
 def _insert(rows: Sequence[Row], tx: Transaction) -> None:
-    bulk.insert(tx, resource, rows)
+    try:
+        bulk.insert(tx, resource, rows)
+    except IntegrityError as error:
+        if taken := _taken(rows, tx, error):
+            raise Conflict(f"{taken[0]} exists already", users=taken[:20], user_count=len(taken)) from error
+        raise
     changes.record(tx, Verb.CREATED, log_rows(rows))
 
 
 def _replace(rows: Sequence[Row], tx: Transaction) -> None:
     if bulk.update(tx, resource, IDENTITY, [{name: row[name] for name in _CHANGING} for row in rows]) != len(rows):
-        raise Conflict("what was read was deleted, or deleted and made anew, before it was changed")
+        there = _uids(rows, tx)
+        names = [_name(row) for row in rows if there.get(_name(row)) != row["uid"]] or ["one"]
+        message = f"{names[0]} was deleted, or deleted and made anew, after it was read and before it was changed"
+        raise Conflict(message, users=names[:20], user_count=len(names))
     changes.record(tx, Verb.UPDATED, log_rows(rows))
+
+
+def _taken(rows: Sequence[Row], tx: Transaction, error: IntegrityError) -> list[str]:
+    """Which of the rows were there before; PostgreSQL answers nothing more now, but has told of one."""
+    if tx.dialect == "postgresql":
+        told = str(getattr(getattr(error.orig, "diag", None), "message_detail", None))
+        return [_name(row) for row in rows if f"({row['kind']}, {row['path']})" in told]
+    there = _uids(rows, tx)
+    return [_name(row) for row in rows if there.get(_name(row), row["uid"]) != row["uid"]]
+
+
+def _uids(rows: Sequence[Row], tx: Transaction) -> dict[str, str]:
+    """Who stands under the names of the rows now."""
+    found: dict[str, str] = {}
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        paths = [row["path"] for row in rows if row["kind"] == kind]
+        asked = select(resource.c.path, resource.c.uid).where(
+            resource.c.kind == kind, among(tx, resource.c.path, paths)
+        )
+        found |= {f"{kind} {row.path}": row.uid for row in tx.connection.execute(asked)}
+    return found
+
+
+def _name(row: Row) -> str:
+    return f"{row['kind']} {row['path']}"

@@ -59,16 +59,18 @@ def test_one_that_is_not_what_was_read_undoes_everything(database: Database, ane
     if anew:
         store(database, *racks("b"))
     head = database.read(changes.head)
-    with pytest.raises(Conflict, match="made anew"):
+    with pytest.raises(Conflict, match="Rack tokyo/b was deleted, or deleted and made anew") as refused:
         database.write(lambda tx: flow.write(tx, racks("c"), old))
+    assert refused.value.users == ("Rack tokyo/b",)
     assert database.read(changes.head) == head
     assert [row.name for row in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["a", "b"][: 1 + anew]
 
 
 def test_one_that_exists_already_undoes_everything(database: Database) -> None:
     store(database, *racks("a"))
-    with pytest.raises(Conflict):
-        database.write(lambda tx: flow.write(tx, racks(*MANY, "a"), []))
+    with pytest.raises(Conflict, match="Rack tokyo/a exists already") as refused:
+        database.write(lambda tx: flow.write(tx, racks(*MANY, "a", "z"), []))
+    assert refused.value.users == ("Rack tokyo/a",)
     assert database.read(lambda tx: resources.count(tx, "Rack")) == 1
 
 
