@@ -158,8 +158,11 @@ class ClusterController:
 
     def _note_own(self, versions: range) -> None:
         """Not before the commit: what is rolled back has its versions taken by others."""
-        if versions:
-            self._own.append(versions)
+        if not versions:
+            return
+        if self._own and self._own[-1].stop == versions.start:  # while nobody else writes, nothing prunes the list
+            versions = range(self._own.pop().start, versions.stop)
+        self._own.append(versions)
 
     def _retry_unplaced(self) -> None:
         self._workloads.wake(*self._unplaced)
