@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from controller.schedule.answers import Placed, Refused
-from controller.schedule.facts import Ints, Mask, Request
+from controller.schedule.facts import Mask, Request
 from controller.schedule.fit import WHOLE
 from controller.schedule.openings import CLOSED
 from controller.schedule.place import place
 from controller.schedule.rules import LIMIT, Field
-from controller.schedule.search import Search
+from controller.schedule.search import COST, Search
 from controller.schedule.snapshot import Snapshot
 
 Score = dict[str, Any]
@@ -67,41 +67,83 @@ def _explained(placed: Placed, note: tuple[str, list[Score], int] | None) -> Exp
     return Explained(placed, scores, candidates)
 
 
+class _View:
+    """What a search could take at one moment, by the groups of its layout: a hundred in place of thousands of nodes."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._layout = layout = search.rules.layout
+        score = search.openings.score
+        sizes = np.diff(layout.starts, append=len(score))
+        self._open: Mask = (score < CLOSED) & np.repeat(search.words[0] < LIMIT, sizes)
+        """The nodes that could be taken, in the order of the layout."""
+        self._open_groups: Mask = np.logical_or.reduceat(self._open, layout.starts)
+        standing = search.standing
+        self._numbers = np.fromiter(standing, dtype=np.int64, count=len(standing))
+        self._counts = np.fromiter(standing.values(), dtype=np.int64, count=len(standing)).clip(min=0)
+        self._by_group = np.bincount(
+            layout.group_of[self._numbers], weights=self._counts, minlength=layout.groups
+        ).astype(np.int64)
+        self.candidates = int(self._open.sum())
+
+    def rule(self, title: str, axis: str, number: int) -> Score:
+        """What a rule sees of the node, and of all that could be taken."""
+        codes = self._layout.codes.get(axis)
+        if codes is None:
+            return self._by_node(title, number)
+        names = self._search.snapshot.domains(axis).names
+        counts = np.bincount(codes + 1, weights=self._by_group, minlength=len(names) + 1).astype(np.int64)
+        there = counts[codes[self._open_groups & (codes >= 0)] + 1]
+        code = int(codes[self._layout.group_of[number]])
+        return {
+            "rule": title,
+            "domain": names[code] if code >= 0 else None,
+            "already_there": int(counts[code + 1]),
+            "fewest": int(there.min()) if len(there) else 0,
+            "most": int(there.max()) if len(there) else 0,
+        }
+
+    def _by_node(self, title: str, number: int) -> Score:
+        """Where the nodes themselves are the domains: most of them have none of the service."""
+        there = self._counts[self._open[self._layout.place_of[self._numbers]]]
+        return {
+            "rule": title,
+            "domain": self._search.snapshot.nodes[number].name,
+            "already_there": max(0, self._search.standing.get(number, 0)),
+            "fewest": int(there.min()) if 0 < self.candidates == len(there) else 0,
+            "most": int(there.max(initial=0)),
+        }
+
+    def best_fit(self, number: int) -> Score:
+        """The costs that the search goes by."""
+        snapshot, openings = self._search.snapshot, self._search.openings
+        costs = openings.score[self._open] & COST
+        at = np.array([number])
+        left = snapshot.free[at] - openings.shape.row
+        usable, stranded = openings.fit.percent(at, left)
+        own = int(openings.fit.costs(at, left)[0])
+        return {
+            "rule": "best fit",
+            "domain": snapshot.nodes[number].name,
+            "usable_percent": round(float(usable[0]), 2),
+            "stranded_percent": round(float(stranded[0]), 2),
+            "cost": round(own / WHOLE, 4),
+            "least": round(min(own, int(costs.min(initial=own))) / WHOLE, 4),
+            "most": round(max(own, int(costs.max(initial=own))) / WHOLE, 4),
+        }
+
+
 def _scores(search: Search, at: int) -> tuple[list[Score], int]:
-    snapshot, rules, layout = search.snapshot, search.rules, search.rules.layout
-    number = layout.nodes[at]
-    candidates: Mask = np.zeros(len(snapshot), dtype=np.bool_)
-    candidates[layout.order] = search.openings.score < CLOSED
-    candidates &= (search.words[0] < LIMIT)[layout.group_of]
-    standing = np.zeros(len(snapshot), dtype=np.int64)
-    for node, count in search.standing.items():
-        standing[node] = max(count, 0)
+    number = search.rules.layout.nodes[at]
+    view = _View(search)
     scores: list[Score] = []
-    for rule in (rule for rule in rules.policy.all_rules() if rule.hard):
+    for rule in (rule for rule in search.rules.policy.all_rules() if rule.hard):
         named = f" {rule.value}" if rule.value is not None else ""
-        title = f"{rule.axis} {rule.mode.value} hard{named}"
-        scores.append(_score(snapshot, title, rule.axis, number, standing, candidates))
-    for field in rules.fields:
-        scores.append(_score(snapshot, _title(field), field.axis, number, standing, candidates))
-    scores.append(_best_fit(search, number, candidates))
-    return scores, int(candidates.sum())
-
-
-def _best_fit(search: Search, number: int, candidates: Mask) -> Score:
-    snapshot, openings = search.snapshot, search.openings
-    numbers = np.concatenate(([number], np.flatnonzero(candidates)))
-    left = snapshot.free[numbers] - openings.shape.row
-    usable, stranded = openings.fit.percent(numbers, left)
-    costs = (openings.fit.costs(numbers, left) / WHOLE).round(4).tolist()
-    return {
-        "rule": "best fit",
-        "domain": snapshot.nodes[number].name,
-        "usable_percent": round(float(usable[0]), 2),
-        "stranded_percent": round(float(stranded[0]), 2),
-        "cost": costs[0],
-        "least": min(costs),
-        "most": max(costs),
-    }
+        scores.append(view.rule(f"{rule.axis} {rule.mode.value} hard{named}", rule.axis, number))
+    for field in search.rules.fields:
+        scores.append(view.rule(_title(field), field.axis, number))
+    scores.append(view.best_fit(number))
+    return scores, view.candidates
 
 
 def _title(field: Field) -> str:
@@ -109,18 +151,3 @@ def _title(field: Field) -> str:
         return f"{field.axis} spread"
     named = f" {field.rule.value}" if field.rule.value is not None else ""
     return f"{field.axis} {field.rule.mode.value} soft{named}"
-
-
-def _score(snapshot: Snapshot, title: str, axis: str, number: int, standing: Ints, candidates: Mask) -> Score:
-    domains = snapshot.domains(axis)
-    counts = np.bincount(domains.codes + 1, weights=standing, minlength=len(domains.names) + 1).astype(np.int64)
-    here = counts[domains.codes + 1]
-    there = here[candidates & (domains.codes >= 0)]
-    code = int(domains.codes[number])
-    return {
-        "rule": title,
-        "domain": domains.names[code] if code >= 0 else None,
-        "already_there": int(here[number]),
-        "fewest": int(there.min()) if len(there) else 0,
-        "most": int(there.max()) if len(there) else 0,
-    }

@@ -23,6 +23,8 @@ from controller.schedule.snapshot import Snapshot
 
 _HERE = 40
 """Bits below the count of the service's resources in a node's score."""
+COST = (1 << _HERE) - 1
+"""What of a node's score is its cost (``fit``)."""
 
 
 class Search:
