@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -64,6 +65,18 @@ done
 """
 
 
+# A look at what a node would see: the cgroup that we are in, with a quota of its own.
+_LOOK = r"""
+tree=$1 quota=$2
+shift 2
+"$@" || exit
+if ! { grep -qx $$ "$tree/cgroup.procs" && test -e "$tree/$quota"; }; then
+  echo "a node does not see a $quota of its own in $tree"
+  exit 1
+fi
+"""
+
+
 @dataclass(frozen=True)
 class Tree:
     """A hierarchy of cgroups that has controllers of ours."""
@@ -104,24 +117,24 @@ class Cgroups:
             return f"no cpu controller of cgroups is mounted below {ROOT}"
         if "cpu" not in self.controllers:
             return f"{self.trees[0].point}/cgroup.subtree_control does not hand the cpu controller down"
-        quota = {1: "cpu.cfs_quota_us", 2: "cpu.max"}
-        files = [tree.point / quota[tree.version] for tree in self.trees if "cpu" in tree.controllers]
-        look = 'file=$1; shift; "$@" && test -e "$file"'
+        tree = next(tree for tree in self.trees if "cpu" in tree.controllers)
+        quota = "cpu.cfs_quota_us" if tree.version == 1 else "cpu.max"
         try:
             self._make(name)
-            inside = ("unshare", "--mount", "--cgroup", "sh", "-c", look, "look", str(files[0]), *self.mounts())
+            look = ("sh", "-c", _LOOK, "look", str(tree.point), quota, *self.mounts())
+            inside = ("unshare", "--mount", "--propagation=private", "--cgroup", *look)
             run(*_join([tree.point / name for tree in self.trees], inside))
-        except OSError as error:
-            return f"{error.filename}: {error.strerror}"
         except ResourceError as error:
-            return f"a node cannot see its own: {error.message.splitlines()[-1]}"
+            # Of a tool, the first line of what it said, without its command line.
+            said = re.sub(r".* failed with \d+: ", "", error.message, flags=re.DOTALL)
+            return (said.splitlines() or ["a node does not see its own"])[0]
         finally:
-            with suppress(OSError, ResourceError):
+            with suppress(ResourceError):
                 self._unmake(name)
         return ""
 
     def make(self, name: str, handle: Path) -> None:
-        """Make a node's cgroup anew, and keep a namespace that begins there by a file. Raises Unavailable, OSError.
+        """Make a node's cgroup anew, and keep a namespace that begins there by a file. Raises Unavailable.
 
         No process may be left in one of that name.
         """
@@ -141,13 +154,13 @@ class Cgroups:
 
     def processes(self, prefix: str) -> set[int]:
         """Return the processes in cgroups whose names begin so, or below them."""
-        found = set()
+        found: set[int] = set()
         for top in self._tops(prefix):
             for folder in _below(top):
                 # What is gone, and threads that libvirt has set apart: their process is in the folder above.
                 with suppress(OSError):
                     found |= {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
-        return found
+        return found - {0}  # what stands for one of another process namespace
 
     def remove(self, prefix: str, *, deadline: float = _DEADLINE) -> None:
         """Remove the cgroups whose names begin so, with all below them. Their processes must be at their end.
@@ -159,11 +172,14 @@ class Cgroups:
 
     def _make(self, name: str) -> None:
         self._unmake(name)
-        for tree in self.trees:
-            tree.members(name).mkdir(parents=True)
-            if tree.version == 1 and "cpuset" in tree.controllers:
-                for file in ("cpuset.cpus", "cpuset.mems"):
-                    (tree.point / name / file).write_text((tree.point / file).read_text())
+        try:
+            for tree in self.trees:
+                tree.members(name).mkdir(parents=True)
+                if tree.version == 1 and "cpuset" in tree.controllers:
+                    for file in ("cpuset.cpus", "cpuset.mems"):
+                        (tree.point / name / file).write_text((tree.point / file).read_text())
+        except OSError as error:
+            raise Unavailable(f"{error.filename}: {error.strerror}") from error
 
     def _unmake(self, name: str) -> None:
         for tree in self.trees:

@@ -76,6 +76,19 @@ async def test_a_libvirt_that_is_started_again_is_in_its_cgroup(machine: Cgroups
     assert f"/{each.namespace}" in of_process(pid)
 
 
+class Unmounted(Cgroups):
+    """Nodes go on to see the machine's trees."""
+
+    def mounts(self) -> list[str]:
+        return ["true"]
+
+
+def test_what_a_node_would_not_see_is_found_out_before_one_is_made(machine: Cgroups) -> None:
+    before = tops(machine)
+    assert "of its own" in Unmounted(machine.trees, machine.hidden).why_not(f"rs-q{os.getpid()}-probe")
+    assert tops(machine) == before
+
+
 def test_only_cgroups_of_the_lab_come_and_go(machine: Cgroups, tmp_path: Path) -> None:
     before, lab = tops(machine), Lab(settings("c", tmp_path, per_rack=1))
     try:
