@@ -119,10 +119,13 @@ class Operator:
 
 
 @pytest.fixture
-def plane(tmp_path: Path) -> Iterator[ControlPlane]:
+def plane(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A site of one node and one virtual machine."""
     plans = (NodePlan(name=OLD, rack=RACK),)
-    settings = LabSettings(id=f"j{os.getpid()}", folder=tmp_path / "lab", api_port=free_port(), nodes=plans)
+    # Not in the folder of the test: its name is long, and paths of sockets are not.
+    settings = LabSettings(
+        id=f"j{os.getpid()}", folder=tmp_path_factory.mktemp("lab"), api_port=free_port(), nodes=plans
+    )
     examples = tmp_path / "tokyo"
     shutil.copytree(EXAMPLES, examples)
     web = (examples / "web.yaml").read_text()
