@@ -85,8 +85,10 @@ def _power(task: Task, named: Named, before: Document) -> Asked:
 
 
 def _migrate(task: Task, named: Named, before: Document) -> Asked:
-    node, here = task.arguments["node"], (before.get("observed") or {}).get("node")
-    return "migrate", {"node": node} if node else None, node is None or node != here, {}
+    node, spec, observed = task.arguments["node"], before["spec"], before.get("observed") or {}
+    waits = spec["migrations"] > int(observed.get("migrations") or 0) and spec["migrate_to"] == node
+    same = waits or (node is not None and node in (observed.get("node"), observed.get("migrating_to")))
+    return "migrate", {"node": node} if node else None, not same, {} if same else {"migrate_to": node}
 
 
 _VERBS: t.Mapping[str, t.Callable[[Task, Named, Document], Asked]] = {

@@ -48,6 +48,20 @@ class Plays:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout
 
+    def recorded(self, tasks: Sequence[Task], *options: str) -> list[dict[str, Any]]:
+        """What each task of a play really did (``recorder/record.py``); the play must succeed."""
+        file = self.folder / "record"
+        file.write_text("")
+        environ = {
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "recorder"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "RECORD_FILE": str(file),
+            "RECORD_DATABASE": str(self.folder / "root.db"),
+        }
+        done = self.run(tasks, *options, **environ)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return [json.loads(line) for line in file.read_text().splitlines()]
+
     def refused(self, *tasks: Task, **environ: str) -> str:
         """The message of the task that fails."""
         done = self.run(tasks, **environ)

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controller.model import document, registry
 from controller.store import resources
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from scripts import collection
 from tests.python.integration.ansible import cases
-from tests.python.integration.ansible.cases import CHANGED, CHECK, SAME, arguments, task
+from tests.python.integration.ansible.cases import acted, arguments, task
 from tests.python.integration.ansible.conftest import ROOT, Plays
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
+KINDS = tuple(module for module in cases.CHANGES if module not in cases.SERVED)
+SERVER_MADE = tuple(f"{kind.noun}_info" for kind in registry.kinds() if not kind.user_made)
+WALKED: dict[str, tuple[str, ...]] = {
+    "test_life_of_every_kind": (*KINDS, *(f"{module}_info" for module in KINDS)),
+    "test_services_and_their_verbs": (
+        *cases.SERVED,
+        *(f"{module}_info" for module in cases.SERVED),
+        *cases.SERVICE_VERBS,
+    ),
+    "test_verbs_of_nodes_and_computes": (*cases.NODE_VERBS, *cases.COMPUTE_VERBS),
+    "test_info_of_what_the_server_makes": SERVER_MADE,
+    "test_apply_of_many_documents_and_purge": ("apply",),
+}
+"""Which test takes which modules through all of their steps (``cases.check`` looks at what the plays really did)."""
 
 
 @pytest.mark.design("N1")
 def test_every_module_has_its_case() -> None:
-    found = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    infos = {f"{kind.noun}_info" for kind in registry.kinds()}
-    assert found == {*cases.CHANGES, *cases.VERBS, *infos, "apply"}
+    found = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+    assert found == sorted(module for modules in WALKED.values() for module in modules)
+    assert set(found) == set(collection.modules())
+    assert all(callable(globals()[test]) for test in WALKED)
     assert {kind.noun for kind in registry.kinds() if kind.user_made} == set(cases.CHANGES)
+
+
+def walk(plays: Plays, test: str, *parts: list[cases.Task]) -> None:
+    """Run the plays one after the other, and prove that the modules of the test went through all of their steps."""
+    cases.check([record for part in parts for record in plays.recorded(part)], WALKED[test])
 
 
 def test_modules_and_their_table_are_fresh() -> None:
@@ -32,79 +52,98 @@ def test_modules_and_their_table_are_fresh() -> None:
 
 @pytest.mark.design("N1")
 def test_life_of_every_kind(plays: Plays) -> None:
-    modules = [module for module in cases.CHANGES if module not in cases.SERVED]
-    plays.ok([one for module in modules for one in cases.made(module)])
-    plays.ok([one for module in reversed(modules) for one in cases.removed(module)])
+    few = [KINDS[start : start + 5] for start in range(0, len(KINDS), 5)]  # short plays: the machine may be busy
+    lives = [[one for module in modules for one in cases.made(module)] for modules in few]
+    gone = [one for module in reversed(KINDS) for one in cases.removed(module)]
+    walk(plays, "test_life_of_every_kind", *lives, gone)
 
 
 @pytest.mark.design("N1")
-def test_info_of_what_the_server_makes_lists_all_of_it(plays: Plays) -> None:
-    kinds = [kind.noun for kind in registry.kinds() if not kind.user_made]
-    plays.ok([task(f"{noun}_info", {}, SAME, "r.resources is not defined") for noun in kinds])
+def test_info_of_what_the_server_makes(plays: Plays, db: Database) -> None:
+    kinds = [kind for kind in registry.kinds() if not kind.user_made]
+    empty = [task(f"{kind.noun}_info", "find nothing", {"name": "no-such-name"}, "r.resources != []") for kind in kinds]
+    plays.ok([task(module, "create", arguments(module)) for module in ("region", "datacenter", "cluster")])
+    db.write(_seen)
+    told = [one for kind in kinds for one in cases.infos(kind.noun, _named(kind.name))]
+    walk(plays, "test_info_of_what_the_server_makes", [*empty, *told])
+
+
+def _named(kind: str) -> dict[str, Any]:
+    """The example's names, as options."""
+    example = registry.get(kind).example
+    return {key: value for key, value in example.items() if key in ("name", *registry.get(kind).parents)}
+
+
+def _seen(tx: Transaction) -> None:
+    """One of each kind that the server makes."""
+    for kind in registry.kinds():
+        if not kind.user_made:
+            resources.insert(tx, [document.parse(dict(kind.example))])
 
 
 @pytest.mark.design("N1")
 def test_services_and_their_verbs(plays: Plays) -> None:
-    below = [task(module, arguments(module), CHANGED) for module in ("region", "datacenter", "cluster", "provider")]
-    below += [task(module, arguments(module), CHANGED) for module in ("resource_flavor", "image")]
+    below = [task(module, "create", arguments(module)) for module in ("region", "datacenter", "cluster", "provider")]
+    below += [task(module, "create", arguments(module)) for module in ("resource_flavor", "image")]
     web = {"region": "kanto", "name": "web"}
-    forecast = task("region_service", arguments("region_service"), CHANGED, "r.forecast is not defined", **CHECK)
-    template = arguments("region_service")["compute"]
+    service = arguments("region_service")
+    forecast = task("region_service", "create in check mode", service, "r.forecast is not defined", about="forecast")
     scale, back = {**web, "replicas": 5}, {**web, "revision": 1}
     verbs = [
-        task("region_service_scale", scale, CHANGED, "r.diff.after.replicas != 5", **CHECK),
-        task("region_service_scale", scale, CHANGED, "r.resource.spec.replicas != 5"),
-        task("region_service_scale", scale, SAME),
-        task("region_service_rollback", back, SAME),
-        task("region_service", {**web, "max_revision_history": 3}, CHANGED),
-        task("resource_flavor", {**arguments("resource_flavor"), "name": "second"}, CHANGED),
-        task("region_service", {**web, "compute": {**template, "flavor": "second"}}, CHANGED),
-        task("region_service_rollback", back, CHANGED, "'compute' not in r.diff.after", **CHECK),
-        task("region_service_rollback", back, CHANGED, "r.resource.spec.compute.flavor != 'small'"),
-        task("region_service_rollback", back, SAME),
+        *acted("region_service_scale", scale, "r.resource.spec.replicas != 5"),
+        task("region_service_rollback", "act again", back, about="nothing but the number of replicas differs"),
+        task("region_service", "change", {**web, "max_revision_history": 3}),
+        task("resource_flavor", "create", {**arguments("resource_flavor"), "name": "second"}),
+        task("region_service", "change", {**web, "compute": {**service["compute"], "flavor": "second"}}),
+        *acted("region_service_rollback", back, "r.resource.spec.compute.flavor != 'small'"),
     ]
     lives = [one for module in cases.SERVED for one in cases.made(module)]
     gone = [one for module in reversed(cases.SERVED) for one in cases.removed(module)]
-    plays.ok([*below, forecast, *lives, *verbs, *gone])
+    walk(plays, "test_services_and_their_verbs", [*below, forecast, *lives, *verbs, *gone])
 
 
 @pytest.mark.design("N1")
 def test_verbs_of_nodes_and_computes(plays: Plays, db: Database) -> None:
-    modules = [module for module in cases.CHANGES if module not in (*cases.SERVED, "token", "join_token")]
-    node, compute = arguments("node_cordon"), arguments("compute_power")
-    node["cluster"] = arguments("node")["cluster"]
-    named = {key: value for key, value in compute.items() if key != "state"}
-    tasks = [task(module, arguments(module), CHANGED) for module in modules if module != "project"]
-    for verb in ("node_cordon", "node_drain", "node_uncordon"):
-        tasks += [task(verb, node, CHANGED, "r.diff.after == r.diff.before", **CHECK), task(verb, node, CHANGED)]
-        tasks += [task(verb, node, SAME), task(verb, node, SAME, **CHECK)]
-    plays.ok(tasks)
-    raw = {**registry.get("Compute").example, "name": named["name"], "region": named["region"]}
-    made = document.parse(raw)
+    modules = [module for module in KINDS if module not in ("token", "join_token", "project")]
+    node = {key: arguments("node")[key] for key in ("cluster", "name")}
+    on_nodes = [one for verb in cases.NODE_VERBS for one in acted(verb, node)]
+    site = [task(module, "create", arguments(module)) for module in modules]
+    site += [task("node", "create", {**arguments("node"), "name": "server2"}, about="another")]
+    made = document.parse(dict(registry.get("Compute").example))
+    named = {"region": "kanto", "name": made.name}
+    power = [
+        task("compute_power", "act again", {**named, "state": "started"}, about="it is asked to run"),
+        *acted("compute_power", {**named, "state": "stopped"}, "r.resource.spec.power != 'Stopped'"),
+        task("compute_power", "act", {**named, "state": "started"}, about="start"),
+        task("compute_power", "act", {**named, "state": "rebooted"}, "r.resource.spec.reboots != 1", about="reboot"),
+        task("compute_power", "act", {**named, "state": "rebooted"}, "r.resource.spec.reboots != 2", about="each time"),
+    ]
+    move = acted("compute_migrate", {**named, "node": "server2"}, "r.resource.spec.migrate_to != 'server2'")
+    gone = [
+        task("compute_delete", "delete in check mode", named),
+        task("compute_delete", "delete", named),
+        task("compute_delete", "delete again", named),
+    ]
+    first = plays.recorded([*site, *on_nodes])
     db.write(lambda tx: resources.insert(tx, [made]))
-    stopped, started = {**named, "state": "stopped"}, {**named, "state": "started"}
-    moved = {**named, "node": arguments("node")["name"]}
-    plays.ok(
-        [
-            task("compute_power", started, SAME),
-            task("compute_power", stopped, CHANGED, **CHECK),
-            task("compute_power", stopped, CHANGED, "r.resource.spec.power != 'Stopped'"),
-            task("compute_power", stopped, SAME),
-            task("compute_power", started, CHANGED),
-            task("compute_power", {**named, "state": "rebooted"}, CHANGED, "r.resource.spec.reboots != 1"),
-            task("compute_migrate", moved, CHANGED, **CHECK),
-            task("compute_delete", named, CHANGED, **CHECK),
-            task("compute_delete", named, CHANGED),
-            task("compute_delete", named, SAME),
-        ]
-    )
+    records = [*first, *plays.recorded([*power, *move])]
+    db.write(lambda tx: _arrived(tx, "server2"))
+    there = task("compute_migrate", "act again", {**named, "node": "server2"}, about="it is there")
+    records += plays.recorded([there, *gone])
+    cases.check(records, WALKED["test_verbs_of_nodes_and_computes"])
 
 
-RACKS = [
+def _arrived(tx: Transaction, node: str) -> None:
+    """What a cluster reports when the Compute has moved."""
+    (compute,) = resources.list_all(tx, "Compute")
+    resources.update(tx, [compute.model_copy(update={"observed": {"node": node, "migrations": 1}})])
+
+
+RACKS: list[dict[str, Any]] = [
     {"kind": "Rack", "name": f"rack-{number}", "datacenter": "tokyo", "labels": {"by": "play"}, "spec": {"floor": "f1"}}
     for number in range(3)
 ]
-SITE = [
+SITE: list[dict[str, Any]] = [
     {"kind": "Datacenter", "name": "tokyo"},
     {"kind": "Floor", "name": "f1", "datacenter": "tokyo", "labels": {"by": "play"}},
     *RACKS,
@@ -115,68 +154,54 @@ SITE = [
 def test_apply_of_many_documents_and_purge(plays: Plays) -> None:
     purge = {"purge": True, "labels": ["by=play"]}
     fewer = {"documents": SITE[:3], **purge}
-    plays.ok(
-        [
-            task(
-                "apply",
-                {"documents": SITE[1:]},
-                CHANGED,
-                "r.unresolved[0].document != 'documents[0] Floor f1'",
-                **CHECK,
-            ),
-            task("apply", {"documents": SITE}, CHANGED, "r.counts.create != 5", **CHECK),
-            task("apply", {"documents": SITE}, CHANGED, "r.counts.create != 5"),
-            task("apply", {"documents": SITE[::-1]}, SAME, "r.counts != {'unchanged': 5}"),
-            task("apply", {"documents": SITE[:3]}, SAME),
-            task("apply", fewer, CHANGED, "r.counts.delete != 2", "r.diff | length != 2", **CHECK),
-            task("apply", fewer, CHANGED, "r.counts.delete != 2"),
-            task("apply", fewer, SAME),
-            task("apply", {"documents": SITE[:3], "state": "absent"}, CHANGED, **CHECK),
-            task("apply", {"documents": SITE[:3], "state": "absent"}, CHANGED),
-            task("apply", {"documents": SITE[:3], "state": "absent"}, SAME),
-        ]
-    )
+    other = {"documents": [*SITE[:4], {**SITE[4], "spec": {"floor": "f1", "row": 2}}]}
+    gone = {"documents": SITE[:3], "state": "absent"}
+    unresolved = "r.unresolved[0].document != 'documents[0] Floor f1'"
+    tasks = [
+        task("apply", "create in check mode", {"documents": SITE[1:]}, unresolved, about="without the parent"),
+        task("apply", "create in check mode", {"documents": SITE}, "r.counts != {'create': 5}"),
+        task("apply", "create", {"documents": SITE}, "r.counts != {'create': 5}"),
+        task("apply", "create again", {"documents": SITE[::-1]}, "r.counts != {'unchanged': 5}"),
+        task("apply", "create again in check mode", {"documents": SITE}, "r.diff != []"),
+        task("apply", "create again", {"documents": SITE[:3]}, about="without purge"),
+        task("apply", "change in check mode", other, "r.diff[0].after != {'spec.row': 2}", "r.diff | length != 1"),
+        task("apply", "change", other, "r.counts != {'unchanged': 4, 'update': 1}"),
+        task("apply", "change again", other),
+        task("apply", "change in check mode", fewer, "r.counts.delete != 2", "r.diff | length != 2", about="purge"),
+        task("apply", "change", fewer, "r.counts.delete != 2", about="purge"),
+        task("apply", "change again", fewer, about="purge"),
+        task("apply", "delete in check mode", gone),
+        task("apply", "delete", gone),
+        task("apply", "delete again", gone),
+    ]
+    walk(plays, "test_apply_of_many_documents_and_purge", tasks)
+
+
+def test_a_step_that_is_missing_or_did_something_else_is_found(plays: Plays) -> None:
+    named = {"name": "kanto"}
+    steps = [task("region", "create in check mode", named), task("region", "create", named)]
+    records = plays.recorded([*steps, task("region", "create again", named)])
+    cases.check(records, ())
+    with pytest.raises(AssertionError, match=r"region: .*delete again"):
+        cases.check(records, ("region",))
+    for wrong in ({"changed": False}, {"wrote": True}, {"check": False}, {"failed": True}, {"module": "rack"}):
+        with pytest.raises(AssertionError, match="create in check mode"):
+            cases.check([{**records[0], **wrong}], ())
 
 
 @pytest.mark.design("N1")
 def test_order_of_lists_is_no_change(plays: Plays) -> None:
     links = [{"inlet": "psu1", "source": "pdu-a"}, {"inlet": "psu2", "source": "pdu-b"}]
     named = {"datacenter": "tokyo", "name": "server1", "role": "Server"}
-    document = {"kind": "PhysicalResource", "name": "server1", "datacenter": "tokyo"}
-    reversed_links = {**document, "spec": {"role": "Server", "power_links": links[::-1]}}
-    plays.ok(
-        [
-            task("apply", {"documents": SITE[:1]}, CHANGED),
-            *(task("physical_resource", {**named, "name": pdu, "role": "Pdu"}, CHANGED) for pdu in ("pdu-a", "pdu-b")),
-            task("physical_resource", {**named, "power_links": links}, CHANGED),
-            task("physical_resource", {**named, "power_links": links[::-1]}, SAME, **CHECK),
-            task("physical_resource", {**named, "power_links": links[::-1]}, SAME),
-            task("apply", {"documents": [reversed_links]}, SAME),
-        ]
-    )
-
-
-@pytest.mark.design("N7")
-def test_the_whole_site_is_built_from_nothing(plays: Plays) -> None:
-    playbook = ROOT / "playbooks" / "site.yml"
-    planned = plays.playbook(playbook, "--check")
-    assert planned.returncode == 0, planned.stdout + planned.stderr
-    first = plays.playbook(playbook)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "changed=1" in first.stdout
-    again = plays.playbook(playbook)
-    assert "changed=0" in again.stdout
-    assert "failed=0" in again.stdout
-
-
-@pytest.mark.design("N1")
-def test_defaults_of_the_group_reach_the_modules(plays: Plays, tmp_path: Path) -> None:
-    server = plays.environ.pop("RESOURCE_SERVER")
-    path = tmp_path / "defaults.yml"
-    path.write_text(
-        "- hosts: localhost\n  gather_facts: false\n"
-        f"  module_defaults: {{group/resource.infra.api: {{api_url: '{server}'}}}}\n"
-        "  tasks: [{resource.infra.region: {name: kanto}}, {resource.infra.region_info: {}}]\n"
-    )
-    done = plays.playbook(path)
-    assert done.returncode == 0, done.stdout
+    linked = {"kind": "PhysicalResource", "name": "server1", "datacenter": "tokyo"}
+    backward = {**linked, "spec": {"role": "Server", "power_links": links[::-1]}}
+    pdus = [{"datacenter": "tokyo", "name": name, "role": "Pdu"} for name in ("pdu-a", "pdu-b")]
+    tasks = [
+        task("apply", "create", {"documents": SITE[:1]}),
+        *(task("physical_resource", "create", pdu, about=pdu["name"]) for pdu in pdus),
+        task("physical_resource", "create", {**named, "power_links": links}),
+        task("physical_resource", "create again in check mode", {**named, "power_links": links[::-1]}),
+        task("physical_resource", "create again", {**named, "power_links": links[::-1]}),
+        task("apply", "create again", {"documents": [backward]}),
+    ]
+    cases.check(plays.recorded(tasks), ())
