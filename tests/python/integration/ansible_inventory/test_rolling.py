@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from controller.model.node import NODE, Node
 from controller.store import resources
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from tests.python.integration.ansible.conftest import Plays, Task
 from tests.python.integration.ansible_inventory.conftest import Inventories
 
@@ -61,12 +65,15 @@ def cordoned(db: Database) -> list[str]:
     return [node.name for node in nodes if isinstance(node, Node) and not node.spec.schedulable]
 
 
+def local_nodes(inventories: Inventories, **options: Any) -> Path:
+    return inventories.source(hosts=["nodes"], compose={"ansible_connection": "'local'"}, **options)
+
+
 TWO = ("--limit", "floor-1-1-1-rack-1-1-server1*,floor-1-1-1-rack-1-1-server2*")
 
 
-def rolling(inventories: Inventories, command: str, *more: str) -> tuple[int, str]:
-    compose = {"ansible_connection": "'local'"}
-    source = inventories.source(hosts=["nodes"], compose=compose)
+def rolling(inventories: Inventories, command: str, *more: str, source: Path | None = None) -> tuple[int, str]:
+    source = source or local_nodes(inventories)
     words = ("-i", str(source), "playbooks/rolling.yml", "-e", f"rolling_command={command!r}", *more)
     own = ("-e", "ansible_python_interpreter={{ansible_playbook_python}}")
     done = inventories.run("ansible-playbook", *words, *own)
@@ -87,6 +94,45 @@ def test_rolling_work_ends_at_the_first_failure_and_leaves_it_closed(inventories
     code, told = rolling(inventories, "false", *TWO)
     assert code != 0, told
     assert cordoned(db) == ["floor-1-1-1-rack-1-1-server1"], told
+
+
+def ask(db: Database, name: str, **spec: Any) -> None:
+    """What an operator asks of a node, past the inventory."""
+
+    def work(tx: Transaction) -> None:
+        node = resources.get(tx, NODE.key("tokyo1", name))
+        resources.update(tx, [node.model_copy(update={"spec": node.spec.model_copy(update=spec)})])
+
+    db.write(work)
+
+
+def test_rolling_work_heeds_the_api_and_not_what_a_cached_inventory_says(
+    inventories: Inventories, db: Database
+) -> None:
+    """The inventory says that server1 is cordoned and server2 is not; by now it is the other way round."""
+    first, second = (f"floor-1-1-1-rack-1-1-server{number}" for number in (1, 2))
+    ask(db, first, schedulable=False)
+    source = local_nodes(inventories, cache=True, cache_timeout=3600)
+    inventories.listed(source)
+    ask(db, first, schedulable=True)
+    ask(db, second, schedulable=False)
+    old = {name: host.get("resource_cordoned") for name, host in inventories.hosts(source).items()}
+    assert {name.split(".")[0] for name, cordoned in old.items() if cordoned} == {first}, "the cache is not old"
+    code, told = rolling(inventories, "true", *TWO, source=source)
+    assert code == 0, told
+    assert cordoned(db) == [second]
+
+
+def test_rolling_work_leaves_what_was_drained_in_the_meantime(inventories: Inventories, db: Database) -> None:
+    name = "floor-1-1-1-rack-1-1-server1"
+    token = Path(inventories.environ["RESOURCE_TOKEN_FILE"]).read_text().strip()
+    url = f"{inventories.environ['RESOURCE_SERVER']}/v1/clusters/tokyo1/nodes/{name}/drain"
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    drain = inventories.folder / "drain.py"
+    drain.write_text(f"from urllib.request import Request, urlopen\nurlopen(Request({url!r}, b'{{}}', {headers!r}))\n")
+    code, told = rolling(inventories, f"{sys.executable} {drain}", "--limit", f"{name}*")
+    assert code == 0, told
+    assert cordoned(db) == [name]
 
 
 def test_rolling_work_without_a_command_is_refused(inventories: Inventories, db: Database) -> None:
