@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
             if error.problems:
                 result["problems"] = error.problems
         except ClientError as error:
-            result.update(failed=True, changed=False, msg=str(error), code="unreachable")
+            result.update(failed=True, changed=False, msg=str(error), code=error.code)
         if not self._task.diff:
             result.pop("diff", None)
         return result

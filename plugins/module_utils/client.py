@@ -7,6 +7,9 @@ Nothing has to be installed for it: Python's own connections, with the TLS setti
 It follows no redirect and reads no ``.netrc``: the token goes to the server that was named, and to no other. One
 connection is kept between requests. Only reading is tried again, once, when a kept connection turns out closed: a
 write whose answer was lost may have been done, and a second run of an idempotent play tells.
+
+Each answer of the API says which version of it is spoken. One that this collection does not know is an error before
+anything is written: where the first request would be a write, a question goes before it.
 """
 
 from __future__ import annotations
@@ -21,12 +24,27 @@ Query = t.Any
 """A mapping of words, or pairs of them where a name comes twice."""
 
 
+API_VERSION = "1"
+"""The version of the API that is spoken here; it grows when a client of the one before could not use it rightly."""
+_VERSION_HEADER = "X-Api-Version"
+
+
 class ClientError(Exception):
     """The base of what the client raises."""
+
+    code = "client"
 
 
 class Unreachable(ClientError):
     """Raised when no answer came: wrong address, refused, TLS, or too late."""
+
+    code = "unreachable"
+
+
+class OtherVersion(ClientError):
+    """Raised when the API speaks another version than this collection."""
+
+    code = "version"
 
 
 class NotModified(ClientError):
@@ -72,10 +90,16 @@ class Client:
         self._url, self._timeout = api_url.rstrip("/"), timeout
         self._validate_certs, self._ca_cert = validate_certs, ca_cert
         self._headers = {"Accept": "application/json", "User-Agent": "resource.infra"}
+        token = (token or "").strip()
+        if not all("!" <= letter <= "~" for letter in token):  # else the error of the header would show it
+            raise ClientError(
+                "the token holds blanks or letters that no token has: is it the whole token, and only that?"
+            )
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._base = "" if api_url.startswith("unix:") else urlsplit(self._url).path
         self._kept: t.Optional[http.client.HTTPConnection] = None
+        self._met = False
 
     def request(
         self,
@@ -86,36 +110,45 @@ class Client:
         body: t.Any = None,
         headers: t.Optional[t.Mapping[str, str]] = None,
     ) -> t.Tuple[int, t.Any]:
-        """Status and decoded body (None when it is empty); raises ApiError, Unreachable."""
+        """Status and decoded body (None when it is empty); raises ApiError, OtherVersion, Unreachable."""
         raw, sent = None, dict(headers or {})
         if body is not None:
             raw = json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
+        if method != "GET" and not self._met:
+            self._exchange("GET", self._base + "/v1", None, {})
+        status, content = self._exchange(method, _target(self._base + path, query), raw, sent)
+        if not 200 <= status < 300:
+            raise _refusal(status, content, self._url)
+        return status, _decoded(content, self._url)
+
+    def _exchange(
+        self, method: str, target: str, raw: t.Optional[bytes], headers: t.Mapping[str, str]
+    ) -> t.Tuple[int, bytes]:
+        """Status and content of an answer, over the connection that is kept."""
         kept, self._kept = self._kept, None
         answer = None
         if kept is not None:
             try:
-                connection, answer = kept, self._send(kept, method, _target(self._base + path, query), raw, sent)
+                connection, answer = kept, self._send(kept, method, target, raw, headers)
             except Unreachable:
                 kept.close()
                 if method != "GET":
                     raise
         if answer is None:
             connection = self._connection()
-            answer = self._send(connection, method, _target(self._base + path, query), raw, sent)
+            answer = self._send(connection, method, target, raw, headers)
         content = self._read(answer.read)
         if answer.will_close:
             connection.close()
         else:
             self._kept = connection
-        if not 200 <= answer.status < 300:
-            raise _refusal(answer.status, content, self._url)
-        return answer.status, _decoded(content, self._url)
+        return answer.status, content
 
     def stream(self, path: str, *, query: t.Optional[Query] = None, tag: str = "") -> t.Iterator[bytes]:
         """The lines of an NDJSON answer as they come; ``tag`` is of an answer that is there already.
 
-        Raises ApiError, NotModified, Unreachable (also half-way).
+        Raises ApiError, NotModified, OtherVersion, Unreachable (also half-way).
         """
         connection = self._connection()
         try:
@@ -164,10 +197,19 @@ class Client:
     ) -> http.client.HTTPResponse:
         try:
             connection.request(method, target, body=raw, headers={**self._headers, **headers})
-            return connection.getresponse()
+            answer = connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
             raise self._unreachable(error) from error
+        version = answer.getheader(_VERSION_HEADER)
+        if version not in (None, API_VERSION):
+            connection.close()
+            raise OtherVersion(
+                f"{self._url} speaks version {version} of the API, this collection speaks version {API_VERSION}: "
+                "install the collection that came with the API"
+            )
+        self._met = True
+        return answer
 
     def _read(self, read: t.Callable[[], bytes]) -> bytes:
         try:

@@ -1,8 +1,8 @@
 """The ASGI application: routes, request ids, and one way out for every error.
 
-Promises that each answer carries ``X-Request-Id`` (the caller's, when it is a sane one), that each
-refusal is a problem document, and that an unforeseen error is logged with its trace and answered
-with a 500 that tells nothing of the inside.
+Promises that each answer carries ``X-Request-Id`` (the caller's, when it is a sane one) and the version of
+the API (clients look whether it is theirs), that each refusal is a problem document, and that an
+unforeseen error is logged with its trace and answered with a 500 that tells nothing of the inside.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class _Outermost:
             nonlocal started
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 started = True
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                told = ((b"x-request-id", request_id.encode()), (b"x-api-version", openapi.VERSION.encode()))
+                message["headers"] = [*message.get("headers", ()), *told]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

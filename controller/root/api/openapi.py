@@ -26,6 +26,8 @@ from controller.root.api.operation import Operation
 from controller.root.api.query import Parameter
 from controller.root.api.watch import MEDIA_TYPE as NDJSON
 
+VERSION = "1"
+"""Told by every answer (``X-Api-Version``); grows when a client of the version before could not use the API rightly."""
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Datacenters described once, made so and kept so. Every resource has one envelope: users write \
@@ -34,6 +36,7 @@ Datacenters described once, made so and kept so. Every resource has one envelope
 `PUT` creates or replaces, `If-Match` guards against lost updates, `?dry_run=true` answers with a \
 plan and changes nothing. Lists are paged and filtered by labels and fields; `GET /v1/watch` streams \
 changes from a `resource_version` on. Refusals are `application/problem+json` with a stable `code`. \
+Every answer says in `X-Api-Version` which version of the API is spoken. \
 The serial console of a Compute is a websocket at `/v1/regions/{region}/computes/{name}/console`.
 """
 
@@ -47,7 +50,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     tags += [{"name": kind.name, "description": (kind.model.__doc__ or "").strip()} for kind in registry.kinds()]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Resource Service", "version": "1", "description": _DESCRIPTION},
+        "info": {"title": "Resource Service", "version": VERSION, "description": _DESCRIPTION},
         "paths": paths,
         "tags": tags,
         "security": [{"token": []}],

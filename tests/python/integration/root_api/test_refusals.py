@@ -310,6 +310,12 @@ async def test_request_ids_are_the_callers_when_sane(app: FastAPI, api: Api) -> 
     assert made.headers["x-request-id"] != "a b"
 
 
+@pytest.mark.parametrize("path", ["/v1/regions", "/v1/regions/none", "/v1", "/v1/topology", "/openapi.json"])
+async def test_every_answer_tells_the_version_of_the_api(api: Api, path: str) -> None:
+    assert (await api.get(path)).headers["x-api-version"] == "1"
+    assert (await api.post("/v1/apply", headers={"Authorization": "Bearer wrong"})).headers["x-api-version"] == "1"
+
+
 async def test_an_unforeseen_error_tells_nothing_of_the_inside(
     app: FastAPI, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

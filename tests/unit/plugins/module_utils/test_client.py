@@ -11,7 +11,13 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, Unreachable
+from ansible_collections.resource.infra.plugins.module_utils.client import (
+    ApiError,
+    Client,
+    ClientError,
+    OtherVersion,
+    Unreachable,
+)
 
 ANSWERS = {
     "/good": (200, {"name": "r1"}),
@@ -29,18 +35,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     connections: t.ClassVar[set] = set()
+    version: t.ClassVar[str] = "1"  # or None
+    written: t.ClassVar[list] = []
 
     def do_GET(self):
         self.connections.add(self.client_address)
         if self.path == "/lines?label=a%3Db":
             self.answer(200, b'{"n": 1}\n{"n": 2}\n')
             return
-        status, value = ANSWERS[self.path]
+        status, value = ANSWERS.get(self.path, (404, "nothing"))
         self.answer(
             status, b"" if value is None else value.encode() if isinstance(value, str) else json.dumps(value).encode()
         )
 
     def do_PUT(self):
+        self.written.append(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         heard = {"body": json.loads(body), "token": self.headers["Authorization"], "match": self.headers["If-Match"]}
         self.answer(201, json.dumps(heard).encode())
@@ -49,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Location", "http://127.0.0.1:1/")
+        if self.version is not None:
+            self.send_header("X-Api-Version", self.version)
         self.end_headers()
         self.wfile.write(content)
 
@@ -58,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(name="client")
 def fixture_client():
-    Handler.connections = set()
+    Handler.connections, Handler.version, Handler.written = set(), "1", []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
@@ -79,6 +90,38 @@ def test_answers_are_decoded_over_one_connection(client):
 def test_body_token_and_headers_are_sent(client):
     status, heard = client.request("PUT", "/x", body={"a": [1]}, headers={"If-Match": '"4"'})
     assert (status, heard) == (201, {"body": {"a": [1]}, "token": "Bearer rs_secret", "match": '"4"'})
+
+
+def test_other_version_is_refused_before_anything_is_written(client):
+    Handler.version = "2"
+    calls = [lambda: client.request("GET", "/good"), lambda: client.request("PUT", "/x", body={})]
+    calls.append(lambda: list(client.stream("/lines", query=[("label", "a=b")])))
+    for call in calls:
+        with pytest.raises(OtherVersion, match="speaks version 2 of the API, this collection speaks version 1"):
+            call()
+    assert Handler.written == []
+
+
+@pytest.mark.parametrize("version", ["1", None])
+def test_own_version_or_none_is_taken_and_asked_for_once(client, version):
+    Handler.version = version
+    assert [client.request("PUT", "/x", body={})[0] for _count in range(2)] == [201, 201]
+    assert len(Handler.connections) == 1
+
+
+@pytest.mark.parametrize("token", ["rs_secret\n", " rs_secret"])
+def test_blanks_around_a_token_are_no_part_of_it(client, token):
+    other = Client(client._url, token)
+    assert other.request("PUT", "/x", body={})[1]["token"] == "Bearer rs_secret"
+    other.close()
+
+
+@pytest.mark.parametrize("token", ["rs_secret\nX: y", "rs secret", "rs_s\u00e9cret"])
+def test_token_that_can_be_none_is_refused_and_not_shown(token):
+    with pytest.raises(ClientError) as caught:
+        Client("http://127.0.0.1:1", token).request("GET", "/good")
+    assert "cret" not in str(caught.value)
+    assert "the token holds" in str(caught.value)
 
 
 def test_stream_gives_lines(client):
