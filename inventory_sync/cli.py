@@ -162,17 +162,17 @@ def commands(kit: Kit) -> typer.Typer:
         netbox_ca: CaOption = None,
         dry_run: DryRunOption = False,
     ) -> Any:
-        """Tell NetBox of clusters and machines, under one tag; nothing else there is touched.
+        """Tell NetBox of clusters and machines, under one tag; of devices only the status, and only when asked.
 
         Example:
           resourcectl netbox push -m netbox.yaml
         """
         rules = load(mapping)
         netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
-        found: Push = push.plan(session.client, netbox, rules.push)
+        found: Push = push.plan(session.client, netbox, rules)
         if not dry_run:
-            with bar("writing NetBox", 2 * len(push.ORDER) + 1) as tell:
-                push.write(netbox, rules.push, found, tell)
+            with bar("writing NetBox", push.STEPS) as tell:
+                push.write(netbox, rules, found, tell)
         rows: Sequence[tuple[str, ...]] = report.pushed(found)
         documents = [dict(zip(("list", "name", "action", "fields"), row, strict=True)) for row in rows]
         lines = (*report.left(found), report.counts(found))

@@ -38,6 +38,7 @@ def _label(word: str) -> str:
 
 Pattern = Annotated[str, AfterValidator(_compiles)]
 Label = Annotated[str, AfterValidator(_label)]
+DeviceStatus = Literal["offline", "active", "planned", "staged", "failed", "inventory", "decommissioning"]
 SKIP = "skip"
 
 
@@ -129,13 +130,23 @@ class Network(Part):
     last: int = -6
 
 
+class DeviceStatuses(Part):
+    """Status of a device in NetBox, by the state of the node that it is; null: left as it is."""
+
+    up: DeviceStatus | None = "active"
+    down: DeviceStatus | None = "offline"
+    unknown: DeviceStatus | None = None
+
+
 class Push(Part):
-    """What is written to NetBox, all under one tag."""
+    """What is written to NetBox: all under one tag, but for the status of devices."""
 
     tag: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=100)] = "resource-service"
     cluster_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=100)] = "resource-service"
     clusters: tuple[Name, ...] = ()
     """Only these; empty: all."""
+    devices: DeviceStatuses | None = None
+    """Without it no device is written."""
 
 
 class Mapping(Part):
@@ -184,6 +195,23 @@ def parse(content: str) -> Mapping:
     if len(values) != 1 or not isinstance(values[0], dict):
         raise InvalidInput([Problem("mapping", "must be one YAML mapping")])
     try:
-        return Mapping.model_validate(values[0])
+        mapping = Mapping.model_validate(values[0])
     except ValidationError as error:
         raise InvalidInput(document.problems(error, "mapping")) from None
+    _check_statuses(mapping)
+    return mapping
+
+
+def _check_statuses(mapping: Mapping) -> None:
+    """A push must not write a status that a pull leaves out: the device would be gone for it."""
+    taken, written = mapping.devices.statuses, mapping.push.devices
+    if not taken or written is None:
+        return
+    message = f"must be one of devices.statuses ({', '.join(taken)}): a pull would take the device for gone"
+    bad = [
+        Problem(f"mapping.push.devices.{state}", message)
+        for state, status in written.model_dump().items()
+        if status is not None and status not in taken
+    ]
+    if bad:
+        raise InvalidInput(bad)

@@ -1,28 +1,34 @@
 """Push: tell NetBox of our clusters and machines, under one tag and touching nothing else.
 
 Reads what has the tag and what has a name that is wanted, compares, and writes in bulk: clusters,
-machines, interfaces, addresses, then the machines' primary addresses; what goes, goes the other
-way round. Each request to NetBox is a transaction of its own: a push that is broken off is
-finished by the next. A second push writes nothing.
+machines, interfaces, MAC addresses, addresses, then which of them are primary; what goes, goes the
+other way round. The one thing without the tag that may be written is the status of devices, where
+the mapping file asks for it (``standing``). Each request to NetBox is a transaction of its own: a
+push that is broken off is finished by the next. A second push writes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.client import Client
 from controller.errors import Conflict
-from inventory_sync import virtual
-from inventory_sync.mapping import Push as Rules
+from inventory_sync import standing, virtual
+from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.progress import Tell
 from inventory_sync.reading import Item, NetBox
+from inventory_sync.standing import DEVICES, Standing
 from inventory_sync.virtual import Difference, Name, Wanted
 
 CLUSTERS, MACHINES = "virtualization/clusters", "virtualization/virtual-machines"
-INTERFACES, ADDRESSES = "virtualization/interfaces", "ipam/ip-addresses"
-ORDER = (CLUSTERS, MACHINES, INTERFACES, ADDRESSES)
+INTERFACES, MACS, ADDRESSES = "virtualization/interfaces", "dcim/mac-addresses", "ipam/ip-addresses"
+ORDER = (CLUSTERS, MACHINES, INTERFACES, MACS, ADDRESSES)
+STEPS = 2 * len(ORDER) + 3
+"""How often ``write`` tells how far it is."""
+_OWN = {MACS: "mac_address", ADDRESSES: "address"}
+"""The field that names an object, where it is not its name."""
 LIMIT = 200
 """Objects of one bulk request: NetBox writes a change record for each, within one request's time."""
 _ASKED = 50
@@ -38,31 +44,40 @@ class Push:
     found: Mapping[str, Mapping[Name, Item]]
     primaries: tuple[Name, ...]
     """Machines whose primary address is not the one it should be."""
+    primary_macs: tuple[Name, ...] = ()
+    """Interfaces whose primary MAC address is not the one it should be."""
+    standing: Standing = field(default_factory=Standing)
+    """The status of devices, where it is asked for."""
     kept: tuple[Name, ...] = ()
     """Of ours and wanted no longer, but something of somebody else's hangs on it."""
 
     @property
     def differs(self) -> bool:
-        return any(self.differences.values()) or bool(self.primaries)
+        return self.tagged_differ or bool(self.standing.difference)
+
+    @property
+    def tagged_differ(self) -> bool:
+        """Whether anything of what has our tag is to be written."""
+        return any(self.differences.values()) or bool(self.primaries or self.primary_macs)
 
 
 def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
     """Compare with what NetBox has; writes nothing."""
-    chosen = [one for one in client.list("Cluster") if not rules.clusters or one["name"] in rules.clusters]
-    if missing := set(rules.clusters) - {one["name"] for one in chosen}:
+    names_asked, tag = rules.push.clusters, rules.push.tag
+    chosen = [one for one in client.list("Cluster") if not names_asked or one["name"] in names_asked]
+    if missing := set(names_asked) - {one["name"] for one in chosen}:
         raise Conflict(f"mapping.push.clusters: there is no cluster {', '.join(sorted(missing))}")
     wanted = virtual.wanted(chosen, client.list("Compute"))
     found: dict[str, dict[Name, Item]] = {}
     differences: dict[str, Difference] = {}
     blocked: list[Name] = []
-    parts = (wanted.clusters, wanted.machines, wanted.interfaces, wanted.addresses)
     names: dict[str, dict[int, Name]] = {}
     foreign: set[Name] = set()
-    tagged = bool(netbox.list("extras/tags", slug=rules.tag))  # a tag it does not know is no filter for NetBox
-    for path, part in zip(ORDER, parts, strict=True):
-        items = list(netbox.list(path, tag=rules.tag)) if tagged else []
+    tagged = bool(netbox.list("extras/tags", slug=tag))  # a tag it does not know is no filter for NetBox
+    for path, part in zip(ORDER, _parts(wanted), strict=True):
+        items = list(netbox.list(path, tag=tag)) if tagged else []
         items += _beside(netbox, path, part, names)
-        ours, others = _split(path, items, names, rules.tag)
+        ours, others = _split(path, items, names, tag)
         found[path] = ours
         names[path] = {int(item["id"]): name for name, item in ours.items()}
         foreign |= {name for name, _ in others}
@@ -74,22 +89,38 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
         held = [name for name in difference.delete if any(other[: len(name)] == name for other in foreign)]
         differences[path] = replace(difference, delete=tuple(name for name in difference.delete if name not in held))
         kept += held
-    return Push(differences, wanted, found, tuple(_primaries(wanted, found, differences)), tuple(kept))
+    return Push(
+        differences,
+        wanted,
+        found,
+        tuple(_primaries(_first_addresses(wanted), MACHINES, ADDRESSES, "primary_ip4", found, differences)),
+        tuple(_primaries(_first_macs(wanted), INTERFACES, MACS, "primary_mac_address", found, differences)),
+        _standing(client, netbox, rules, chosen),
+        tuple(kept),
+    )
 
 
 def write(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
     """Carry the plan out."""
-    if not push.differs:
-        return
-    tag = _ensure(netbox, "extras/tags", rules.tag, name=rules.tag)
-    kind = _ensure(netbox, "virtualization/cluster-types", rules.cluster_type, name=rules.cluster_type)
+    if push.tagged_differ:
+        _write_tagged(netbox, rules, push, tell)
+    ids = {name: int(item["id"]) for name, item in push.standing.found.items()}
+    changed = [
+        {"id": ids[name], "status": fields["status"][1]} for name, fields in push.standing.difference.update.items()
+    ]
+    _bulk(netbox, DEVICES, "update", changed)
+    tell("devices' status", len(changed))
+
+
+def _write_tagged(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
+    tag = _ensure(netbox, "extras/tags", rules.push.tag, name=rules.push.tag)
+    kind = _ensure(netbox, "virtualization/cluster-types", rules.push.cluster_type, name=rules.push.cluster_type)
     ids = {path: {name: int(item["id"]) for name, item in push.found[path].items()} for path in ORDER}
     for path in reversed(ORDER):
         gone = [{"id": ids[path][name]} for name in push.differences[path].delete]
         _bulk(netbox, path, "delete", gone)
         tell(f"{path} deleted", len(gone))
-    parts = (push.wanted.clusters, push.wanted.machines, push.wanted.interfaces, push.wanted.addresses)
-    for path, part in zip(ORDER, parts, strict=True):
+    for path, part in zip(ORDER, _parts(push.wanted), strict=True):
         difference = push.differences[path]
         new = [{**part[name], **_place(path, name, ids, kind), "tags": [tag]} for name in difference.create]
         ids[path].update(zip(difference.create, _bulk(netbox, path, "create", new), strict=True))
@@ -103,6 +134,27 @@ def write(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
     primaries = [{"id": ids[MACHINES][name], "primary_ip4": ids[ADDRESSES][first[name]]} for name in push.primaries]
     _bulk(netbox, MACHINES, "update", primaries)
     tell("primary addresses", len(primaries))
+    macs = _first_macs(push.wanted)
+    primaries = [
+        {"id": ids[INTERFACES][name], "primary_mac_address": ids[MACS][macs[name]]} for name in push.primary_macs
+    ]
+    _bulk(netbox, INTERFACES, "update", primaries)
+    tell("primary MAC addresses", len(primaries))
+
+
+def _standing(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[Item]) -> Standing:
+    """The status of devices; nothing is read for it unless the mapping asks for it."""
+    if rules.push.devices is None:
+        return Standing()
+    key, value = rules.mark
+    pulled = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
+    devices = netbox.list(DEVICES, fields=standing.FIELDS)
+    return standing.compare(client.list("Node"), clusters, pulled, devices, rules)
+
+
+def _parts(wanted: Wanted) -> tuple[Mapping[Name, Mapping[str, Any]], ...]:
+    """In the order of ``ORDER``."""
+    return wanted.clusters, wanted.machines, wanted.interfaces, wanted.macs, wanted.addresses
 
 
 def _beside(
@@ -116,6 +168,8 @@ def _beside(
     if path == INTERFACES:
         return _asked(netbox, path, "virtual_machine_id", list(names[MACHINES]))
     on_ours = _asked(netbox, path, "vminterface_id", list(names[INTERFACES]))
+    if path == MACS:  # two interfaces may have one MAC: only what is on ours can be in the way
+        return on_ours
     return on_ours + _asked(netbox, path, "address", [name[-1] for name in wanted])
 
 
@@ -137,8 +191,8 @@ def _name(path: str, item: Item, names: Mapping[str, Mapping[int, Name]]) -> Nam
     else:
         on_machine = item.get("assigned_object_type") == "virtualization.vminterface"
         above, parent = INTERFACES, item["assigned_object_id"] if on_machine else 0
-    own = str(item["address" if path == ADDRESSES else "name"])
-    return (*names[above].get(int(parent), ("", str(parent))), own)
+    own = str(item[_OWN.get(path, "name")])
+    return (*names[above].get(int(parent), ("", str(parent))), virtual.mac(own) if path == MACS else own)
 
 
 def _split(
@@ -162,21 +216,31 @@ def _addresses_of(others: Iterable[tuple[Name, Item]], wanted: Iterable[Name]) -
 
 
 def _primaries(
-    wanted: Wanted, found: Mapping[str, Mapping[Name, Item]], differences: Mapping[str, Difference]
+    firsts: Mapping[Name, Name],
+    holders: str,
+    path: str,
+    field: str,
+    found: Mapping[str, Mapping[Name, Item]],
+    differences: Mapping[str, Difference],
 ) -> Iterator[Name]:
-    made = set(differences[ADDRESSES].create)
-    for machine, address in _first_addresses(wanted).items():
-        if address in made:
-            if machine in found[MACHINES] or machine in differences[MACHINES].create:
-                yield machine
-        elif address in found[ADDRESSES] and machine in found[MACHINES]:
-            now = found[MACHINES][machine].get("primary_ip4")
-            if now is None or int(now["id"]) != int(found[ADDRESSES][address]["id"]):
-                yield machine
+    """Holders whose ``field`` is to name another object of ``path`` than it does."""
+    made = set(differences[path].create)
+    for holder, first in firsts.items():
+        if first in made:
+            if holder in found[holders] or holder in differences[holders].create:
+                yield holder
+        elif first in found[path] and holder in found[holders]:
+            now = found[holders][holder].get(field)
+            if now is None or int(now["id"]) != int(found[path][first]["id"]):
+                yield holder
 
 
 def _first_addresses(wanted: Wanted) -> dict[Name, Name]:
     return {name[:2]: name for name in reversed(wanted.addresses) if name[2] == "eth0"}
+
+
+def _first_macs(wanted: Wanted) -> dict[Name, Name]:
+    return {name[:3]: name for name in wanted.macs}
 
 
 def _place(path: str, name: Name, ids: Mapping[str, Mapping[Name, int]], kind: int) -> dict[str, Any]:
@@ -191,7 +255,7 @@ def _place(path: str, name: Name, ids: Mapping[str, Mapping[Name, int]], kind: i
         case _:
             holder = ids[INTERFACES][name[:3]]
             kind_of_holder = "virtualization.vminterface"
-            return {"address": name[3], "assigned_object_type": kind_of_holder, "assigned_object_id": holder}
+            return {_OWN[path]: name[3], "assigned_object_type": kind_of_holder, "assigned_object_id": holder}
 
 
 def _ensure(netbox: NetBox, path: str, slug: str, **fields: str) -> int:

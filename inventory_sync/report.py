@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from controller.model import registry
 from inventory_sync.places import Document
 from inventory_sync.pull import Pull
-from inventory_sync.push import MACHINES, Push
+from inventory_sync.push import INTERFACES, MACHINES, Push
+from inventory_sync.standing import DEVICES
 
 
 def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:
@@ -45,14 +46,18 @@ def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
 def pushed(found: Push) -> list[tuple[str, ...]]:
     """One row for each object that is or would be written."""
     rows: list[tuple[str, ...]] = []
-    for path, difference in found.differences.items():
+    for path, difference in {**found.differences, DEVICES: found.standing.difference}.items():
         rows += [(path, "/".join(name), "create", "-") for name in difference.create]
         for name, fields in difference.update.items():
             said = ", ".join(f"{field}: {before} -> {after}" for field, (before, after) in fields.items())
             rows.append((path, "/".join(name), "update", said))
         rows += [(path, "/".join(name), "delete", "-") for name in difference.delete]
-    new = found.differences[MACHINES].create
-    rows += [(MACHINES, "/".join(name), "update", "primary address") for name in found.primaries if name not in new]
+    for path, names, said in (
+        (MACHINES, found.primaries, "primary address"),
+        (INTERFACES, found.primary_macs, "primary MAC address"),
+    ):
+        new = found.differences[path].create
+        rows += [(path, "/".join(name), "update", said) for name in names if name not in new]
     return rows
 
 
@@ -60,6 +65,7 @@ def left(found: Push) -> list[str]:
     """What was not touched, and why."""
     clashes = [(path, name) for path, difference in found.differences.items() for name in difference.clashes]
     lines = [f"left as it is: {path} {'/'.join(name)} is there without our tag" for path, name in clashes]
+    lines += [f"left as it is: {DEVICES} {'/'.join(name)} {why}" for name, why in found.standing.left.items()]
     held = "holds what has not our tag"
     return lines + [f"left as it is: {'/'.join(name)} is wanted no longer, but {held}" for name in found.kept]
 
@@ -68,6 +74,8 @@ def counts(found: Push) -> str:
     """The sum in one line."""
     made = sum(len(difference.create) for difference in found.differences.values())
     changed = sum(len(difference.update) for difference in found.differences.values())
+    changed += len(found.standing.difference.update)
     gone = sum(len(difference.delete) for difference in found.differences.values())
     primaries = f", {len(found.primaries)} primary addresses" if found.primaries else ""
-    return f"{made} to create, {changed} to update, {gone} to delete{primaries}"
+    macs = f", {len(found.primary_macs)} primary MAC addresses" if found.primary_macs else ""
+    return f"{made} to create, {changed} to update, {gone} to delete{primaries}{macs}"

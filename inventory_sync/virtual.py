@@ -1,4 +1,4 @@
-"""What NetBox is to know of our machines: clusters, virtual machines, interfaces, addresses.
+"""What NetBox is to know of our machines: clusters, virtual machines, interfaces, MACs, addresses.
 
 Pure: from our documents to wanted objects, and the differences to what NetBox has. An object is
 ours when it has the tag; one of the same name without it is a clash: it is left as it is, and
@@ -15,7 +15,7 @@ from inventory_sync.reading import Item
 
 STATUSES = {"Running": "active", "Stopped": "offline", "Paused": "paused"}
 Name = tuple[str, ...]
-"""``(cluster,)``, ``(cluster, machine)``, ``(cluster, machine, interface)``, and the same with an address."""
+"""``(cluster,)``, ``(cluster, machine)``, ``(cluster, machine, interface)``, and the same with a MAC or an address."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Wanted:
     clusters: dict[Name, dict[str, Any]] = field(default_factory=dict)
     machines: dict[Name, dict[str, Any]] = field(default_factory=dict)
     interfaces: dict[Name, dict[str, Any]] = field(default_factory=dict)
+    macs: dict[Name, dict[str, Any]] = field(default_factory=dict)
     addresses: dict[Name, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -62,6 +63,7 @@ def wanted(clusters: Iterable[Item], computes: Iterable[Item]) -> Wanted:
         for index, interface in enumerate(spec["interfaces"]):
             port = (*machine, f"eth{index}")
             made.interfaces[port] = {"enabled": True}
+            made.macs[*port, mac(interface["mac"])] = {}
             address = f"{interface['address']}/{interface['prefix_length']}"
             made.addresses[*port, address] = {"status": "active", "dns_name": spec["host_name"]}
     return made
@@ -95,6 +97,11 @@ def compare(
         tuple(sorted(name for name in found if name not in wanted)),
         tuple(sorted(clashes)),
     )
+
+
+def mac(value: str) -> str:
+    """A MAC address as NetBox writes it."""
+    return value.upper()
 
 
 def _status(compute: Item) -> str:

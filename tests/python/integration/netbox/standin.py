@@ -31,6 +31,7 @@ APPS = {
         "cables",
         "power-panels",
         "power-feeds",
+        "mac-addresses",
     ],
     "ipam": ["prefixes", "ip-addresses"],
     "extras": ["tags"],
@@ -87,6 +88,7 @@ class StandIn:
             "cluster": "virtualization/clusters",
             "virtual_machine": "virtualization/virtual-machines",
             "primary_ip4": "ipam/ip-addresses",
+            "primary_mac_address": "dcim/mac-addresses",
             "type": "virtualization/cluster-types",
         }
         for field, value in fields.items():
@@ -101,17 +103,19 @@ class StandIn:
 
     def _brief(self, path: str, number: int) -> Item:
         one = self.lists[path][number]
-        return {key: one[key] for key in ("id", "name", "slug", "address") if key in one}
+        return {key: one[key] for key in ("id", "name", "slug", "address", "mac_address") if key in one}
 
     def delete(self, path: str, number: int) -> None:
         """With what NetBox deletes along."""
         del self.lists[path][number]
         cascades = {
-            "virtualization/virtual-machines": ("virtualization/interfaces", "virtual_machine"),
-            "virtualization/interfaces": ("ipam/ip-addresses", "assigned_object_id"),
+            "virtualization/virtual-machines": [("virtualization/interfaces", "virtual_machine")],
+            "virtualization/interfaces": [
+                ("ipam/ip-addresses", "assigned_object_id"),
+                ("dcim/mac-addresses", "assigned_object_id"),
+            ],
         }
-        if path in cascades:
-            below, field = cascades[path]
+        for below, field in cascades.get(path, []):
             for one in list(self.lists[below].values()):
                 holder = one.get(field)
                 if one.get("assigned_object_type", "virtualization.vminterface") != "virtualization.vminterface":

@@ -13,7 +13,7 @@ from controller.store.database import Database
 from tests.python.integration.cli.conftest import Shell
 from tests.python.integration.netbox.standin import StandIn
 
-MACHINES = "virtualization/virtual-machines"
+MACHINES, MACS = "virtualization/virtual-machines", "dcim/mac-addresses"
 BASE = """
 [{"kind": "Region", "name": "kanto"}, {"kind": "Datacenter", "name": "tokyo"},
  {"kind": "Cluster", "name": "tokyo1", "spec": {"region": "kanto", "datacenter": "tokyo"}}]
@@ -62,7 +62,7 @@ def test_push_makes_cluster_machines_interfaces_and_addresses_once(
     machines: Shell, netbox: StandIn, mapping: str
 ) -> None:
     before = copy.deepcopy(netbox.lists)
-    assert "10 to create" in machines.ok("netbox", "push", "-m", mapping, "--dry-run")
+    assert "13 to create" in machines.ok("netbox", "push", "-m", mapping, "--dry-run")
     assert not netbox.writes
     machines.ok("netbox", "push", "-m", mapping)
     machine = netbox.find(MACHINES, name="web-1.default.kanto")
@@ -73,6 +73,10 @@ def test_push_makes_cluster_machines_interfaces_and_addresses_once(
     assert machine["primary_ip4"]["id"] == address["id"]
     port = netbox.lists["virtualization/interfaces"][address["assigned_object_id"]]
     assert (port["name"], port["virtual_machine"]["id"]) == ("eth0", machine["id"])
+    mac = netbox.find(MACS, mac_address="52:54:AC:10:0A:0B")
+    assert (mac["assigned_object_type"], mac["assigned_object_id"]) == ("virtualization.vminterface", port["id"])
+    assert [tag["slug"] for tag in mac["tags"]] == ["resource-service"]
+    assert port["primary_mac_address"]["id"] == mac["id"]
     netbox.writes.clear()
     assert "0 to create, 0 to update, 0 to delete" in machines.ok("netbox", "push", "-m", mapping)
     assert not netbox.writes
@@ -93,7 +97,7 @@ def test_push_follows_status_and_takes_away_what_is_gone(
 
     db.write(change)
     told = machines.ok("netbox", "push", "-m", mapping)
-    assert "0 to create, 1 to update, 3 to delete" in told
+    assert "0 to create, 1 to update, 4 to delete" in told
     assert "status: active -> offline" in told
     assert netbox.find(MACHINES, name="web-0.default.kanto")["status"]["value"] == "offline"
     names = {one["name"] for one in netbox.lists[MACHINES].values()}
@@ -126,6 +130,51 @@ def test_a_cluster_of_somebody_else_is_left_with_all_that_would_be_in_it(
     told = machines.ok("netbox", "push", "-m", mapping)
     assert "left as it is: virtualization/clusters tokyo1" in told
     assert "0 to create, 0 to update, 0 to delete" in told
+    assert not netbox.writes
+
+
+@pytest.mark.design("N4")
+def test_a_new_mac_takes_the_place_of_the_old_one_and_theirs_stays(
+    machines: Shell, db: Database, netbox: StandIn, mapping: str
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    port = netbox.lists["virtualization/interfaces"][
+        netbox.find(MACS, mac_address="52:54:AC:10:0A:0A")["assigned_object_id"]
+    ]
+    place = {"assigned_object_type": "virtualization.vminterface", "assigned_object_id": port["id"]}
+    theirs = netbox.add(MACS, mac_address="52:54:00:00:00:99", **place)
+
+    def change(tx: Any) -> None:
+        (stored,) = [one for one in resources.list_all(tx, "Compute") if one.name == "web-0"]
+        interfaces = [stored.spec.interfaces[0].model_copy(update={"mac": "52:54:00:00:00:77"})]
+        spec = stored.spec.model_copy(update={"interfaces": tuple(interfaces)})
+        resources.update(tx, [stored.model_copy(update={"spec": spec})])
+
+    db.write(change)
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "1 to create, 0 to update, 1 to delete, 1 primary MAC addresses" in told
+    assert port["primary_mac_address"]["mac_address"] == "52:54:00:00:00:77"
+    assert {one["mac_address"] for one in netbox.lists[MACS].values() if one["assigned_object_id"] == port["id"]} == {
+        "52:54:00:00:00:77",
+        "52:54:00:00:00:99",
+    }
+    assert netbox.lists[MACS][theirs["id"]]["tags"] == []
+    netbox.writes.clear()
+    assert "0 to create, 0 to update, 0 to delete" in machines.ok("netbox", "push", "-m", mapping)
+    assert not netbox.writes
+
+
+@pytest.mark.design("N4")
+def test_a_mac_of_somebody_else_on_our_interface_is_left_and_told(
+    machines: Shell, netbox: StandIn, mapping: str
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    mac = netbox.find(MACS, mac_address="52:54:AC:10:0A:0A")
+    mac["tags"] = []
+    netbox.lists["virtualization/interfaces"][mac["assigned_object_id"]]["primary_mac_address"] = None
+    netbox.writes.clear()
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert f"left as it is: {MACS} tokyo1/web-0.default.kanto/eth0/52:54:AC:10:0A:0A is there without our tag" in told
     assert not netbox.writes
 
 

@@ -41,6 +41,9 @@ def _paths(content: str) -> list[str]:
         ("roles: {a: Server}\nlabels: {tags: {t: 'a b=c'}}", "mapping.labels.tags.t"),
         ("roles: {a: Server}\nnetworks: [{prefix: 10.0.0.0/24}]", "mapping.networks[0].cluster"),
         ("roles: {a: Server}\nnames: {replace: [{patern: x}]}", "mapping.names.replace[0].pattern"),
+        ("roles: {a: Server}\npush: {devices: {up: on}}", "mapping.push.devices.up"),
+        ("roles: {a: Server}\npush: {devices: {gone: active}}", "mapping.push.devices.gone"),
+        ("roles: {a: Server}\npush: {devices: {}}\ndevices: {statuses: [active]}", "mapping.push.devices.down"),
         ("- 1", "mapping"),
     ],
 )
