@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from controller.client import Client
-from inventory_sync import pull, push, report
+from inventory_sync import pull, push, report, writing
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import load
 from inventory_sync.progress import bar
@@ -171,8 +171,8 @@ def commands(kit: Kit) -> typer.Typer:
         netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
         found: Push = push.plan(session.client, netbox, rules)
         if not dry_run:
-            with bar("writing NetBox", push.STEPS) as tell:
-                push.write(netbox, rules, found, tell)
+            with bar("writing NetBox", writing.STEPS) as tell:
+                writing.write(netbox, rules, found, tell)
         rows: Sequence[tuple[str, ...]] = report.pushed(found)
         documents = [dict(zip(("list", "name", "action", "fields"), row, strict=True)) for row in rows]
         lines = (*report.left(found), report.counts(found))

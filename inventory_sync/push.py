@@ -1,10 +1,11 @@
-"""Push: tell NetBox of our clusters and machines, under one tag and touching nothing else.
+"""Push: what NetBox is to be told of our clusters and machines, under one tag and touching nothing else.
 
-Reads what has the tag and what has a name that is wanted, compares, and writes in bulk: clusters,
-machines, interfaces, MAC addresses, addresses, then which of them are primary; what goes, goes the
-other way round. The one thing without the tag that may be written is the status of devices, where
-the mapping file asks for it (``standing``). Each request to NetBox is a transaction of its own: a
-push that is broken off is finished by the next. A second push writes nothing.
+Reads what has the tag and what has a name that is wanted, and compares; ``writing`` carries the plan
+out. What goes stays where something without the tag would go with it. The one thing without the tag
+that is ever written is the status of devices, where the mapping file asks for it (``standing``).
+
+A token of the API that sees only some projects, and an API without clusters, are refused: what they
+do not show would be taken for gone.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.client import Client
-from controller.errors import Conflict
+from controller.errors import Conflict, Forbidden
 from inventory_sync import standing, virtual
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.progress import Tell
 from inventory_sync.reading import Item, NetBox
 from inventory_sync.standing import DEVICES, Standing
 from inventory_sync.virtual import Difference, Name, Wanted
@@ -25,14 +25,18 @@ from inventory_sync.virtual import Difference, Name, Wanted
 CLUSTERS, MACHINES = "virtualization/clusters", "virtualization/virtual-machines"
 INTERFACES, MACS, ADDRESSES = "virtualization/interfaces", "dcim/mac-addresses", "ipam/ip-addresses"
 ORDER = (CLUSTERS, MACHINES, INTERFACES, MACS, ADDRESSES)
-STEPS = 2 * len(ORDER) + 3
-"""How often ``write`` tells how far it is."""
-_OWN = {MACS: "mac_address", ADDRESSES: "address"}
+OWN = {MACS: "mac_address", ADDRESSES: "address"}
 """The field that names an object, where it is not its name."""
-LIMIT = 200
-"""Objects of one bulk request: NetBox writes a change record for each, within one request's time."""
 _ASKED = 50
 """Values of one filter: an address line has its limits."""
+
+
+_BESIDE = (
+    (CLUSTERS, DEVICES, "cluster_id", "cluster"),
+    (MACHINES, "virtualization/virtual-disks", "virtual_machine_id", "virtual_machine"),
+    (MACHINES, "ipam/services", "virtual_machine_id", "parent_object_id"),
+)
+"""What can hang on ours and is never made by a push: on what, list, filter, and the field that says on which."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
     chosen = [one for one in client.list("Cluster") if not names_asked or one["name"] in names_asked]
     if missing := set(names_asked) - {one["name"] for one in chosen}:
         raise Conflict(f"mapping.push.clusters: there is no cluster {', '.join(sorted(missing))}")
+    _check_token(client)
     wanted = virtual.wanted(chosen, client.list("Compute"))
     found: dict[str, dict[Name, Item]] = {}
     differences: dict[str, Difference] = {}
@@ -74,16 +79,19 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
     names: dict[str, dict[int, Name]] = {}
     foreign: set[Name] = set()
     tagged = bool(netbox.list("extras/tags", slug=tag))  # a tag it does not know is no filter for NetBox
-    for path, part in zip(ORDER, _parts(wanted), strict=True):
+    for path, part in zip(ORDER, parts(wanted), strict=True):
         items = list(netbox.list(path, tag=tag)) if tagged else []
         items += _beside(netbox, path, part, names)
         ours, others = _split(path, items, names, tag)
+        if ours and not chosen:
+            raise Conflict(f"the API shows no cluster: all that has the tag {tag} in NetBox would be deleted")
         found[path] = ours
         names[path] = {int(item["id"]): name for name, item in ours.items()}
         foreign |= {name for name, _ in others}
         taken = _addresses_of(others, part) if path == ADDRESSES else (name for name, _ in others)
         differences[path] = virtual.compare(part, ours, taken, blocked)
         blocked += differences[path].clashes
+    foreign |= _hanging(netbox, found, differences, tag)
     kept: list[Name] = []
     for path, difference in differences.items():
         held = [name for name in difference.delete if any(other[: len(name)] == name for other in foreign)]
@@ -93,53 +101,20 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
         differences,
         wanted,
         found,
-        tuple(_primaries(_first_addresses(wanted), MACHINES, ADDRESSES, "primary_ip4", found, differences)),
-        tuple(_primaries(_first_macs(wanted), INTERFACES, MACS, "primary_mac_address", found, differences)),
+        tuple(_primaries(first_addresses(wanted), MACHINES, ADDRESSES, "primary_ip4", found, differences)),
+        tuple(_primaries(first_macs(wanted), INTERFACES, MACS, "primary_mac_address", found, differences)),
         _standing(client, netbox, rules, chosen),
         tuple(kept),
     )
 
 
-def write(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
-    """Carry the plan out."""
-    if push.tagged_differ:
-        _write_tagged(netbox, rules, push, tell)
-    ids = {name: int(item["id"]) for name, item in push.standing.found.items()}
-    changed = [
-        {"id": ids[name], "status": fields["status"][1]} for name, fields in push.standing.difference.update.items()
-    ]
-    _bulk(netbox, DEVICES, "update", changed)
-    tell("devices' status", len(changed))
-
-
-def _write_tagged(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
-    tag = _ensure(netbox, "extras/tags", rules.push.tag, name=rules.push.tag)
-    kind = _ensure(netbox, "virtualization/cluster-types", rules.push.cluster_type, name=rules.push.cluster_type)
-    ids = {path: {name: int(item["id"]) for name, item in push.found[path].items()} for path in ORDER}
-    for path in reversed(ORDER):
-        gone = [{"id": ids[path][name]} for name in push.differences[path].delete]
-        _bulk(netbox, path, "delete", gone)
-        tell(f"{path} deleted", len(gone))
-    for path, part in zip(ORDER, _parts(push.wanted), strict=True):
-        difference = push.differences[path]
-        new = [{**part[name], **_place(path, name, ids, kind), "tags": [tag]} for name in difference.create]
-        ids[path].update(zip(difference.create, _bulk(netbox, path, "create", new), strict=True))
-        changed = [
-            {"id": ids[path][name], **{key: after for key, (_, after) in fields.items()}}
-            for name, fields in difference.update.items()
-        ]
-        _bulk(netbox, path, "update", changed)
-        tell(f"{path} written", len(new) + len(changed))
-    first = _first_addresses(push.wanted)
-    primaries = [{"id": ids[MACHINES][name], "primary_ip4": ids[ADDRESSES][first[name]]} for name in push.primaries]
-    _bulk(netbox, MACHINES, "update", primaries)
-    tell("primary addresses", len(primaries))
-    macs = _first_macs(push.wanted)
-    primaries = [
-        {"id": ids[INTERFACES][name], "primary_mac_address": ids[MACS][macs[name]]} for name in push.primary_macs
-    ]
-    _bulk(netbox, INTERFACES, "update", primaries)
-    tell("primary MAC addresses", len(primaries))
+def _check_token(client: Client) -> None:
+    """Refuse a token that sees some projects only: the machines of the others would be taken for gone."""
+    for project in client.list("Project"):
+        try:
+            next(client.list("Compute", project=project["name"], page_size=1), None)
+        except Forbidden as error:
+            raise Forbidden(f"a push takes a token for all projects: {error.message}") from error
 
 
 def _standing(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[Item]) -> Standing:
@@ -152,7 +127,7 @@ def _standing(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[I
     return standing.compare(client.list("Node"), clusters, pulled, devices, rules)
 
 
-def _parts(wanted: Wanted) -> tuple[Mapping[Name, Mapping[str, Any]], ...]:
+def parts(wanted: Wanted) -> tuple[Mapping[Name, Mapping[str, Any]], ...]:
     """In the order of ``ORDER``."""
     return wanted.clusters, wanted.machines, wanted.interfaces, wanted.macs, wanted.addresses
 
@@ -170,7 +145,22 @@ def _beside(
     on_ours = _asked(netbox, path, "vminterface_id", list(names[INTERFACES]))
     if path == MACS:  # two interfaces may have one MAC: only what is on ours can be in the way
         return on_ours
-    return on_ours + _asked(netbox, path, "address", [name[-1] for name in wanted])
+    hosts = dict.fromkeys(virtual.host(name[-1]) for name in wanted)  # NetBox allows each once, whatever its mask
+    return on_ours + _asked(netbox, path, "address", list(hosts))
+
+
+def _hanging(
+    netbox: NetBox, found: Mapping[str, Mapping[Name, Item]], differences: Mapping[str, Difference], tag: str
+) -> set[Name]:
+    """What somebody else has hung on clusters and machines that would go: NetBox deletes or empties it along."""
+    hanging: set[Name] = set()
+    for path, below, asked, holder in _BESIDE:
+        going = {int(found[path][name]["id"]): name for name in differences[path].delete}
+        for item in _asked(netbox, below, asked, list(going)):
+            parent = item[holder] if isinstance(item[holder], int) else item[holder]["id"]
+            if not any(one["slug"] == tag for one in item["tags"]):
+                hanging.add((*going[int(parent)], str(item["name"])))
+    return hanging
 
 
 def _asked(netbox: NetBox, path: str, field: str, values: Sequence[Any]) -> list[Item]:
@@ -191,7 +181,7 @@ def _name(path: str, item: Item, names: Mapping[str, Mapping[int, Name]]) -> Nam
     else:
         on_machine = item.get("assigned_object_type") == "virtualization.vminterface"
         above, parent = INTERFACES, item["assigned_object_id"] if on_machine else 0
-    own = str(item[_OWN.get(path, "name")])
+    own = str(item[OWN.get(path, "name")])
     return (*names[above].get(int(parent), ("", str(parent))), virtual.mac(own) if path == MACS else own)
 
 
@@ -210,9 +200,9 @@ def _split(
 
 
 def _addresses_of(others: Iterable[tuple[Name, Item]], wanted: Iterable[Name]) -> Iterator[Name]:
-    """An address is taken whatever it is assigned to."""
-    addresses = {name[-1] for name, _ in others}
-    return (name for name in wanted if name[-1] in addresses)
+    """An address is taken whatever it is on and whatever its mask, but by none in a VRF: ours are in no VRF."""
+    hosts = {virtual.host(name[-1]) for name, item in others if item.get("vrf") is None}
+    return (name for name in wanted if virtual.host(name[-1]) in hosts)
 
 
 def _primaries(
@@ -235,45 +225,11 @@ def _primaries(
                 yield holder
 
 
-def _first_addresses(wanted: Wanted) -> dict[Name, Name]:
+def first_addresses(wanted: Wanted) -> dict[Name, Name]:
+    """By machine, the address that is to be its primary one."""
     return {name[:2]: name for name in reversed(wanted.addresses) if name[2] == "eth0"}
 
 
-def _first_macs(wanted: Wanted) -> dict[Name, Name]:
+def first_macs(wanted: Wanted) -> dict[Name, Name]:
+    """By interface, its MAC address."""
     return {name[:3]: name for name in wanted.macs}
-
-
-def _place(path: str, name: Name, ids: Mapping[str, Mapping[Name, int]], kind: int) -> dict[str, Any]:
-    """The fields of a new object that say where it belongs."""
-    match path:
-        case _ if path == CLUSTERS:
-            return {"name": name[0], "type": kind}
-        case _ if path == MACHINES:
-            return {"name": name[1], "cluster": ids[CLUSTERS][name[:1]]}
-        case _ if path == INTERFACES:
-            return {"name": name[2], "virtual_machine": ids[MACHINES][name[:2]]}
-        case _:
-            holder = ids[INTERFACES][name[:3]]
-            kind_of_holder = "virtualization.vminterface"
-            return {_OWN[path]: name[3], "assigned_object_type": kind_of_holder, "assigned_object_id": holder}
-
-
-def _ensure(netbox: NetBox, path: str, slug: str, **fields: str) -> int:
-    found = netbox.list(path, slug=slug)
-    if found:
-        return int(found[0]["id"])
-    with netbox.errors(path):
-        return int(netbox.endpoint(path).create(slug=slug, **fields).id)
-
-
-def _bulk(netbox: NetBox, path: str, verb: str, items: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Create, update or delete in requests of ``LIMIT``; ids of what was written, in the given order."""
-    done: list[int] = []
-    for start in range(0, len(items), LIMIT):
-        part = [dict(item) for item in items[start : start + LIMIT]]
-        with netbox.errors(path):
-            if verb == "delete":
-                netbox.endpoint(path).delete([item["id"] for item in part])
-            else:
-                done += [int(record.id) for record in getattr(netbox.endpoint(path), verb)(part)]
-    return done

@@ -88,7 +88,9 @@ def compare(
     for name, fields in open_.items():
         if name in found:
             now = {key: _value(found[name].get(key)) for key in fields}
-            changed = {key: (now[key], value) for key, value in fields.items() if now[key] != value}
+            if found[name].get("virtual_disk_count"):  # NetBox sums the disks up then, and takes no other size
+                now.pop("disk", None)
+            changed = {key: (now[key], fields[key]) for key in now if now[key] != fields[key]}
             if changed:
                 update[name] = changed
     return Difference(
@@ -102,6 +104,11 @@ def compare(
 def mac(value: str) -> str:
     """A MAC address as NetBox writes it."""
     return value.upper()
+
+
+def host(address: str) -> str:
+    """An address without its mask."""
+    return address.partition("/")[0]
 
 
 def _status(compute: Item) -> str:

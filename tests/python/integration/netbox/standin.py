@@ -33,9 +33,9 @@ APPS = {
         "power-feeds",
         "mac-addresses",
     ],
-    "ipam": ["prefixes", "ip-addresses"],
+    "ipam": ["prefixes", "ip-addresses", "services"],
     "extras": ["tags"],
-    "virtualization": ["cluster-types", "clusters", "virtual-machines", "interfaces"],
+    "virtualization": ["cluster-types", "clusters", "virtual-machines", "interfaces", "virtual-disks"],
 }
 _PLAIN = {"limit", "offset", "brief", "fields", "exclude"}
 _CHOICES = {"status"}
@@ -50,6 +50,8 @@ class StandIn:
         self.lists: dict[str, dict[int, Item]] = {f"{app}/{name}": {} for app, names in APPS.items() for name in names}
         self.writes: list[tuple[str, str, int]] = []
         """Verb, list, number of objects."""
+        self.refused: dict[tuple[str, str], tuple[int, Item]] = {}
+        """Verb and list to a status and what is said with it, instead of doing it."""
         self.reads: list[str] = []
         self.lock = threading.Lock()
         self.url = ""
@@ -133,13 +135,18 @@ class StandIn:
                 if values[0] not in {tag["slug"] for tag in self.lists["extras/tags"].values()}:
                     raise ValueError("tag")
                 found = [one for one in found if any(tag["slug"] in values for tag in one["tags"])]
+            elif field == "virtual_machine_id" and path == "ipam/services":
+                found = [one for one in found if one["parent_object_type"] == "virtualization.virtualmachine"]
+                found = [one for one in found if str(one["parent_object_id"]) in values]
             elif field in ("cluster_id", "virtual_machine_id"):
                 found = [one for one in found if str((one.get(field[:-3]) or {}).get("id")) in values]
             elif field == "vminterface_id":
                 kind = "virtualization.vminterface"
                 found = [one for one in found if one["assigned_object_type"] == kind]
                 found = [one for one in found if str(one["assigned_object_id"]) in values]
-            elif field in ("name", "slug", "address", "id"):
+            elif field == "address":  # without a mask it means the host
+                found = [one for one in found if {one["address"], one["address"].partition("/")[0]} & set(values)]
+            elif field in ("name", "slug", "id"):
                 found = [one for one in found if str(one.get(field)) in values]
             else:
                 raise ValueError(field)
@@ -189,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._allowed(path):
             return
         items = body if isinstance(body, list) else [body]
+        if (verb, path) in self.netbox.refused:
+            self._answer(*self.netbox.refused[verb, path])
+            return
         with self.netbox.lock:
             self.netbox.writes.append((verb, path, len(items)))
             if verb == "create":

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.model import registry
 from controller.model.compute import Compute
 from controller.store import resources
 from controller.store.database import Database
@@ -178,7 +179,114 @@ def test_a_mac_of_somebody_else_on_our_interface_is_left_and_told(
     assert not netbox.writes
 
 
-def _key(name: str) -> Any:
-    from controller.model import registry
+@pytest.mark.design("N4")
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("virtualization/virtual-disks", {"name": "scratch", "virtual_machine": "ID"}),
+        (
+            "ipam/services",
+            {"name": "ssh", "parent_object_type": "virtualization.virtualmachine", "parent_object_id": "ID"},
+        ),
+    ],
+)
+def test_a_machine_stays_while_something_of_somebody_else_would_go_with_it(
+    machines: Shell, db: Database, netbox: StandIn, mapping: str, path: str, fields: dict[str, Any]
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    number = netbox.find(MACHINES, name="web-2.default.kanto")["id"]
+    theirs = netbox.add(path, **{key: number if value == "ID" else value for key, value in fields.items()})
+    db.write(lambda tx: resources.delete(tx, [_key("web-2")]))
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "left as it is: tokyo1/web-2.default.kanto is wanted no longer, but holds what has not our tag" in told
+    assert number in netbox.lists[MACHINES]
+    assert netbox.lists[path][theirs["id"]] is theirs
 
+
+@pytest.mark.design("N4")
+def test_an_address_is_theirs_whatever_its_mask_but_not_in_a_vrf(
+    machines: Shell, netbox: StandIn, mapping: str
+) -> None:
+    netbox.add("ipam/ip-addresses", address="172.16.10.11/32", status="reserved")
+    netbox.add("ipam/ip-addresses", address="172.16.10.12/24", status="reserved", vrf={"id": 4, "name": "tenant"})
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert [line for line in told.splitlines() if line.startswith("left as it is")] == [
+        "left as it is: ipam/ip-addresses tokyo1/web-1.default.kanto/eth0/172.16.10.11/24 is there without our tag"
+    ]
+    made = {one["address"] for one in netbox.lists["ipam/ip-addresses"].values() if one["tags"]}
+    assert made == {"172.16.10.10/24", "172.16.10.12/24"}
+
+
+@pytest.mark.design("N4")
+def test_the_size_of_a_machine_with_disks_of_its_own_is_left(machines: Shell, netbox: StandIn, mapping: str) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    netbox.find(MACHINES, name="web-0.default.kanto").update(disk=9000, virtual_disk_count=2)
+    netbox.find(MACHINES, name="web-1.default.kanto").update(disk=9000, virtual_disk_count=0)
+    told = machines.ok("netbox", "push", "-m", mapping)
+    assert "0 to create, 1 to update" in told
+    assert "tokyo1/web-1.default.kanto" in told
+
+
+@pytest.mark.design("N4")
+def test_an_api_without_clusters_takes_nothing_away(
+    machines: Shell, db: Database, netbox: StandIn, mapping: str
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    netbox.writes.clear()
+
+    def clear(tx: Any) -> None:
+        resources.delete(tx, [_key(f"web-{index}") for index in range(3)])
+        resources.delete(tx, [registry.get("Cluster").key("tokyo1")])
+
+    db.write(clear)
+    refused = machines.run("netbox", "push", "-m", mapping)
+    assert refused.exit_code == 4
+    assert (
+        "the API shows no cluster: all that has the tag resource-service in NetBox would be deleted" in refused.output
+    )
+    assert not netbox.writes
+
+
+@pytest.mark.design("N4")
+def test_a_token_that_sees_some_projects_only_takes_no_machine_away(
+    machines: Shell, url: str, netbox: StandIn, mapping: str
+) -> None:
+    machines.ok("netbox", "push", "-m", mapping)
+    netbox.writes.clear()
+    machines.ok("apply", "-f", "-", stdin='{"kind": "Project", "name": "blue"}')
+    file = str(machines.folder / "blue.token")
+    machines.ok("token", "create", "b", "--role", "operator", "--project", "blue", "--database", url, "--to-file", file)
+    machines.environ["RESOURCE_TOKEN_FILE"] = file
+    refused = machines.run("netbox", "push", "-m", mapping)
+    assert (refused.exit_code, len(refused.output.splitlines())) == (4, 1)
+    assert "a push takes a token for all projects: token b is not for project default" in refused.output
+    assert not netbox.writes
+
+
+@pytest.mark.design("N4")
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((403, {"detail": "You do not have permission to perform this action."}), "the token may not use"),
+        ((500, {"error": "out of disk"}), "failed at ipam/ip-addresses: 500"),
+        ((400, [{"address": ["Duplicate IP address found"]}]), "Duplicate IP address found"),
+    ],
+)
+def test_a_push_that_fails_half_way_says_how_far_it_came_and_the_next_one_ends_it(
+    machines: Shell, netbox: StandIn, mapping: str, answer: tuple[int, Any], said: str
+) -> None:
+    netbox.refused["create", "ipam/ip-addresses"] = answer
+    failed = machines.run("netbox", "push", "-m", mapping)
+    assert failed.exit_code != 0
+    assert len(failed.output.splitlines()) == 1
+    assert said in failed.output
+    assert "10 of 19 objects had been written before; another run writes the rest" in failed.output
+    netbox.refused.clear()
+    assert "3 to create, 0 to update, 0 to delete" in machines.ok("netbox", "push", "-m", mapping)
+    netbox.writes.clear()
+    assert "0 to create, 0 to update, 0 to delete" in machines.ok("netbox", "push", "-m", mapping)
+    assert not netbox.writes
+
+
+def _key(name: str) -> Any:
     return registry.get("Compute").key("kanto", name)
