@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from controller.client import Client
-from inventory_sync import pull, push, report, writing
+from inventory_sync import halfway, pull, push, report, writing
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import load
 from inventory_sync.progress import bar
@@ -67,6 +67,11 @@ CaOption = Annotated[
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what differs and change nothing.")]
 AdoptOption = Annotated[bool, typer.Option("--adopt", help="Take over what has a wanted name and another maker.")]
 
+REQUEST_MIB = pull.REQUEST_BYTES / (1 << 20)
+RequestOption = Annotated[
+    float, typer.Option("--request-mib", help="Largest request; more goes in several transactions.", min=0.001)
+]
+
 
 def commands(kit: Kit) -> typer.Typer:
     """The application that is joined."""
@@ -89,12 +94,16 @@ def commands(kit: Kit) -> typer.Typer:
         netbox.check()
         return netbox
 
-    def planned(session: Session, file: Path, url: str, token: Path | None, ca: Path | None, adopt: bool) -> Pull:
+    def planned(
+        session: Session, file: Path, url: str, token: Path | None, ca: Path | None, adopt: bool, mib: float
+    ) -> Pull:
         rules = load(file)
         netbox = opened(rules, url, token, ca)
         with bar("reading NetBox", len(LISTS)) as tell:
             seen = netbox.snapshot(tell)
-        return pull.plan(session.client, translate(seen, rules), rules, adopt=adopt)
+        made = translate(seen, rules)
+        del seen
+        return pull.plan(session.client, made, rules, adopt=adopt, limit=_bytes(mib))
 
     def shown_pull(found: Pull, *, remove: bool = False, code: int = 0) -> Any:
         view = kit.differences({"changes": found.changes})
@@ -116,17 +125,19 @@ def commands(kit: Kit) -> typer.Typer:
             bool, typer.Option("--remove", help="Remove what the sync made and NetBox has no longer, unless in use.")
         ] = False,
         adopt: AdoptOption = False,
+        request_mib: RequestOption = REQUEST_MIB,
     ) -> Any:
         """Make the inventory what NetBox says; only what differs is written.
 
         Example:
           resourcectl netbox pull -m netbox.yaml --dry-run
         """
-        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
+        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt, request_mib)
         if dry_run:
             return shown_pull(found, remove=remove)
-        results = pull.write(session.client, found)
-        removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
+        results = pull.write(session.client, found, limit=_bytes(request_mib))
+        with halfway.told(lambda: f"all {len(results)} documents that differ had been written, nothing was removed"):
+            removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
         view = kit.results([*results, *removed])
         told = report.pulled(found, removed={str(one["key"]) for one in removed}, kept=kept)
         return kit.view(view.columns, view.rows, view.documents, lines=(*view.lines, *told))
@@ -141,6 +152,7 @@ def commands(kit: Kit) -> typer.Typer:
         netbox_token_file: TokenFileOption = None,
         netbox_ca: CaOption = None,
         adopt: AdoptOption = False,
+        request_mib: RequestOption = REQUEST_MIB,
         exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 7 when something differs.")] = False,
     ) -> Any:
         """Show what a pull would change, field by field; changes nothing.
@@ -148,7 +160,7 @@ def commands(kit: Kit) -> typer.Typer:
         Example:
           resourcectl netbox diff -m netbox.yaml --exit-code
         """
-        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt)
+        found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt, request_mib)
         return shown_pull(found, code=DIFFERS if exit_code and (found.differs or found.gone) else 0)
 
     @app.command(name="push")
@@ -179,6 +191,10 @@ def commands(kit: Kit) -> typer.Typer:
         return kit.view(("LIST", "NAME", "ACTION", "FIELDS"), rows, documents, lines=lines)
 
     return app
+
+
+def _bytes(mib: float) -> int:
+    return int(mib * (1 << 20))
 
 
 def _token(kit: Kit, file: Path | None) -> str:

@@ -10,13 +10,14 @@ remove, it goes unless something names it: a device that is a node stays. An add
 gives to another now is taken from it in any case.
 
 Documents go in requests below the server's limit, what is named before what names it. One request
-is one transaction; a pull of several that is broken off is finished by the next.
+is one transaction; a pull of several that is broken off tells how far it came, and is finished by
+the next. Where several are needed, addresses that change hands are given up in the first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from controller.client import Client
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model import registry
 from controller.model.registry import Key
-from inventory_sync import naming
+from inventory_sync import halfway, naming
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.places import Document
 from inventory_sync.translation import KINDS, Translation
@@ -46,6 +47,8 @@ class Pull:
     """Made by the sync, and no longer in NetBox."""
     kept: tuple[tuple[str, str], ...] = ()
     """Of those, what cannot be removed as things are, and why."""
+    yielding: tuple[Document, ...] = ()
+    """What is stored of those whose addresses go to others of ``wanted``, without these addresses."""
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -53,7 +56,9 @@ class Pull:
         return bool(self.wanted)
 
 
-def plan(client: Client, translation: Translation, rules: Rules, *, adopt: bool = False) -> Pull:
+def plan(
+    client: Client, translation: Translation, rules: Rules, *, adopt: bool = False, limit: int = REQUEST_BYTES
+) -> Pull:
     """Compare with what the server has; raises what a write would be refused with."""
     stored = _stored(client, translation.documents, rules)
     ordered = _sources_first(translation.documents)
@@ -61,21 +66,31 @@ def plan(client: Client, translation: Translation, rules: Rules, *, adopt: bool 
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
     known = {_key(one) for one in wanted}
     gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
-    wanted = [*wanted, *_released(gone, wanted)]
+    yielding = list(_released([stored[key] for key in known if key in stored], wanted))
+    wanted = [*_released(gone, wanted), *wanted]
     changes: list[Mapping[str, Any]] = []
-    for batch in batches(wanted):
+    for batch in batches(wanted, limit):
         changes += client.plan(batch)["changes"]
-    _refuse(wanted, changes)
+    givers = {_giver(one) for one in (*yielding, *wanted[: len(wanted) - len(known)])}
+    _refuse(wanted, changes, givers)
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
     _, kept = removable(client, gone)
-    return Pull(tuple(differing), tuple(changes), tuple(gone), tuple(kept), translation.left_out)
+    return Pull(tuple(differing), tuple(changes), tuple(gone), tuple(kept), tuple(yielding), translation.left_out)
 
 
-def write(client: Client, pull: Pull) -> list[Document]:
-    """Write what differs; returns what became of each."""
+def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Document]:
+    """Write what differs; returns what became of each.
+
+    An error in a later request also tells how much had been written by then.
+    """
+    requests = list(batches(pull.wanted, limit))
+    if len(requests) > 1:
+        requests = [*batches(pull.yielding, limit), *requests]
     results: list[Document] = []
-    for batch in batches(pull.wanted):
-        results += client.apply(batch)
+    total = sum(map(len, requests))
+    with halfway.told(lambda: halfway.progress(len(results), total, "documents")):
+        for batch in requests:
+            results += client.apply(batch)
     return results
 
 
@@ -103,13 +118,13 @@ def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document],
     return going, kept
 
 
-def batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
+def batches(documents: Sequence[Document], limit: int = REQUEST_BYTES) -> Iterator[list[Document]]:
     """Documents in requests, in their order; all of them in one, where it is short enough."""
     batch: list[Document] = []
     size = 0
     for one in documents:
         length = len(json.dumps(one)) + 2
-        if batch and size + length > REQUEST_BYTES:
+        if batch and size + length > limit:
             yield batch
             batch, size = [], 0
         batch.append(one)
@@ -166,15 +181,27 @@ def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
     return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
 
 
-def _released(gone: Sequence[Document], wanted: Sequence[Document]) -> Iterator[Document]:
-    """What is gone, without the addresses that NetBox gives to others now: a renamed device has the old one's."""
-    needed = {place for one in wanted for _, places in _claims(one) for place in places.values()}
-    for one in gone:
-        freed = {index: [field for field, place in places.items() if place in needed] for index, places in _claims(one)}
+def _released(stored: Iterable[Document], wanted: Sequence[Document]) -> Iterator[Document]:
+    """Those of ``stored`` that have an address which NetBox gives to another now, without it.
+
+    A renamed device has the addresses of the old one, and two may have exchanged theirs.
+    """
+    needed = {place: _key(one) for one in wanted for _, places in _claims(one) for place in places.values()}
+    for one in stored:
+        key = _key(one)
+        freed = {
+            index: [field for field, place in places.items() if needed.get(place, key) != key]
+            for index, places in _claims(one)
+        }
         if any(freed.values()):
             ports = [{**port, **dict.fromkeys(freed.get(index, ()))} for index, port in enumerate(one["spec"]["ports"])]
-            rest = {field: one[field] for field in ("project", "labels", "max_revision_history")}
+            rest: Document = {field: one[field] for field in ("project", "labels", "max_revision_history")}
             yield {**_named(one), **rest, "spec": {**one["spec"], "ports": ports}}
+
+
+def _giver(one: Document) -> str:
+    """As the server names who has an address."""
+    return f"{one['kind']} {one['name']}"
 
 
 def _claims(one: Document) -> Iterator[tuple[int, dict[str, tuple[str, ...]]]]:
@@ -195,13 +222,20 @@ def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], 
         raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))
 
 
-def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]]) -> None:
-    """Raise what is wrong with any of all the requests, before the first is sent."""
+def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]], givers: Collection[str]) -> None:
+    """Raise what is wrong with any of all the requests, before the first is sent.
+
+    A request knows nothing of the others: what it names may be in one of them, and who has the
+    address that it takes may give it up in one.
+    """
     batch = {str(_key(one)) for one in wanted}
     bad = []
     for change in changes:
         where = f"{change['kind']} {change['key']}"
         for refusal in change["refusals"]:
+            taken = refusal.get("users") and refusal["path"].startswith("spec.ports[")
+            if taken and set(refusal["users"]) <= set(givers):
+                continue
             users = f" (by {', '.join(refusal['users'])})" if refusal.get("users") else ""
             bad.append(Problem(f"{where}.{refusal['path']}", refusal["message"] + users))
         for problem in change["unresolved"]:
