@@ -3,17 +3,18 @@
 Pure. A cord is a link of what it feeds; a network cable is a link of the end farther from the
 internet, by role. A cable between two of one role says nothing of who depends on whom, and would
 make two leaf routers look like each other's way out: it is left out and counted. Cables end at
-what was pulled, in one datacenter; patch panels are not followed.
+what was pulled, in one datacenter; patch panels between two ends are passed through.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from controller.model.physical_resource import Role
 from inventory_sync.devices import Device, Devices
+from inventory_sync.patching import PANEL, Patching, Port, pairs, port_of
 from inventory_sync.reading import Item
 
 _RANK = {role: index for index, role in enumerate(Role)}
@@ -22,15 +23,33 @@ End = tuple[str, Device, int, str]
 """Object type, device, its id, name of the port."""
 
 
-def connect(cables: Iterable[Item], devices: Devices) -> Counter[str]:
+def connect(cables: Collection[Item], patching: Patching, devices: Devices) -> Counter[str]:
     """Add the links to the documents; returns what was left out and how often."""
     left: Counter[str] = Counter()
+    patched: set[frozenset[Port]] = set()
     for cable in cables:
-        for a in cable["a_terminations"]:
-            for b in cable["b_terminations"]:
-                if (reason := _connect(a, b, devices)) is not None:
-                    left[reason] += 1
+        ends = list(pairs(cable))
+        if not ends and cable["a_terminations"] and cable["b_terminations"]:
+            left["cables whose profile is not followed"] += 1
+        for pair in ends:
+            panels = [end for end in pair if end["object_type"] in PANEL]
+            if not panels:
+                _count(left, _connect(*pair, devices))
+            elif len(panels) == 1:  # a cable between two panels is a part of ways that begin elsewhere
+                (near,) = (end for end in pair if end not in panels)
+                far = patching.ends(panels[0])
+                if not far:
+                    left["cables to patch panels that lead no further"] += 1
+                for end in far:
+                    if (way := frozenset({port_of(near), port_of(end)})) not in patched:
+                        patched.add(way)
+                        _count(left, _connect(near, end, devices))
     return left
+
+
+def _count(left: Counter[str], reason: str | None) -> None:
+    if reason is not None:
+        left[reason] += 1
 
 
 def _connect(a: Item, b: Item, devices: Devices) -> str | None:

@@ -23,6 +23,9 @@ from inventory_sync.places import Document, Places
 from inventory_sync.prefixes import Prefixes
 from inventory_sync.reading import Item, Snapshot
 
+_SHARED = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
+"""Roles of addresses that several devices have at once: none of them is one port's own."""
+
 
 @dataclass(frozen=True)
 class Device:
@@ -91,6 +94,10 @@ class Devices:
         given = device["name"] or f"device-{device['id']}"
         name = self._taken.name("PhysicalResource", datacenter, given, f"device {given} (id {device['id']})")
         kind = int(device["device_type"]["id"])
+        if kind not in self._models:
+            message = "has a device type that NetBox did not show; it may be new: try again"
+            self._taken.problems.append(Problem(f"device {given} (id {device['id']})", message))
+            return
         self._roles[kind][role] += 1
         since = (device.get("custom_fields") or {}).get(self._rules.devices.in_service_since or "")
         spec: dict[str, Any] = {
@@ -153,6 +160,8 @@ class Devices:
         primary = {int(one["id"]) for device in seen["devices"] for one in (device.get("primary_ip4"),) if one}
         addresses: dict[int, Item] = {}
         for address in seen["ip_addresses"]:
+            if (address.get("role") or {}).get("value") in _SHARED:
+                continue
             if address["assigned_object_type"] == "dcim.interface" and address["family"]["value"] == 4:
                 holder = int(address["assigned_object_id"])
                 if holder not in addresses or int(address["id"]) in primary:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from controller.errors import InvalidInput, Problem
 from controller.model import document, text
@@ -53,6 +53,14 @@ class Replacement(Part):
 
     pattern: Pattern
     by: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        try:
+            re.sub(self.pattern, self.by, "")
+        except (re.error, IndexError) as error:
+            raise ValueError(f"by {self.by!r} does not fit the pattern: {error}") from None
+        return self
 
 
 class Names(Part):
@@ -186,6 +194,8 @@ def load(path: Path) -> Mapping:
         content = path.read_text()
     except OSError as error:
         raise InvalidInput([Problem(str(path), error.strerror or str(error))]) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput([Problem(str(path), "is no UTF-8 text")]) from error
     return parse(content)
 
 

@@ -1,8 +1,8 @@
 """Reading NetBox through pynetbox: lists side by side, their pages in parallel, plain dicts out.
 
 pynetbox's ``Request`` does the paging and its session the transport; its ``Record`` objects are
-not made, which costs more than everything else here. Interfaces and cables are asked with the
-fields that are used: the server would else trace every cable's path, seconds per thousand.
+not made, which costs more than everything else here. The long lists are asked with the fields that
+are used: the server would else trace every cable's path, seconds per thousand.
 
 Every failure is an error of our tree: a token that is refused, a NetBox that is away, what is no
 NetBox. Nothing is tried again: a pull is repeated as a whole, and writes nothing before all is read.
@@ -31,17 +31,25 @@ Item = Mapping[str, Any]
 PAGE = 1000
 AT_ONCE = 3
 """Lists at a time; each reads its pages two at a time."""
+TRIES = 3
 TIMEOUT = (10.0, 300.0)
 """Seconds to connect, and between two bytes: a page of interfaces can take a loaded NetBox minutes."""
 
-_INTERFACES = "id,name,device,type,mac_address,cable"
-_CABLES = "id,a_terminations,b_terminations"
+_INTERFACES = "id,name,device,type,mac_address"
+_CABLES = "id,a_terminations,b_terminations,profile"
+_DEVICES = (
+    "id,name,device_type,role,site,location,rack,position,serial,status,primary_ip4,tenant,platform,tags,custom_fields"
+)
+_ADDRESSES = "id,address,family,vrf,role,assigned_object_type,assigned_object_id,tags"
+_FRONT_PORTS = "id,positions,rear_ports,rear_port,rear_port_position"
 _FEEDS = "id,name,power_panel,rack,tags,custom_fields,status"
 LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "interfaces": ("dcim/interfaces", {"fields": _INTERFACES}),
     "cables": ("dcim/cables", {"fields": _CABLES}),
-    "devices": ("dcim/devices", {"exclude": "config_context"}),
-    "ip_addresses": ("ipam/ip-addresses", {}),
+    "devices": ("dcim/devices", {"fields": _DEVICES}),
+    "ip_addresses": ("ipam/ip-addresses", {"fields": _ADDRESSES}),
+    "front_ports": ("dcim/front-ports", {"fields": _FRONT_PORTS}),
+    "rear_ports": ("dcim/rear-ports", {"fields": "id,positions"}),
     "regions": ("dcim/regions", {"brief": "true"}),
     "site_groups": ("dcim/site-groups", {"brief": "true"}),
     "sites": ("dcim/sites", {}),
@@ -71,7 +79,7 @@ class Snapshot:
 class NetBox:
     """A NetBox and a token for it."""
 
-    def __init__(self, url: str, token: str, *, ca: str | None = None, verify: bool = True) -> None:
+    def __init__(self, url: str, token: str, *, ca: str | None = None, verify: bool = True, page: int = PAGE) -> None:
         try:
             import pynetbox
         except ImportError as error:  # pragma: no cover - the tests have it
@@ -79,6 +87,7 @@ class NetBox:
         if not url.startswith(("http://", "https://")):
             raise InvalidInput([Problem("netbox-url", f"{url!r} is no http or https address")])
         self.url = url.rstrip("/")
+        self._page = page
         self.api = pynetbox.api(self.url, token=token)
         self.api.http_session.verify = (ca or True) if verify else False
         self.api.http_session.trust_env = False
@@ -103,7 +112,21 @@ class NetBox:
         return version
 
     def list(self, path: str, **filters: Any) -> list[Item]:
-        """Every object of a list that the filters let through."""
+        """Every object of a list that the filters let through.
+
+        What is made or deleted meanwhile shifts the pages: an object may come twice, and another not
+        at all, which would look as if it were gone. Such a list is read again; raises TemporaryError
+        when NetBox does not stand still.
+        """
+        for _ in range(TRIES):
+            found, count = self._read(path, filters)
+            unique = {int(item["id"]): item for item in found}
+            if len(unique) == len(found) == count:
+                return [unique[number] for number in sorted(unique)]
+        raise TemporaryError(f"NetBox at {self.url}: {path} changes while it is read; try again")
+
+    def _read(self, path: str, filters: Mapping[str, Any]) -> tuple[Sequence[Item], int]:
+        """What its pages hold, and how many objects NetBox had counted before."""
         from pynetbox.core.query import Request
 
         endpoint = self.endpoint(path)
@@ -111,15 +134,14 @@ class NetBox:
             request = Request(
                 base=endpoint.url,
                 filters=filters,
-                limit=PAGE,
+                limit=self._page,
                 token=self.api.token,
                 http_session=self.api.http_session,
                 threading=True,
                 max_workers=2,
             )
-            found: list[Item] = list(request.get())
-        unique = {int(item["id"]): item for item in found}  # what is added meanwhile shifts the pages
-        return [unique[number] for number in sorted(unique)]
+            found = tuple(request.get())
+        return found, int(request.count)
 
     def snapshot(self, tick: Tick | None = None) -> Snapshot:
         """Read everything that a pull needs."""

@@ -17,6 +17,7 @@ from inventory_sync import cabling, prefixes
 from inventory_sync.devices import Devices
 from inventory_sync.mapping import Mapping
 from inventory_sync.naming import Taken
+from inventory_sync.patching import Patching
 from inventory_sync.places import Document, Places
 from inventory_sync.reading import Snapshot
 
@@ -40,7 +41,8 @@ def translate(seen: Snapshot, rules: Mapping) -> Translation:
     taken = Taken(rules.names)
     places = Places(seen, rules, taken)
     devices = Devices(seen, rules, taken, places)
-    left = cabling.connect(seen["cables"], devices)
+    patching = Patching(seen["front_ports"], seen["rear_ports"], seen["cables"])
+    left = cabling.connect(seen["cables"], patching, devices)
     if devices.skipped:
         left["devices whose role is skipped"] += devices.skipped
     networks = prefixes.networks(seen, rules, taken)

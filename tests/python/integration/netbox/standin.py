@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,6 +31,8 @@ APPS = {
         "cables",
         "power-panels",
         "power-feeds",
+        "front-ports",
+        "rear-ports",
         "mac-addresses",
     ],
     "ipam": ["prefixes", "ip-addresses", "services"],
@@ -53,6 +55,8 @@ class StandIn:
         self.refused: dict[tuple[str, str], tuple[int, Item]] = {}
         """Verb and list to a status and what is said with it, instead of doing it."""
         self.reads: list[str] = []
+        self.after_page: Callable[[str], None] = lambda path: None
+        """Called with the list when a page of it has been taken: what is changed then shifts the next ones."""
         self.lock = threading.Lock()
         self.url = ""
         for path in self.lists:
@@ -179,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
                 page = [{field: one.get(field) for field in wanted} for one in page]
             more = offset + limit < len(found)
             following = f"{self.netbox.url}/api/{path}/?limit={limit}&offset={offset + limit}" if more else None
+            self.netbox.after_page(path)
             self._answer(200, {"count": len(found), "next": following, "previous": None, "results": page})
 
     def do_POST(self) -> None:

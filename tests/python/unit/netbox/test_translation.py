@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,7 @@ def _paths(content: str) -> list[str]:
         ("roles: {a: Server}\npush: {devices: {up: on}}", "mapping.push.devices.up"),
         ("roles: {a: Server}\npush: {devices: {gone: active}}", "mapping.push.devices.gone"),
         ("roles: {a: Server}\npush: {devices: {}}\ndevices: {statuses: [active]}", "mapping.push.devices.down"),
+        ("roles: {a: Server}\nnames: {replace: [{pattern: 'x', by: '\\1'}]}", "mapping.names.replace[0]"),
         ("- 1", "mapping"),
     ],
 )
@@ -90,7 +92,7 @@ def test_cords_and_what_is_left_out() -> None:
     cord = {"inlet": "PS1", "source": "pdu-a", "outlet": "Outlet 1"}
     assert _one(found, "PhysicalResource", "srv")["spec"]["power_links"] == [cord]
     assert found.left_out == {
-        "cables to frontport, interface": 1,
+        "cables to patch panels that lead no further": 1,
         "cables to devices that were left out": 1,
         "cables between devices of one role": 1,
         "devices whose role is skipped": 1,
@@ -103,6 +105,18 @@ def test_unknown_roles_are_counted_or_taken_as_the_default() -> None:
         _translated(seen(devices=devices))
     found = _translated(seen(devices=devices), "default_role: Other\n")
     assert _one(found, "PhysicalResource", "a")["spec"]["role"] == "Other"
+
+
+def test_a_device_of_a_type_that_was_not_shown_is_told() -> None:
+    with pytest.raises(InvalidInput, match=r"device srv \(id 1\): has a device type that NetBox did not show"):
+        _translated(seen(devices=[device(1, "srv", "server", device_type={"id": 77})]))
+
+
+def test_a_mapping_that_is_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "netbox.yaml"
+    file.write_bytes(b"roles: {a: Server}\n# \xff")
+    with pytest.raises(InvalidInput, match="is no UTF-8 text"):
+        mapping.load(file)
 
 
 def test_names_are_made_ours_and_twins_are_both_named() -> None:
@@ -137,20 +151,29 @@ def test_a_port_has_its_primary_address_and_the_longest_prefix_around_it() -> No
         holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": 7}
         return {"id": number, "address": value, "family": {"value": 4}, "vrf": None, "tags": [], **holder}
 
+    shared = {**address(3, "10.0.0.7/24"), "role": {"value": "vip"}}
+
     def prefix(value: str, vlan: str | None) -> dict[str, Any]:
         name = None if vlan is None else {"name": vlan}
         return {"id": 1, "prefix": value, "family": {"value": 4}, "vrf": None, "vlan": name, "role": None}
 
     found = _translated(
         seen(
-            devices=[device(1, "srv", "server", primary_ip4={"id": 2})],
+            devices=[device(1, "srv", "server", primary_ip4={"id": 3})],
             interfaces=[interface(7, 1, "eno1")],
-            ip_addresses=[address(1, "10.0.0.5/24"), address(2, "10.0.0.6/24")],
+            ip_addresses=[address(1, "10.0.0.5/24"), address(2, "10.0.0.6/24"), shared],
             prefixes=[prefix("10.0.0.0/8", "wide"), prefix("10.0.0.0/24", "near")],
         )
     )
     (port,) = _one(found, "PhysicalResource", "srv")["spec"]["ports"]
-    assert port == {"name": "eno1", "network": "near", "address": "10.0.0.6", "mac": "52:54:00:aa:00:01"}
+    assert port == {"name": "eno1", "network": "near", "address": "10.0.0.5", "mac": "52:54:00:aa:00:01"}
+    kept = seen(
+        devices=[device(1, "srv", "server", primary_ip4={"id": 2})],
+        interfaces=[interface(7, 1, "eno1")],
+        ip_addresses=[address(1, "10.0.0.5/24"), address(2, "10.0.0.6/24")],
+    )
+    (port,) = _one(_translated(kept), "PhysicalResource", "srv")["spec"]["ports"]
+    assert (port["address"], port["network"]) == ("10.0.0.6", "")
 
 
 @pytest.mark.design("N4")
