@@ -52,11 +52,10 @@ def quotas(site: Site, machine: cgroups.Cgroups) -> dict[str, tuple[int | None, 
         if guest.uuid in uuids:
             domain, name = uuids[guest.uuid]
             try:
-                told = domain.schedulerParameters()
-            except libvirt.libvirtError:
+                told, kernel = domain.schedulerParameters(), kernel_quota(guest, machine)
+            except (libvirt.libvirtError, OSError):
                 continue  # it went while we looked
             assert (told["vcpu_period"], told["global_period"]) == (PERIOD, PERIOD)
-            kernel = kernel_quota(guest, machine)
             found[name] = (kept_to(told["vcpu_quota"]), kernel, kept_to(told["global_quota"]))
     return found
 
@@ -76,14 +75,13 @@ def domains(site: Site) -> list[tuple[libvirt.virDomain, str]]:
 
 
 def kernel_quota(guest: hypervisors.Guest, machine: cgroups.Cgroups) -> int | None:
-    """What the cgroup of the guest's vcpu thread says."""
+    """What the cgroup of the guest's vcpu thread says. Raises OSError when it is gone."""
     tree = next(tree for tree in machine.trees if "cpu" in tree.controllers)
     for task in Path(f"/proc/{guest.pid}/task").iterdir():
-        if hypervisors.read(guest.pid, f"task/{task.name}/comm").startswith("CPU 0"):
-            lines = hypervisors.read(guest.pid, f"task/{task.name}/cgroup").splitlines()
-            mine = "" if tree.version == 2 else tree.options
-            (path,) = [line.split(":", 2)[2] for line in lines if line.split(":", 2)[1] == mine]
+        if (task / "comm").read_text().startswith("CPU 0"):
+            lines = [line.split(":", 2) for line in (task / "cgroup").read_text().splitlines()]
+            path = next(path for _, names, path in lines if names == tree.options)
             folder = tree.point / guest.namespace / path.partition(f"/{guest.namespace}/")[2]
             quota = (folder / ("cpu.max" if tree.version == 2 else "cpu.cfs_quota_us")).read_text().split()[0]
             return None if quota == "max" else kept_to(int(quota))
-    return None
+    raise FileNotFoundError(f"{guest.pid} has no vcpu")
