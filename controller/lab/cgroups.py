@@ -37,6 +37,7 @@ _LEAF = "daemons"
 # Version 1: controllers that may be mounted together with ours, and have to be named then.
 _KNOWN = {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "pids"}
 
+_OURS = frozenset(CONTROLLERS)
 _DEADLINE = 10.0
 
 _JOIN = r"""
@@ -84,7 +85,7 @@ class Tree:
     point: Path
     """Where it is mounted."""
     controllers: tuple[str, ...]
-    """Those of ours that cgroups made in it have."""
+    """Those of ours that cgroups made in it have, and what libvirt wants to use with them."""
     options: str = ""
     """What it is mounted by; version 2 needs nothing."""
 
@@ -109,7 +110,7 @@ class Cgroups:
     @property
     def controllers(self) -> tuple[str, ...]:
         """Those that libvirt can use in a node's cgroup."""
-        return tuple(one for one in CONTROLLERS if any(one in tree.controllers for tree in self.trees))
+        return tuple(one for tree in self.trees for one in tree.controllers)
 
     def why_not(self, name: str) -> str:
         """Why nodes cannot have cgroups here; empty when they can. Tried out with one of that name, gone afterwards."""
@@ -206,9 +207,10 @@ def find(mountinfo: str, root: Path = ROOT) -> Cgroups:
         if not point.is_relative_to(root):
             continue
         words = [word for word in options.split(",") if word in _KNOWN]
-        ours = tuple(one for one in CONTROLLERS if one in words)
-        if kind == "cgroup" and ours:
-            first[",".join(words)] = Tree(point, ours, ",".join(words))
+        if kind == "cgroup" and not _OURS.isdisjoint(words):
+            # libvirt refuses to use cpu without cpuacct where both are one tree.
+            used = tuple(one for one in (*CONTROLLERS, "cpuacct") if one in words)
+            first[",".join(words)] = Tree(point, used, ",".join(words))
         elif kind == "cgroup2":
             second[point] = Tree(point, tuple(one for one in CONTROLLERS if one in _handed_down(point)))
     if any("cpu" in tree.controllers for tree in first.values()):

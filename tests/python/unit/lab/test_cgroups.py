@@ -10,6 +10,7 @@ from controller.lab.cgroups import Cgroups, Tree, find
 
 CPU = "32 31 0:29 / {root}/cpu rw,relatime - cgroup cgroup rw,cpu\n"
 CPUSET = "33 31 0:30 / {root}/cpuset rw,relatime shared:9 master:3 - cgroup cgroup rw,cpuset,clone_children\n"
+CPUACCT = "40 31 0:37 / {root}/cpuacct rw,relatime - cgroup cgroup rw,cpuacct\n"
 TOGETHER = "34 31 0:31 / {root}/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
 MEMORY = "35 31 0:32 / {root}/memory rw,relatime - cgroup cgroup rw,memory\n"
 SYSTEMD = "36 31 0:33 / {root}/systemd rw,relatime - cgroup cgroup rw,xattr,name=systemd\n"
@@ -23,7 +24,7 @@ def found(root: Path, *lines: str) -> Cgroups:
 
 
 def test_version_1_has_a_tree_per_controller_and_that_of_version_2_is_in_the_way(tmp_path: Path) -> None:
-    cgroups = found(tmp_path, MEMORY, CPU, SYSTEMD, CPUSET, UNIFIED)
+    cgroups = found(tmp_path, MEMORY, CPU, CPUACCT, SYSTEMD, CPUSET, UNIFIED)
     assert cgroups.trees == (
         Tree(tmp_path / "cpu", ("cpu",), "cpu"),
         Tree(tmp_path / "cpuset", ("cpuset",), "cpuset"),
@@ -34,9 +35,9 @@ def test_version_1_has_a_tree_per_controller_and_that_of_version_2_is_in_the_way
 
 def test_a_tree_is_mounted_anew_by_all_of_its_controllers(tmp_path: Path) -> None:
     cgroups = found(tmp_path, TOGETHER)
-    assert cgroups.trees == (Tree(tmp_path / "cpu,cpuacct", ("cpu",), "cpu,cpuacct"),)
+    assert cgroups.trees == (Tree(tmp_path / "cpu,cpuacct", ("cpu", "cpuacct"), "cpu,cpuacct"),)
     assert cgroups.mounts()[-3:] == [f"{tmp_path}/cpu,cpuacct", "cgroup", "cpu,cpuacct"]
-    assert cgroups.controllers == ("cpu",)
+    assert cgroups.controllers == ("cpu", "cpuacct"), "libvirt refuses one without the other where they are one tree"
 
 
 @pytest.mark.parametrize(("handed_down", "controllers"), [("cpuset cpu io", ("cpu", "cpuset")), ("cpu io", ("cpu",))])
