@@ -12,6 +12,7 @@ from controller.model.compute import Compute
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.cli.conftest import Shell
+from tests.python.integration.netbox.conftest import MAPPING
 from tests.python.integration.netbox.standin import StandIn
 
 MACHINES, MACS = "virtualization/virtual-machines", "dcim/mac-addresses"
@@ -201,6 +202,23 @@ def test_a_machine_stays_while_something_of_somebody_else_would_go_with_it(
     assert "left as it is: tokyo1/web-2.default.kanto is wanted no longer, but holds what has not our tag" in told
     assert number in netbox.lists[MACHINES]
     assert netbox.lists[path][theirs["id"]] is theirs
+
+
+@pytest.mark.design("N4")
+def test_a_cluster_stays_while_devices_are_in_it(machines: Shell, netbox: StandIn, mapping: str) -> None:
+    machines.ok("apply", "-f", "-", stdin=BASE.replace("tokyo1", "tokyo2"))
+    machines.ok("netbox", "push", "-m", mapping)
+    cluster = netbox.find("virtualization/clusters", name="tokyo1")
+    device = next(iter(netbox.lists["dcim/devices"].values()))
+    device["cluster"] = {"id": cluster["id"], "name": "tokyo1"}
+    only = machines.write("only.yaml", MAPPING + "push: {clusters: [tokyo2]}\n")
+    told = machines.ok("netbox", "push", "-m", only)
+    assert "left as it is: tokyo1 is wanted no longer, but holds what has not our tag" in told
+    assert netbox.find("virtualization/clusters", name="tokyo1") is cluster
+    assert not netbox.lists[MACHINES]
+    device["cluster"] = None
+    machines.ok("netbox", "push", "-m", only)
+    assert cluster["id"] not in netbox.lists["virtualization/clusters"]
 
 
 @pytest.mark.design("N4")
