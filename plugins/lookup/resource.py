@@ -142,7 +142,7 @@ class LookupModule(LookupBase):
         try:
             return client.request("GET", path, query=self._project(kind))[1]
         except ApiError as error:
-            if error.status == 404 and self.get_option("missing_ok"):
+            if error.code == "not_found" and self.get_option("missing_ok"):
                 return None
             raise
 

@@ -259,7 +259,14 @@ def _refusal(status: int, content: bytes, url: str) -> ApiError:
     if not isinstance(told, dict) or "code" not in told:
         text = " ".join(content.decode(errors="replace").split())[:200]
         if status in (404, 405, 410, 501):
-            text = f"{text} ({url} does not offer what this collection asks for: is it the API, and of version v1?)"
+            text = f"{text}{_strange(url)}"
         return ApiError(status, "unknown", f"the server answered {status}: {text}")
     more = {key: told[key] for key in ("users", "user_count", "reasons") if key in told}
-    return ApiError(status, str(told["code"]), str(told.get("detail", "")), told.get("errors") or (), **more)
+    code, detail = str(told["code"]), str(told.get("detail", ""))
+    if code == "unknown_path":
+        detail += _strange(url)
+    return ApiError(status, code, detail, told.get("errors") or (), **more)
+
+
+def _strange(url: str) -> str:
+    return f" ({url} does not offer what this collection asks for: is it the API, and of version v1?)"

@@ -47,7 +47,7 @@ class Named:
         try:
             return self.client.request("GET", self.path, query=self.query)[1]
         except ApiError as error:
-            if error.status == 404 and error.code == "not_found":
+            if error.code == "not_found":
                 return None
             raise
 

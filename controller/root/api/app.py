@@ -86,7 +86,7 @@ async def _refusal(request: Request, error: Exception) -> Response:
 async def _http_refusal(request: Request, error: Exception) -> Response:
     """What the router refuses: unknown paths and wrong methods."""
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    code = {404: "unknown_path", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     path = ascii(request.url.path[:200])
     text = {
         404: f"there is nothing at {path}",

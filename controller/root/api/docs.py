@@ -44,6 +44,7 @@ def _problems() -> list[tuple[str, int, str]]:
             visit(child)
 
     visit(ResourceError)
+    found.append(("unknown_path", 404, "Raised when there is nothing at a path, whatever exists."))
     found.append(("method_not_allowed", 405, "Raised when a path does not have the method."))
     found.append(("unsupported_media_type", 415, "Raised when a body is neither JSON nor YAML."))
     return found

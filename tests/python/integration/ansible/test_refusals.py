@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.python.integration.ansible.conftest import Plays
+from tests.python.integration.ansible.conftest import Plays, Task
+from tests.python.integration.cli.conftest import Server
 
 REGION = {"resource.infra.region": {"name": "kanto"}}
 NONE_MADE = {"resource.infra.datacenter_info": {}, "register": "r", "failed_when": "r.resources != []"}
@@ -97,3 +98,18 @@ def newer() -> Iterator[str]:
 def test_api_newer_than_the_collection_is_told(plays: Plays, newer: str) -> None:
     message = plays.refused(REGION, RESOURCE_SERVER=newer)
     assert f"{newer} does not offer what this collection asks for" in message
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"resource.infra.region": {"name": "kanto", "state": "absent"}},
+        {"resource.infra.region_info": {"name": "kanto"}},
+    ],
+    ids=["gone", "info"],
+)
+def test_an_address_below_which_there_is_no_api_is_not_taken_for_a_resource_that_is_gone(
+    plays: Plays, server: Server, task: Task
+) -> None:
+    message = plays.refused(task, RESOURCE_SERVER=f"{server.url}/wrong")
+    assert "there is nothing at '/wrong/v1/regions/kanto'" in message
