@@ -105,7 +105,14 @@ class SchedulePolicy(Part):
     def _accept_design_spellings(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {_ALIASES.get(key, key): value for key, value in data.items()}
+        found: dict[Any, Any] = {}
+        spelled: dict[Any, str] = {}
+        for key, value in data.items():
+            name = _ALIASES.get(key, key)
+            if name in found:
+                raise ValueError(f"{spelled[name]} and {key} are two spellings of one field: give one")
+            found[name], spelled[name] = value, key
+        return found
 
     def all_rules(self) -> tuple[ScheduleRule, ...]:
         """Rules given as such, and those that the four label lists stand for."""

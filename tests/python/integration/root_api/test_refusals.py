@@ -168,6 +168,17 @@ async def test_the_message_says_how_to_choose_and_every_way_of_choosing_is_taken
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.design("J8")
+async def test_a_field_in_two_spellings_is_refused_and_none_of_them_dropped(site: Api) -> None:
+    document = deepcopy(SERVICE)
+    policy = {"rules": [{"axis": "power", "mode": "Affinity"}], "NodeFilters": ["server1"], "node_filters": ["server2"]}
+    document["spec"]["compute"]["schedule_policy"] = policy
+    answer = await site.put("/v1/regions/kanto/services/web", json=document, params={"dry_run": "true"})
+    assert answer.status_code == 422
+    message = errors_of(answer)["spec.compute.schedule_policy"]
+    assert "NodeFilters and node_filters are two spellings of one field" in message
+
+
 @pytest.mark.design("K4")
 async def test_a_loadbalancer_comes_and_goes_only_with_its_service(service: Api) -> None:
     document = deepcopy(SERVICE)
