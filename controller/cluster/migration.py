@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from controller.cluster.moves import Hindrance, hindrance_of, try_move
+from controller.cluster.moves import Hindrance, hindrance_at, hindrance_of, try_move
 from controller.cluster.plan import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
@@ -86,7 +86,7 @@ def start(
 ) -> Hindrance | None:
     """Begin to move a running Compute; returns why it cannot be moved, or None.
 
-    ``to`` names the node; the hard rules of its policy hold there too. Until it has arrived it counts
+    ``to`` names the node; the filters and hard rules of its policy hold there too. Until it has arrived it counts
     on both nodes, so that no rule is broken wherever it ends. ``cause`` is noted for who began it.
     """
     refused = unmovable(plan, compute, owner)
@@ -94,9 +94,13 @@ def start(
         return Hindrance(refused)
     if to == owner.spec.node:
         return Hindrance(f"it is on {to} already")
-    answer = try_move(plan.snapshot, request_for(plan, compute, to), owner.spec.node, arrived=False)
+    allowed = compute.spec.schedule_policy.node_filters
+    if to is not None and allowed and to not in allowed:
+        return Hindrance(f"{to} is not in the service's node_filters")
+    request, source = request_for(plan, compute, to), owner.spec.node
+    answer = try_move(plan.snapshot, request, source, arrived=False)
     if isinstance(answer, Refused):
-        return hindrance_of(answer)
+        return hindrance_of(answer) if to is None else hindrance_at(plan.snapshot, request, source, to)
     attempt = next_attempt(plan, compute)
     target = plan.assign(compute, answer.node, AssignmentRole.INCOMING, answer.share, attempt)
     plan.edit(

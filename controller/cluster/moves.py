@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.schedule import Placed, Refused, Request, Snapshot, place
+from controller.schedule import Placed, Refused, Request, Snapshot, place, why_not
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,16 @@ def try_move(snapshot: Snapshot, request: Request, source: str, *, arrived: bool
     if isinstance(answer, Refused) or not arrived:
         snapshot.count(request.service, source, 1)
     return answer
+
+
+def hindrance_at(snapshot: Snapshot, request: Request, source: str, node: str) -> Hindrance:
+    """Why a move to the one node that was named is refused; the other nodes are of no interest."""
+    if node not in snapshot.index:
+        return Hindrance("there is no such node")
+    snapshot.count(request.service, source, -1)
+    why = why_not(snapshot, request, node)
+    snapshot.count(request.service, source, 1)
+    return Hindrance(f"{node} cannot take it: {why}", {why: 1})
 
 
 def hindrance_of(refused: Refused) -> Hindrance:

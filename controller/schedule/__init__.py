@@ -3,7 +3,7 @@
 from controller.schedule.answers import Placed, Refused
 from controller.schedule.document import dump, load, load_present, load_requests, load_with_present
 from controller.schedule.facts import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
-from controller.schedule.place import place
+from controller.schedule.place import place, why_not
 from controller.schedule.scores import Explained, place_explained
 from controller.schedule.snapshot import Snapshot
 
@@ -26,4 +26,5 @@ __all__ = [
     "place",
     "place_explained",
     "sizes_of",
+    "why_not",
 ]

@@ -89,6 +89,11 @@ def search_for(snapshot: Snapshot, request: Request, wanted: int) -> Search:
     return Search(snapshot, rules, openings, request.service, request.avoid, wanted)
 
 
+def why_not(snapshot: Snapshot, request: Request, node: str) -> str:
+    """Why a request that was refused does not go to that node, in the words of the counted reasons."""
+    return reasons.at(snapshot, request, search_for(snapshot, request, 1), node)
+
+
 def _rules(snapshot: Snapshot, request: Request) -> Rules:
     policy = request.policy
     return snapshot.remembered("rules", Rules.key(policy), lambda: Rules(snapshot, policy))

@@ -49,6 +49,12 @@ def explain(snapshot: Snapshot, request: Request, search: Search) -> dict[str, i
     return counts
 
 
+def at(snapshot: Snapshot, request: Request, search: Search, node: str) -> str:
+    """The first reason that holds for that node, which was not taken."""
+    number = snapshot.index[node]
+    return next((why for why, mask in _checks(snapshot, request, search) if mask[number]), "not taken")
+
+
 def message(reasons: Mapping[str, int]) -> str:
     """``5,000 nodes: 4,210 too little memory, 700 rack already used, 90 cordoned``"""
     nodes = sum(reasons.values())
@@ -56,6 +62,14 @@ def message(reasons: Mapping[str, int]) -> str:
         return "the cluster has no nodes"
     parts = [f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))]
     return f"{nodes:,} {'node' if nodes == 1 else 'nodes'}: {', '.join(parts)}"
+
+
+def refusals(refused: Mapping[str, int], wanted: int) -> str:
+    """Messages with how many of those ``wanted`` each is about: ``1 of 5: 8 nodes: 8 rack already used``.
+
+    The nodes are counted for those that are left over, when the others have got their places.
+    """
+    return "; ".join(why if count >= wanted else f"{count:,} of {wanted:,}: {why}" for why, count in refused.items())
 
 
 def _checks(snapshot: Snapshot, request: Request, search: Search) -> Iterator[tuple[str, Mask]]:

@@ -183,6 +183,32 @@ def test_a_migration_that_cannot_be_is_tried_once_and_said() -> None:
     assert plan.events == []
 
 
+@pytest.mark.design("J4", "J8")
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        ({"node_filters": ["n1", "n3"]}, "n2 is not in the service's node_filters"),
+        ({"node_label_filters": {"disk": "ssd"}}, "n2 cannot take it: without label disk=ssd"),
+        ({"rules": [{"axis": "rack", "mode": "AntiAffinity", "hard": True}]}, "n2 cannot take it: rack already used"),
+    ],
+    ids=["node filter", "label filter", "hard rule"],
+)
+def test_a_migration_to_a_node_that_the_policy_forbids_is_refused_with_that_nodes_reason(
+    policy: dict[str, Any], reason: str
+) -> None:
+    """web-0 on n1 is to go to n2, where web-1 stands; n3 is of no interest."""
+    made, other = new("web-0", migrations=1, migrate_to="n2", schedule_policy=policy), new("web-1")
+    owner = placed(made, status="Active", state="Running", observed=said())
+    there = plan_of(other).assign(other, "n2", AssignmentRole.OWNER, Share(), 1)
+    made.status = other.status = "Active"
+    nodes = (up("n1", "r1"), up("n2", "r2"), up("n3", "r3"))
+    plan = plan_of(made, other, assignments=(owner, there), nodes=nodes)
+    plan.standing = [("default/kanto/web", "n1"), ("default/kanto/web", "n2")]
+    computes.reconcile(plan, [made])
+    assert [(each.reason, each.message) for each in plan.events] == [("MigrationRefused", reason)]
+    assert owner.spec.migrate_to is None
+
+
 @pytest.mark.design("F3")
 def test_a_drain_moves_one_at_a_time_and_names_what_blocks_it() -> None:
     made = [new(f"web-{index}") for index in range(3)]
