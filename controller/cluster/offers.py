@@ -18,15 +18,17 @@ from controller.store.database import Transaction
 
 @dataclass
 class Offer:
-    """Node by Compute's name, or why not: reason to the most nodes that it held for."""
+    """Node by Compute's name, and of those that find none: reason to the most nodes that it held for."""
 
     placements: dict[str, str] = field(default_factory=dict)
+    refused: int = 0
+    """How many find no node; ``reasons`` are empty then where the cluster has none at all."""
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
         """All of them fit."""
-        return not self.reasons
+        return not self.refused
 
 
 def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
@@ -50,7 +52,8 @@ def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
         if isinstance(answer, Placed):
             result.placements[answer.request.key] = answer.node
         else:
-            worst |= Counter(answer.reasons or {"no nodes": 1})
+            result.refused += 1
+            worst |= Counter(answer.reasons)
     result.reasons = dict(worst)
     return result
 

@@ -24,6 +24,7 @@ from controller.model.registry import AnyResource, Key, key_of
 from controller.root.api.calls import Forecast
 from controller.root.controller import placement
 from controller.root.controller.resolve import Template
+from controller.schedule import reasons
 from controller.store import resources
 from controller.store.database import Transaction
 from controller.wire import cluster_pb2
@@ -100,7 +101,7 @@ async def _round(those: Sequence[Question], accepted: list[cluster_pb2.ServiceWi
         if details["accepted"] or each.bound:
             each.answer = _forecast(cluster.name, details, each.refused_by)
             continue
-        each.refused_by[cluster.name] = "; ".join(details["refused"])
+        each.refused_by[cluster.name] = reasons.refusals(details["refused"], each.wishes[0].replicas)
         each.last = details
         each.clusters, each.wishes = each.clusters[1:], each.wishes[1:]
         if not each.clusters:

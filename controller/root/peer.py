@@ -15,6 +15,7 @@ from controller.model.cluster import Cluster
 from controller.model.compute import Compute
 from controller.pki import server_name
 from controller.rpc import Channels, translated
+from controller.schedule import reasons
 from controller.wire import cluster_pb2, cluster_pb2_grpc
 
 CALL_DEADLINE = 20.0
@@ -50,14 +51,10 @@ class ClusterPeer:
         with self.calling() as stub:
             reply = await stub.Offer(cluster_pb2.OfferRequest(computes=documents), timeout=timeout)
         if not reply.accepted:
-            raise NoRoom(_in_words(reply.reasons), reply.reasons)
+            raise NoRoom(_in_words(reply, len(documents)), reply.reasons)
         return {placement.compute: placement.node for placement in reply.placements}
 
 
-def _in_words(reasons: Mapping[str, int]) -> str:
-    """``4 nodes: 2 too little memory, 2 cordoned``: every node is counted under one reason."""
-    if not reasons:
-        return "it has no nodes"
-    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    nodes = sum(reasons.values())
-    return f"{nodes} {'node' if nodes == 1 else 'nodes'}: {counted}"
+def _in_words(reply: cluster_pb2.OfferReply, asked: int) -> str:
+    """As plans tell it: ``1 of 5: 4 nodes: 4 rack already used``; each node is counted under one reason."""
+    return reasons.refusals({reasons.message(reply.reasons): asked - len(reply.placements)}, asked)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster import outlook, replay
+from controller.cluster import offers, outlook, replay
 from controller.cluster.forecast import Forecast, Wish
 from controller.model.compute import Compute
 from controller.model.flavor import ResourceFlavor
@@ -101,3 +101,18 @@ def test_a_new_size_is_taken_where_it_arrives(db: Database) -> None:
     assert live.resized == {"web-0": "n2", "web-1": "n3"}
     assert (live.capacity["vcpus"]["before"], live.capacity["vcpus"]["after"]) == (9, 6)
     assert again == live
+
+
+@pytest.mark.design("J8", "J9")
+def test_an_offer_counts_those_that_find_no_node(
+    db: Database, sqlite_databases: Databases, clock: VirtualClock
+) -> None:
+    """One per rack, and three racks, for four of a new service; and the same of a cluster without nodes."""
+    asked = [compute(f"db-{index}", schedule_policy={"rules": [apart("rack")]}) for index in range(4)]
+    made = db.read(lambda tx: offers.offer(tx, CLUSTER, asked))
+    assert (made.accepted, made.refused, made.reasons) == (False, 1, {"rack already used": 3})
+    assert sorted(made.placements.values()) == ["n1", "n2", "n3"]
+    assert db.read(lambda tx: offers.offer(tx, CLUSTER, asked[:3])).accepted
+    empty = sqlite_databases.new(Tier.CLUSTER, clock, "osaka1")
+    none = empty.read(lambda tx: offers.offer(tx, "osaka1", asked))
+    assert (none.accepted, none.refused, none.reasons) == (False, 4, {})

@@ -55,8 +55,8 @@ async def test_the_first_cluster_that_accepts_is_told_with_those_that_would_not(
     (found,) = await forecasts.ask([question("web", 4, "a", "b")], clusters.ask)
     assert found.cluster == "b"
     assert dict(found.placements) == {f"web-{index}": "b-node" for index in range(4)}
-    assert found.refused_by == {"a": "1 node: 1 too few vcpus"}
-    assert found.render()["refused_by"] == {"a": "1 node: 1 too few vcpus"}
+    assert found.refused_by == {"a": "2 of 4: 1 node: 1 too few vcpus"}
+    assert found.render()["refused_by"] == {"a": "2 of 4: 1 node: 1 too few vcpus"}
 
 
 @pytest.mark.design("J9", "J10")
@@ -66,7 +66,7 @@ async def test_services_of_one_plan_see_each_other_in_every_round() -> None:
     asked = [question("one", 4, "a", "b"), question("two", 4, "a", "b"), question("three", 5, "b")]
     one, two, three = await forecasts.ask(asked, clusters.ask)
     assert [one.cluster, two.cluster, three.cluster] == ["a", "", "b"]
-    assert two.refused_by == {"a": "1 node: 1 too few vcpus", "b": "1 node: 1 too few vcpus"}
+    assert two.refused_by == {"a": "1 node: 1 too few vcpus", "b": "1 of 4: 1 node: 1 too few vcpus"}
     assert two.reasons == {"too few vcpus": 1}
     assert clusters.asked == [("a", 2), ("b", 1), ("b", 2)]
 
