@@ -25,6 +25,8 @@ from controller.schedule.facts import CellFacts, Ints, NodeFacts, Present, Reque
 from controller.schedule.snapshot import Snapshot
 
 FORMAT = 1
+_LARGEST = 1 << 50
+"""No node has as much of anything, and sums over many nodes stay exact."""
 _OLD_VERSION = 1
 Cpu = Annotated[int, Field(ge=0)]
 
@@ -216,6 +218,15 @@ def _doubtful(read: _Document) -> list[Problem]:
         if node.name in names:
             bad.append(Problem(f"nodes[{at}].name", f"{node.name} is there twice"))
         names.add(node.name)
+        amounts = {"total": node.total, "taken": node.taken}
+        for number, cell in enumerate(node.cells):
+            amounts |= {f"cells[{number}].total": cell.total, f"cells[{number}].taken": cell.taken}
+        bad += [
+            Problem(f"nodes[{at}].{where}.{name}", f"{value:g} is more than any node has")
+            for where, amount in amounts.items()
+            for name, value in amount
+            if value > _LARGEST
+        ]
         if len({cell.number for cell in node.cells}) < len(node.cells):
             bad.append(Problem(f"nodes[{at}].cells", "two have the same number"))
     for service, counts in read.standing.items():

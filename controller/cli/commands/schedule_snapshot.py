@@ -23,6 +23,8 @@ from controller.model.registry import key_of
 app = typer.Typer()
 
 _PANEL = "Scheduling"
+_FORMS: Mapping[str, type] = {"cluster": str, "flavors": list, "scheduling": dict}
+"""What a saved file has at its top."""
 
 
 @app.command("schedule-snapshot", rich_help_panel=_PANEL)
@@ -68,6 +70,7 @@ def schedule_replay(
       resourcectl schedule-replay tokyo1.json -f examples/tokyo/web.yaml
     """
     from controller.cluster import replay
+    from controller.schedule import reasons
 
     wanted = documents.check(documents.read(file))
     services = [each for each in wanted if isinstance(each, RegionService)]
@@ -75,13 +78,14 @@ def schedule_replay(
         raise UsageProblem(f"-f {' '.join(file)}: no RegionService found")
     saved = _read(snapshot)
     told = replay.answer(saved["scheduling"], services, [*_flavors(saved), *wanted], cast(str, saved["cluster"]))
+    there = saved["scheduling"].get("services", {})
     lines: list[str] = []
     answers: list[dict[str, Any]] = []
     for service, found in zip(services, told, strict=True):
-        cluster = saved["cluster"] if found.accepted or found.placements or not found.refused else ""
+        cluster = saved["cluster"] if found.accepted or key_of(service).path in there else ""
         forecast = {**found.render(), "cluster": cluster}
         if not cluster:
-            forecast["refused_by"] = {saved["cluster"]: "; ".join(found.refused)}
+            forecast["refused_by"] = {saved["cluster"]: reasons.refusals(found.refused, service.spec.replicas)}
         lines += [f"{key_of(service)}:", *(f"  {line}" for line in forecasts.long(forecast))]
         answers.append({"kind": service.kind, "key": key_of(service).path, "forecast": forecast})
     code = ExitCode.DONE if all(each.accepted for each in told) else ExitCode.REFUSED
@@ -89,7 +93,10 @@ def schedule_replay(
 
 
 def _flavors(saved: Mapping[str, Any]) -> list[Any]:
-    return [document.parse(each) for each in saved["flavors"]]
+    try:
+        return [document.parse(each) for each in saved["flavors"]]
+    except InvalidInput as error:
+        raise InvalidInput([Problem(f"flavors: {each.path}", each.message) for each in error.problems]) from None
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -101,4 +108,9 @@ def _read(path: Path) -> Mapping[str, Any]:
         raise InvalidInput([Problem(str(path), "is no JSON")]) from error
     if not isinstance(saved, dict) or not {"cluster", "flavors", "scheduling"} <= saved.keys():
         raise InvalidInput([Problem(str(path), "is not what schedule-snapshot writes")])
+    for name, wanted in _FORMS.items():
+        if not isinstance(saved[name], wanted):
+            raise InvalidInput([Problem(f"{path}: {name}", "is not what schedule-snapshot writes")])
+    if not all(isinstance(each, dict) for each in saved["flavors"]):
+        raise InvalidInput([Problem(f"{path}: flavors", "is not what schedule-snapshot writes")])
     return saved

@@ -94,6 +94,10 @@ def test_a_file_that_is_no_snapshot_is_one_clear_error(empty_shell: Shell, tmp_p
         ("{", ExitCode.INVALID, "is no JSON"),
         ("{}", ExitCode.INVALID, "is not what schedule-snapshot writes"),
         (json.dumps({**good, "scheduling": {}}), ExitCode.INVALID, "version: must be 1"),
+        (json.dumps({**good, "scheduling": []}), ExitCode.INVALID, "scheduling: is not what schedule-snapshot writes"),
+        (json.dumps({**good, "cluster": 5}), ExitCode.INVALID, "cluster: is not what schedule-snapshot writes"),
+        (json.dumps({**good, "flavors": [1]}), ExitCode.INVALID, "flavors: is not what schedule-snapshot writes"),
+        (json.dumps({**good, "flavors": [{"kind": "Sofa"}]}), ExitCode.INVALID, "flavors: kind"),
         (json.dumps(good), ExitCode.INVALID, "ResourceFlavor small does not exist"),
     ):
         file = empty_shell.write("bad.json", text)
@@ -103,3 +107,34 @@ def test_a_file_that_is_no_snapshot_is_one_clear_error(empty_shell: Shell, tmp_p
         assert message in line
     missing = empty_shell.run("schedule-replay", str(tmp_path / "none.json"), "-f", web)
     assert missing.exit_code == ExitCode.USAGE
+
+
+def test_a_replay_tells_a_service_that_stands_there_from_one_that_no_cluster_takes(empty_shell: Shell) -> None:
+    """One node with web-0 on it, and a hard rule that lets no second one there."""
+    apart = {
+        "rules": [{"axis": "power", "mode": "AntiAffinity"}, {"axis": "node", "mode": "AntiAffinity", "hard": True}]
+    }
+    size = {"vcpus": 1, "memory_mib": 256, "disk_gib": 1}
+    node = {"name": "n1", "total": {name: 9 * amount for name, amount in size.items()}, "taken": size}
+    there = {"index": 0, "node": "n1", "need": size, "share": {"size": size}}
+    scheduling = {
+        "version": 1,
+        "nodes": [{**node, "providers": ["memory"]}],
+        "services": {"default/kanto/web": [there]},
+    }
+    file = empty_shell.write(
+        "saved.json", json.dumps({"cluster": "c", "flavors": [flavor("small")], "scheduling": scheduling})
+    )
+    wanted = [service("web", 2), service("new", 2)]
+    for each in wanted:
+        each["spec"]["compute"]["schedule_policy"] = apart
+    told = empty_shell.run("schedule-replay", file, "-f", "-", stdin=json.dumps(wanted))
+    assert told.exit_code == ExitCode.REFUSED
+    assert [line.strip() for line in told.stdout.splitlines() if "cluster" in line or "nowhere" in line] == [
+        "cluster c",
+        "1 would fit nowhere: 1 node: 1 node already used",
+        "no cluster would take it",
+        "cluster c would not take it: 1 of 2: 1 node: 1 node already used",
+    ]
+    names = empty_shell.run("schedule-replay", file, "-f", "-", "-o", "name", stdin=json.dumps(wanted))
+    assert names.stdout.splitlines() == ["region_service/kanto/web", "region_service/kanto/new"]

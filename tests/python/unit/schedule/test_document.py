@@ -43,6 +43,12 @@ def test_everything_comes_back() -> None:
         (lambda saved: saved["nodes"][0]["cells"][1].update(number=0), "nodes[0].cells: two have the same number"),
         (lambda saved: saved["standing"].update(web={"c": 1}), "standing.web.c: no such node"),
         (lambda saved: saved["requests"][0].update(sort="x"), "requests[0].sort: unknown field"),
+        (lambda saved: saved["nodes"][0]["total"].update(vcpus=float("inf")), "nodes[0].total.vcpus: inf is more than"),
+        (lambda saved: saved["nodes"][1]["taken"].update(disk_gib=1 << 60), "nodes[1].taken.disk_gib: 1.15292e+18 is"),
+        (
+            lambda saved: saved["nodes"][0]["cells"][1]["total"].update(memory_mib=10**30),
+            "nodes[0].cells[1].total.memory_mib: 1e+30 is more than any node has",
+        ),
     ],
 )
 def test_a_bad_document_is_refused_with_the_path(change: Any, problem: str) -> None:
