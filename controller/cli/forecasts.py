@@ -14,20 +14,19 @@ def short(forecast: Item) -> list[str]:
     """Cluster, nodes and reasons, without the scores."""
     if "unknown" in forecast:
         return [f"forecast: unknown, {forecast['unknown']}"]
-    lines = [f"forecast: cluster {text(forecast.get('cluster'))}"]
-    lines += [f"forecast: {name} on {node}" for name, node in forecast.get("placements", {}).items()]
+    lines = _clusters(forecast)
+    lines += [f"{name} on {node}" for name, node in forecast.get("placements", {}).items()]
     lines += _changes(forecast)
-    lines += [f"forecast: {count} x {reason}" for reason, count in forecast.get("reasons", {}).items()]
-    return lines
+    if not forecast.get("refused") and not forecast.get("refused_by"):
+        lines += [f"{count} x {reason}" for reason, count in forecast.get("reasons", {}).items()]
+    return [f"forecast: {line}" for line in lines]
 
 
 def long(forecast: Item) -> list[str]:
     """The same with the rules that chose each node, and the free capacity before and after."""
     if "unknown" in forecast:
         return [f"forecast: unknown, {forecast['unknown']}"]
-    cluster = forecast.get("cluster")
-    lines = [f"cluster {cluster}" if cluster else "no cluster would take it"]
-    lines += [f"cluster {name} would not take it: {why}" for name, why in forecast.get("refused_by", {}).items()]
+    lines = _clusters(forecast)
     why = forecast.get("why", {})
     placements = forecast.get("placements", {})
     if placements:
@@ -36,6 +35,12 @@ def long(forecast: Item) -> list[str]:
     lines += _changes(forecast)
     lines += _capacity(forecast.get("capacity", {}))
     return lines
+
+
+def _clusters(forecast: Item) -> list[str]:
+    cluster = forecast.get("cluster")
+    lines = [f"cluster {cluster}" if cluster else "no cluster would take it"]
+    return lines + [f"cluster {name} would not take it: {why}" for name, why in forecast.get("refused_by", {}).items()]
 
 
 def _changes(forecast: Item) -> list[str]:
@@ -60,8 +65,13 @@ def _reason(score: Item) -> str:
 
 def _capacity(dimensions: Mapping[str, Item]) -> Sequence[str]:
     rows = [
-        (name, *(f"{each[word]:g}" for word in ("before", "after", "total")), f"{each['after'] - each['before']:+g}")
+        (name, *(text(each[word]) for word in ("before", "after", "total")), _signed(each["after"] - each["before"]))
         for name, each in dimensions.items()
         if each["before"] != each["after"]
     ]
     return table(("FREE", "BEFORE", "AFTER", "OF", "CHANGE"), rows) if rows else []
+
+
+def _signed(change: float) -> str:
+    """In full, however large the cluster is: ``+2``, ``-1048576``."""
+    return f"{change:+.12g}"

@@ -69,7 +69,8 @@ def revisions(items: Sequence[Document]) -> View:
     paths = ("revision", "current", "spec.compute.image", "spec.compute.flavor", "spec.replicas")
     rows = [tuple(text(dig(item, path)) for path in paths) for item in items]
     columns = ("REVISION", "CURRENT", "IMAGE", "FLAVOR", "REPLICAS")
-    return View(columns, rows, items, lines=() if items else ("no revisions are kept",))
+    named = [{"name": item["revision"]} for item in items]
+    return View(columns, rows, items, lines=() if items else ("no revisions are kept",), named=named)
 
 
 def _cell(item: Document, path: str) -> str:

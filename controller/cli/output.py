@@ -40,6 +40,8 @@ class View:
     """Shown under the table (or alone) in table and wide."""
     exit_code: int = 0
     """What the command ends with once the view is shown (``exits``)."""
+    named: Sequence[Mapping[str, Any]] | None = None
+    """What ``name`` prints, where it is not the documents."""
 
 
 def text(value: Any) -> str:
@@ -78,7 +80,7 @@ def render(view: View, form: Format, out: TextIO) -> None:
         case Format.YAML:
             out.write(to_yaml(_payload(view), many=not view.single))
         case Format.NAME:
-            for document in view.documents:
+            for document in view.documents if view.named is None else view.named:
                 out.write(f"{name_of(document)}\n")
         case _:
             kept = [index for index in range(len(view.columns)) if form is Format.WIDE or index not in view.wide]
@@ -113,12 +115,17 @@ def to_yaml(payload: Any, *, many: bool) -> str:
 
 
 def name_of(document: Mapping[str, Any]) -> str:
-    """``noun/parent/name`` of a document: an argument that other commands take."""
+    """``noun/parent/name`` of a document, or of an answer that tells ``kind`` and ``key``: other commands take it."""
     from controller import model as _model  # noqa: F401  (registers the kinds)
     from controller.model import registry
 
+    if "kind" not in document:
+        return str(document["name"])  # it is no resource of ours
     kind = registry.get(str(document["kind"]))
-    names = [str(document[parent]) for parent in kind.parents] + [str(document["name"])]
+    if "key" in document:
+        names = str(document["key"]).split("/")[kind.per_project :]  # the project is no part of the argument
+    else:
+        names = [str(document[parent]) for parent in kind.parents] + [str(document["name"])]
     return "/".join([kind.noun, *names])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controller.cli import forecasts
@@ -35,8 +36,25 @@ def plan(answer: Item) -> View:
     rows = [(text(step["kind"]), text(step["key"]), text(step["action"]), _verdict(step)) for step in steps]
     lines = [line for step in steps for line in _objections(step)]
     return View(
-        ("KIND", "NAME", "ACTION", "PLAN"), rows, [answer], single=True, lines=(*lines, _counts(steps, _PLANNED))
+        ("KIND", "NAME", "ACTION", "PLAN"),
+        rows,
+        [answer],
+        single=True,
+        lines=(*lines, _counts(steps, _PLANNED)),
+        named=steps,
     )
+
+
+def foreseen(answer: Item) -> View:
+    """The same with where services would go, in short."""
+    view = plan(answer)
+    lines = [
+        line
+        for step in answer["changes"]
+        if step["forecast"]
+        for line in (f"{step['kind']} {step['key']}:", *_forecast(step))
+    ]
+    return replace(view, lines=(*lines, *view.lines))
 
 
 def moves(answer: Item, lines: Sequence[str] = ()) -> View:
@@ -46,17 +64,27 @@ def moves(answer: Item, lines: Sequence[str] = ()) -> View:
         (text(each["resource"]), text(each["from"]), "-", f"blocked: {each['reason']}") for each in answer["blocked"]
     ]
     said = [answer["message"]] if answer["message"] else []
-    return View(("RESOURCE", "FROM", "TO", "WHY") if rows else (), rows, [answer], single=True, lines=(*said, *lines))
+    columns = ("RESOURCE", "FROM", "TO", "WHY") if rows else ()
+    named = [_resource(each["resource"]) for each in (*answer["moves"], *answer["blocked"])]
+    return View(columns, rows, [answer], single=True, lines=(*said, *lines), named=named)
+
+
+def _resource(told: str) -> dict[str, str]:
+    """``default/kanto/web-0`` is a Compute, ``Loadbalancer default/kanto/web`` says what it is."""
+    kind, _, key = told.rpartition(" ")
+    return {"kind": kind or "Compute", "key": key}
 
 
 def differences(answer: Item) -> View:
     """Only what differs, field by field; no lines when nothing does."""
     lines: list[str] = []
+    named: list[Item] = []
     for step in answer["changes"]:
         found = [*_fields(step), *_objections(step), *_forecast(step)]
         if step["action"] != "unchanged" or found:
             lines += [f"{_SIGNS.get(step['action'], '?')} {step['kind']} {step['key']}", *found]
-    return View(documents=[answer], single=True, lines=lines)
+            named.append(step)
+    return View(documents=[answer], single=True, lines=lines, named=named)
 
 
 def differs(answer: Item) -> bool:

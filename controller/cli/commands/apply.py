@@ -38,7 +38,7 @@ def apply(
       resourcectl get service web -o yaml | resourcectl apply -f -
     """
     wanted = checked(file)
-    return plans.plan(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
+    return plans.foreseen(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
 
 
 @app.command(rich_help_panel=_PANEL)

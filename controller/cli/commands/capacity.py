@@ -10,7 +10,7 @@ import typer
 from controller.cli import options
 from controller.cli.arguments import find_kind
 from controller.cli.exits import UsageProblem
-from controller.cli.output import View, table
+from controller.cli.output import View, table, text
 from controller.cli.session import Session
 
 app = typer.Typer()
@@ -58,19 +58,20 @@ def show(answers: Sequence[Mapping[str, Any]]) -> View:
     ]
     lines: list[str] = []
     for answer in answers:
-        moving = "every Compute" if answer["moving"] == "all" else "Computes with on_node_down Rebuild"
+        moving = "all Computes" if answer["moving"] == "all" else "Computes with on_node_down Rebuild"
         lines.append(
             f"{answer['cluster']}: {answer['open_nodes']} of {answer['nodes']} nodes take new resources; "
             f"{answer['computes']} Computes; after a loss {moving} are placed again first"
         )
         amounts = [
-            (name, f"{each['free']:g}", f"{each['total']:g}")
+            (name, text(each["free"]), text(each["total"]))
             for name, each in answer["dimensions"].items()
             if each["total"]
         ]
         lines += [f"  {line}" for line in table(("DIMENSION", "FREE", "OF"), amounts)] if amounts else []
     columns = ("CLUSTER", "FLAVOR", "FITS", *(f"AFTER WORST {axis.upper()}" for axis in _AXES))
-    return View(columns, rows, answers, lines=lines)
+    named = [{"kind": "Cluster", "key": answer["cluster"]} for answer in answers]
+    return View(columns, rows, answers, lines=lines, named=named)
 
 
 def _after(loss: Mapping[str, Any] | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import typer
 
 from controller.cli import forecasts, options, plans
@@ -30,4 +32,4 @@ def plan(session: Session, file: Files) -> View:
     for step in answer["changes"]:
         if step.get("forecast"):
             lines += [f"{step['kind']} {step['key']}:", *(f"  {line}" for line in forecasts.long(step["forecast"]))]
-    return View(view.columns, view.rows, view.documents, single=True, lines=(*lines, *view.lines))
+    return dataclasses.replace(view, lines=(*lines, *view.lines))

@@ -56,3 +56,23 @@ def test_scores_stand_in_the_order_in_which_they_decided() -> None:
 
 def test_a_placement_without_scores_shows_a_dash() -> None:
     assert why()[-1].split() == ["web-0", "n1", "-"]
+
+
+CHANGE = {"before": 2097152.0, "after": 2096128.0, "total": 1310720000}
+
+
+def test_free_capacity_is_told_in_full_however_large_the_cluster_is() -> None:
+    *_, header, row = forecasts.long({"cluster": "tokyo1", "capacity": {"memory_mib": CHANGE}})
+    assert header.split() == ["FREE", "BEFORE", "AFTER", "OF", "CHANGE"]
+    assert row.split() == ["memory_mib", "2097152", "2096128", "1310720000", "-1024"]
+
+
+def test_in_short_each_refusal_is_told_once_and_by_whom() -> None:
+    why = "8 nodes: 8 rack already used"
+    bound = {"cluster": "tokyo1", "refused": {why: 1}, "reasons": {"rack already used": 8}}
+    assert forecasts.short(bound) == ["forecast: cluster tokyo1", f"forecast: 1 would fit nowhere: {why}"]
+    new = {"cluster": "", "refused": {why: 1}, "reasons": {"rack already used": 8}, "refused_by": {"tokyo1": why}}
+    assert forecasts.short(new) == [
+        "forecast: no cluster would take it",
+        f"forecast: cluster tokyo1 would not take it: {why}",
+    ]

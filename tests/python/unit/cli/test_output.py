@@ -137,3 +137,17 @@ def test_events_come_in_order_of_time_without_their_names_and_fractions() -> Non
     assert lines[0].split()[:2] == ["LAST", "LEVEL"]
     assert [line.split()[0] for line in lines[1:]] == ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"]
     assert "NAME" in _rendered(listing.many(kind, events), Format.WIDE)
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ({"kind": "RegionService", "key": "default/kanto/web"}, "region_service/kanto/web"),
+        ({"kind": "Rack", "key": "tokyo/rack-1"}, "rack/tokyo/rack-1"),
+        ({"kind": "Region", "key": "kanto"}, "region/kanto"),
+        ({"name": "node1"}, "node1"),
+    ],
+    ids=["of a project", "of a parent", "alone", "no resource"],
+)
+def test_answers_that_tell_kind_and_key_have_names_too(document: dict[str, str], name: str) -> None:
+    assert _rendered(output.View(documents=[document]), Format.NAME) == f"{name}\n"
