@@ -58,13 +58,13 @@ def test_a_placement_without_scores_shows_a_dash() -> None:
     assert why()[-1].split() == ["web-0", "n1", "-"]
 
 
-CHANGE = {"before": 2097152.0, "after": 2096128.0, "total": 1310720000}
+CHANGE = {"before": 2097152.0, "after": 1000001.0, "total": 1310720000}
 
 
 def test_free_capacity_is_told_in_full_however_large_the_cluster_is() -> None:
     *_, header, row = forecasts.long({"cluster": "tokyo1", "capacity": {"memory_mib": CHANGE}})
     assert header.split() == ["FREE", "BEFORE", "AFTER", "OF", "CHANGE"]
-    assert row.split() == ["memory_mib", "2097152", "2096128", "1310720000", "-1024"]
+    assert row.split() == ["memory_mib", "2097152", "1000001", "1310720000", "-1097151"]
 
 
 def test_in_short_each_refusal_is_told_once_and_by_whom() -> None:
