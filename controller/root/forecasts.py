@@ -94,7 +94,7 @@ async def _round(those: Sequence[Question], accepted: list[cluster_pb2.ServiceWi
         told = await ask_cluster(cluster, [*accepted, *(each.wishes[0] for each in those)])
     except ResourceError as error:
         for each in those:
-            each.answer = Forecast(unknown=f"cluster {cluster.name}: {error.message}", refused_by=each.refused_by)
+            each.answer = Forecast(unknown=_away(cluster, error), refused_by=each.refused_by)
         return
     for each, text in zip(those, told[len(accepted) :], strict=True):
         details = json.loads(text)
@@ -107,6 +107,12 @@ async def _round(those: Sequence[Question], accepted: list[cluster_pb2.ServiceWi
         if not each.clusters:
             each.answer = _forecast("", each.last, each.refused_by)
     accepted.extend(each.wishes[0] for each in those if each.answer is not None and each.answer.cluster)
+
+
+def _away(cluster: Cluster, error: ResourceError) -> str:
+    """Errors of calls name the cluster already."""
+    named = f"cluster {cluster.name}: "
+    return error.message if error.message.startswith(named) else named + error.message
 
 
 def _forecast(cluster: str, details: dict[str, Any], refused_by: dict[str, str]) -> Forecast:

@@ -86,6 +86,8 @@ def show(answer: Mapping[str, Any]) -> View:
             f"; {counts['loadbalancers']} Loadbalancers would lose instances, "
             f"{counts['loadbalancers_down']} of them all that answer"
         )
+    if counts["services"] > len(rows):
+        lines.insert(0, f"and {counts['services'] - len(rows)} more services")
     lines += _named("device", answer["devices"], counts["devices"], lambda each: f"{each['name']} ({each['cause']})")
     lines += _named(
         "node",

@@ -50,6 +50,20 @@ def test_a_rack_that_fails_is_told_with_what_is_left(placed: Shell) -> None:
     assert told["counts"]["computes"] == 1
 
 
+@pytest.mark.design("J1")
+def test_services_beyond_the_limit_are_counted(placed: Shell, db: Database) -> None:
+    """web-0 and cart-0 are lost with one node; one service is shown."""
+    web = json.loads(placed.ok("get", "vm", "web-0", "-o", "json"))
+    spec = {**web["spec"], "service": "cart", "host_name": "cart-0.default.kanto"}
+    cart = document.parse({"kind": "Compute", "name": "cart-0", "region": "kanto", "spec": spec})
+    seen = {"state": "Running", "observed": {"node": f"{RACK}-server1"}}
+    db.write(lambda tx: resources.insert(tx, [cart.model_copy(update=seen)]))
+    lines = placed.ok("impact", "node", f"tokyo1/{RACK}-server1", "--limit", "1").splitlines()
+    assert [line.split()[0] for line in lines[1:2]] == ["default/kanto/cart"]
+    assert lines[2] == "and 1 more services"
+    assert "more services" not in placed.ok("impact", "node", f"tokyo1/{RACK}-server1")
+
+
 @pytest.mark.design("J1", "K4")
 def test_a_service_that_loses_its_loadbalancer_is_cut_off(placed: Shell, db: Database) -> None:
     template = {"provider": "memory-lb", "network": "service"}

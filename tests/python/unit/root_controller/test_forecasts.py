@@ -78,6 +78,14 @@ async def test_a_cluster_that_is_away_makes_its_own_forecasts_unknown_only() -> 
     assert two.cluster == "b"
 
 
+async def test_an_error_that_names_its_cluster_names_it_once() -> None:
+    async def ask(named: Cluster, wishes: Sequence[cluster_pb2.ServiceWish]) -> list[bytes]:
+        raise Unavailable(f"cluster {named.name}: no way to it")
+
+    (found,) = await forecasts.ask([question("one", 1, "gone")], ask)
+    assert found.render() == {"unknown": "cluster gone: no way to it"}
+
+
 async def test_a_bound_service_is_told_what_does_not_fit() -> None:
     (found,) = await forecasts.ask([question("web", 4, "a", bound=True)], Clusters(a=3).ask)
     assert (found.cluster, len(found.placements)) == ("a", 3)
