@@ -8,11 +8,18 @@ from controller.model import registry
 from controller.model.registry import Kind
 from scripts.collection_options import Options, table
 
-_NODE = {"cluster": "tokyo", "name": "floor-1-1-1-rack-1-1-server1"}
+_NODE = {"cluster": "tokyo1", "name": "floor-1-1-1-rack-1-1-server1"}
 _SERVICE = {"region": "kanto", "name": "web"}
 _COMPUTE = {"region": "kanto", "name": "web-0"}
 _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
-    ("node_cordon", "Node", "Takes a Node out of placement", "Nothing new comes to it, nothing moves.", _NODE, {}),
+    (
+        "node_cordon",
+        "Node",
+        "Takes a Node out of placement",
+        "Nothing new comes to it, nothing moves. It stays so when a drain is called off.",
+        _NODE,
+        {},
+    ),
     ("node_uncordon", "Node", "Lets a Node take part in placement again", "A drain is called off.", _NODE, {}),
     (
         "node_drain",
@@ -131,6 +138,7 @@ def _apply() -> dict[str, Any]:
         "purge": {
             "description": [
                 "Also remove what matches O(labels) and is not among the documents.",
+                "One of the selectors must say what a resource has; what it has not is not enough.",
                 "Projects and tokens are never removed by it.",
             ],
             "type": "bool",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.client import ApiError, ClientError
@@ -38,25 +39,33 @@ class ActionModule(ActionBase):
         """The result of the task; what was refused is a failure with one clear message."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         module = (self._task.resolved_action or self._task.action).rpartition(".")[2]
+        task: Task | None = None
         try:
             task = Task(module, self._task.args, check=self._task.check_mode, diff=self._task.diff, find=self._find)
             result.update(_RUN[task.entry["run"]](task))
         except Refused as error:
-            result.update(failed=True, changed=False, msg=str(error), **error.facts)
+            result.update(failed=True, changed=_wrote(task), msg=str(error), **error.facts)
         except ApiError as error:
             message = f"{_title(self._task.args)}{error}"
-            result.update(failed=True, changed=False, msg=message, code=error.code, status=error.status)
+            result.update(failed=True, changed=_wrote(task), msg=message, code=error.code, status=error.status)
             if error.problems:
                 result["problems"] = error.problems
         except ClientError as error:
-            result.update(failed=True, changed=False, msg=str(error), code=error.code)
+            result.update(failed=True, changed=_wrote(task), msg=str(error), code=error.code)
         if not self._task.diff:
             result.pop("diff", None)
         return result
 
     def _find(self, name: str) -> str:
         """A file or folder, as other tasks find theirs: beside the play, or in the role's files."""
-        return str(self._find_needle("files", name))
+        try:
+            return str(self._find_needle("files", name))
+        except AnsibleError:
+            raise Refused(f"src {name}: there is no such file or folder, in files/ or beside the play") from None
+
+
+def _wrote(task: Task | None) -> bool:
+    return task is not None and task.wrote
 
 
 def _title(arguments: t.Mapping[str, t.Any]) -> str:

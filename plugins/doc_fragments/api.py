@@ -45,7 +45,9 @@ options:
     type: path
   wait:
     description:
-      - Wait until the resource is Active, or gone.
+      - Wait until the resource is Active, or gone; a Node that is drained, until it is empty; a Compute, until it has
+        moved or was seen to run or to stand still as asked.
+      - An API that is away in the meantime is waited for as well.
       - The environment variable E(RESOURCE_WAIT) when not given.
     type: bool
     default: false

@@ -14,6 +14,7 @@ anything is written: where the first request would be a write, a question goes b
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import socket
@@ -66,11 +67,16 @@ class ApiError(ClientError):
             return "; ".join(
                 f"{one['path']}: {one['message']}" if one.get("path") else one["message"] for one in self.problems
             )
-        users = [str(user) for user in self.more.get("users") or ()]
-        if users:
-            left = int(self.more.get("user_count") or 0) - len(users)
-            return f"{self.message}, used by {', '.join(users)}{f' and {left} more' if left > 0 else ''}"
-        return self.message
+        return with_users(self.message, self.more)
+
+
+def with_users(message: str, refusal: t.Mapping[str, t.Any]) -> str:
+    """The message of a refusal, with what stands in the way."""
+    users = [str(user) for user in refusal.get("users") or ()]
+    if not users:
+        return message
+    left = int(refusal.get("user_count") or 0) - len(users)
+    return f"{message}, used by {', '.join(users)}{f' and {left} more' if left > 0 else ''}"
 
 
 class Client:
@@ -113,7 +119,7 @@ class Client:
         """Status and decoded body (None when it is empty); raises ApiError, OtherVersion, Unreachable."""
         raw, sent = None, dict(headers or {})
         if body is not None:
-            raw = json.dumps(body).encode()
+            raw = _json(body)
             sent.setdefault("Content-Type", "application/json")
         if method != "GET" and not self._met:
             self._exchange("GET", self._base + "/v1", None, {})
@@ -234,6 +240,20 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _json(body: t.Any) -> bytes:
+    """The body as sent; times, which YAML makes of unquoted ones, are sent as texts again."""
+    try:
+        return json.dumps(body, default=_text_of_time).encode()
+    except (TypeError, ValueError) as error:
+        raise ClientError(f"what is to be sent cannot be written as JSON: {error}") from error
+
+
+def _text_of_time(value: t.Any) -> str:
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is no value of a document")
 
 
 def _target(path: str, query: t.Optional[Query]) -> str:

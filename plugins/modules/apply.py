@@ -45,6 +45,7 @@ options:
   purge:
     description:
       - Also remove what matches O(labels) and is not among the documents.
+      - One of the selectors must say what a resource has; what it has not is not enough.
       - Projects and tokens are never removed by it.
     type: bool
     default: false

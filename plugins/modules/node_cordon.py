@@ -13,7 +13,7 @@ short_description: Takes a Node out of placement
 version_added: 0.1.0
 description:
   - Takes a Node out of placement.
-  - Nothing new comes to it, nothing moves.
+  - Nothing new comes to it, nothing moves. It stays so when a drain is called off.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -40,7 +40,7 @@ EXAMPLES = r"""
 ---
 - name: Takes a Node out of placement
   resource.infra.node_cordon:
-    cluster: tokyo
+    cluster: tokyo1
     name: floor-1-1-1-rack-1-1-server1
 """
 

@@ -40,7 +40,7 @@ EXAMPLES = r"""
 ---
 - name: Cordons a Node and moves everything away
   resource.infra.node_drain:
-    cluster: tokyo
+    cluster: tokyo1
     name: floor-1-1-1-rack-1-1-server1
 """
 

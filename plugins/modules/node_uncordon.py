@@ -40,7 +40,7 @@ EXAMPLES = r"""
 ---
 - name: Lets a Node take part in placement again
   resource.infra.node_uncordon:
-    cluster: tokyo
+    cluster: tokyo1
     name: floor-1-1-1-rack-1-1-server1
 """
 

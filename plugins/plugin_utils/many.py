@@ -9,10 +9,11 @@ Every problem names its document by file, position, kind and name.
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.common.yaml import yaml_load_all
+from ansible.module_utils.common.yaml import SafeLoader, yaml_load_all
 
 from ..module_utils.client import ApiError
 from ..module_utils.kinds import entries
@@ -32,8 +33,8 @@ def apply(task: Task) -> Document:
     documents = [document for _place, document in placed]
     titles = [f"{place} {document.get('kind')} {document.get('name')}" for place, document in placed]
     labels = task.arguments["labels"] or []
-    if task.arguments["purge"] and (not labels or task.arguments["state"] == "absent"):
-        raise Refused("purge: needs labels, which say what is the task's to remove, and state present")
+    if task.arguments["purge"]:
+        _check_purge(task, labels)
     verb = "delete" if task.arguments["state"] == "absent" else "apply"
     purged = _to_purge(task, documents, labels) if task.arguments["purge"] else []
     if task.check or task.diff:
@@ -60,11 +61,25 @@ def apply(task: Task) -> Document:
     else:
         result = {}
     done = _ask(task, verb, documents, titles)["results"] if documents else []
+    task.wrote = bool(_result(done)["changed"])
     try:
         done += _ask(task, "delete", purged, [])["results"] if purged else []
     except ApiError as error:
         raise Refused(f"the documents are applied, but what is no longer among them stays: {error}") from error
     return {**result, **_result(done)}
+
+
+def _check_purge(task: Task, labels: t.Sequence[str]) -> None:
+    """A selector that says only what a resource has not would take in nearly everything, an empty one all."""
+    if not labels or task.arguments["state"] == "absent":
+        raise Refused("purge: needs labels, which say what is the task's to remove, and state present")
+    conditions = [part.strip() for label in labels for part in re.split(r",(?![^(]*\))", label)]
+    if "" in conditions:
+        raise Refused("labels: one of them is empty, which would have everything purged")
+    if all(part.startswith("!") or "!=" in part or re.search(r"\snotin\s", part) for part in conditions):
+        raise Refused(
+            "labels: purge needs one that says what a resource has, as key=value, and not only what it has not"
+        )
 
 
 def _result(changes: t.Sequence[t.Mapping[str, t.Any]]) -> Document:
@@ -94,26 +109,32 @@ def _placed(problem: t.Mapping[str, str], titles: t.Sequence[str]) -> dict[str, 
     """The problem with its document's place for the number of it in the request."""
     number, bracket, rest = problem.get("path", "").partition("]")
     if bracket and number[:1] == "[" and number[1:].isdigit() and int(number[1:]) < len(titles):
-        return {"document": titles[int(number[1:])], "path": rest.lstrip("."), "message": problem["message"]}
+        message = re.sub(r"(?<=, in )\[(\d+)\]", lambda found: titles[int(found[1])], problem["message"])
+        return {"document": titles[int(number[1:])], "path": rest.lstrip("."), "message": message}
     return {"document": "", "path": problem.get("path", ""), "message": problem["message"]}
 
 
 def _documents(task: Task) -> t.Iterator[tuple[str, Document]]:
+    if task.arguments["documents"] is None and not task.arguments["src"]:
+        raise Refused("apply: needs documents, or src")
     for index, document in enumerate(task.arguments["documents"] or ()):
         yield f"documents[{index}]", document
     for name in task.arguments["src"] or ():
         top = Path(task.find(name))
         files = sorted(one for one in top.rglob("*") if one.suffix in _SUFFIXES) if top.is_dir() else [top]
-        if not files:
-            raise Refused(f"src {name}: holds no documents")
+        count = 0
         for file in files:
             place = str(Path(name) / file.relative_to(top)) if top.is_dir() else name
-            yield from _of_file(place, file)
+            for placed in _of_file(place, file):
+                count += 1
+                yield placed
+        if not count:  # with purge it would stand for nothing at all
+            raise Refused(f"src {name}: holds no documents")
 
 
 def _of_file(place: str, file: Path) -> t.Iterator[tuple[str, Document]]:
     try:
-        read = list(yaml_load_all(file.read_text(encoding="utf-8")))
+        read = list(yaml_load_all(file.read_text(encoding="utf-8"), Loader=_Loader))
     except OSError as error:
         raise Refused(f"src {place}: {error.strerror}") from error
     except Exception as error:  # the parser is not always there to name its errors
@@ -123,6 +144,21 @@ def _of_file(place: str, file: Path) -> t.Iterator[tuple[str, Document]]:
         if not isinstance(document, dict):
             raise Refused(f"src {place}[{index}]: is no document but a {type(document).__name__}")
         yield f"{place}[{index}]", document
+
+
+class _Loader(SafeLoader):
+    """Refuses a key that is given twice, where the parser would take the last one."""
+
+    def construct_mapping(self, node: t.Any, deep: bool = False) -> t.Any:
+        """The mapping of a node."""
+        if len({key.value for key, _value in node.value if isinstance(key.value, str)}) != len(node.value):
+            seen: set[str] = set()
+            for key, _value in node.value:
+                if isinstance(key.value, str) and key.tag != "tag:yaml.org,2002:merge":
+                    if key.value in seen:
+                        raise ValueError(f"line {key.start_mark.line + 1}: {key.value!r} is given twice")
+                    seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _to_purge(task: Task, documents: t.Sequence[Document], labels: t.Sequence[str]) -> list[Document]:

@@ -14,8 +14,8 @@ import typing as t
 from urllib.parse import quote
 
 from ..module_utils.client import ApiError
-from .plans import planned_change
-from .tasks import Refused, Task
+from .plans import ask_plan, planned_change
+from .tasks import Late, Refused, Task, name_of
 
 Document = dict[str, t.Any]
 _TRIES = 5
@@ -28,7 +28,7 @@ class Named:
     def __init__(self, task: Task) -> None:
         self.task, self.entry, self.client = task, task.entry, task.client
         names = (*self.entry["parents"], "name")
-        self.names: dict[str, str] = {name: task.arguments[name] for name in names}
+        self.names: dict[str, str] = {name: name_of(name, task.arguments[name]) for name in names}
         self.query: dict[str, str] = {}
         if self.entry["per_project"]:
             self.query["project"] = task.arguments["project"] or "default"
@@ -41,6 +41,11 @@ class Named:
     def identity(self) -> Document:
         """The part of a document that says which resource it is."""
         return {"kind": self.entry["kind"], **self.names, **self.query}
+
+    def laid_over(self, current: Document, spec: t.Mapping[str, t.Any]) -> Document:
+        """The document that asks for what is asked now, but for these fields."""
+        kept = {name: current[name] for name in ("labels", "max_revision_history") if name in current}
+        return {**self.identity, **kept, "spec": {**current["spec"], **spec}}
 
     def get(self) -> Document | None:
         """What is there, None when nothing is."""
@@ -71,7 +76,7 @@ class Named:
 
         try:
             self.task.until(done, f"{self} did not become Active")
-        except Refused as error:
+        except Late as error:
             raise Refused(f"{error}, it is {found['status']}: {found['status_reason']}", resource=found) from None
         return found
 
@@ -92,9 +97,7 @@ def present(task: Task) -> Document:
         if same:
             break
         if task.check or task.diff:
-            query = {"dry_run": "true"}
-            plan = task.client.request("POST", "/v1/apply", query=query, body=[wanted])[1]
-            result.update(planned_change(plan["changes"][0], str(named)))
+            result.update(planned_change(ask_plan(task, wanted), str(named)))
         if task.check:
             return result
         try:
@@ -104,8 +107,8 @@ def present(task: Task) -> Document:
             if error.status != 412:
                 raise
             continue
-        result["changed"] = current is None or stored["resource_version"] != current["resource_version"]
-        result["resource"] = stored
+        task.wrote = current is None or stored["resource_version"] != current["resource_version"]
+        result.update(changed=task.wrote, resource=stored)
         break
     else:
         raise Refused(f"{named} was changed by others {_TRIES} times in a row while this was written")
@@ -134,10 +137,26 @@ def absent(task: Task) -> Document:
         return result
     if not leaving:
         left = task.client.request("DELETE", named.path, query=named.query)[1]
+        task.wrote = True
         result["resource"] = left or current
     if task.arguments["wait"]:
-        task.until(lambda: named.get() is None, f"{named} did not go")
+        _wait_until_gone(task, named, result)
     return result
+
+
+def _wait_until_gone(task: Task, named: Named, result: Document) -> None:
+    found: Document | None = None
+
+    def gone() -> bool:
+        nonlocal found
+        found = named.get()
+        return found is None
+
+    try:
+        task.until(gone, f"{named} did not go")
+    except Late as error:
+        seen = f", it is {found['status']}: {found['status_reason']}" if found else ""
+        raise Refused(f"{error}{seen}", resource=found or result["resource"]) from None
 
 
 def state(task: Task) -> Document:
@@ -154,7 +173,7 @@ def info(task: Task) -> Document:
     names, every = {}, False
     for parent in entry["parents"]:
         every = every or not task.arguments[parent]
-        names[parent] = "-" if every else quote(task.arguments[parent], safe="")
+        names[parent] = "-" if every else quote(name_of(parent, task.arguments[parent]), safe="")
     query = [("label", label) for label in task.arguments["labels"] or ()]
     query += [("field", f"{path}={value}") for path, value in (task.arguments["fields"] or {}).items()]
     if entry["per_project"]:

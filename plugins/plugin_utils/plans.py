@@ -7,9 +7,19 @@ from __future__ import annotations
 
 import typing as t
 
-from .tasks import Refused
+from ..module_utils.client import ApiError, with_users
+from .tasks import Refused, Task
 
 Change = t.Mapping[str, t.Any]
+
+
+def ask_plan(task: Task, document: t.Mapping[str, t.Any]) -> Change:
+    """The server's plan of one write; what is refused is told without the document's number, for there is but one."""
+    try:
+        return task.client.request("POST", "/v1/apply", query={"dry_run": "true"}, body=[document])[1]["changes"][0]
+    except ApiError as error:
+        problems = [{**one, "path": one.get("path", "").removeprefix("[0]").lstrip(".")} for one in error.problems]
+        raise ApiError(error.status, error.code, error.message, problems, **error.more) from error
 
 
 def planned_change(change: Change, title: str) -> dict[str, t.Any]:
@@ -27,7 +37,7 @@ def planned_change(change: Change, title: str) -> dict[str, t.Any]:
 def refuse(changes: t.Sequence[Change], titles: t.Sequence[str]) -> None:
     """Raise one Refused with every refusal of a plan. Unresolved names are none: the play may still make them."""
     problems = [
-        {"path": refusal["path"], "message": refusal["message"], "document": title}
+        {"path": refusal["path"], "message": with_users(refusal["message"], refusal), "document": title}
         for change, title in zip(changes, titles)
         for refusal in change["refusals"]
     ]
@@ -36,8 +46,11 @@ def refuse(changes: t.Sequence[Change], titles: t.Sequence[str]) -> None:
 
 
 def line(problem: t.Mapping[str, str]) -> str:
-    """Document, field and message."""
-    return ": ".join(part for part in (problem.get("document"), problem.get("path"), problem["message"]) if part)
+    """Document, field and message; a message that begins with the document names it once."""
+    title, message = problem.get("document"), problem["message"]
+    if title and message.startswith(f"{title} "):
+        title = ""
+    return ": ".join(part for part in (title, problem.get("path"), message) if part)
 
 
 def diff(change: Change, title: str) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ What is not given stays not given (no defaults are filled in), so that a task on
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 from pathlib import Path
@@ -16,7 +17,7 @@ from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 
-from ..module_utils.client import Client
+from ..module_utils.client import ApiError, Client, Unreachable
 from ..module_utils.kinds import entry
 
 CONNECTION: dict[str, t.Any] = {
@@ -41,8 +42,37 @@ class Refused(Exception):
         super().__init__(message)
 
 
+class Late(Refused):
+    """Raised when what was waited for did not come in time."""
+
+
+_AWAY = (502, 503, 504)
+"""Answers of an API that is about to be back, or of the proxy before it."""
+
+
 def _told(error: Exception) -> str:
-    return f"unknown option {error}" if isinstance(error, UnsupportedError) else str(error)
+    if isinstance(error, UnsupportedError):
+        return f"unknown option {error}"
+    return re.sub(r": <class '[^']*'> cannot be converted to an? \w+", "", str(error))
+
+
+def name_of(option: str, value: str) -> str:
+    """The value, when it can be a name; raises Refused. Paths are made of names: a slash would lead elsewhere."""
+    if not value or "/" in value or value.strip(".") == "":
+        raise Refused(f"{option}: {value!r} is no name")
+    return value
+
+
+class Clock(t.Protocol):
+    """What waiting needs of the time."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Do nothing for so long."""
+        ...
 
 
 class Task:
@@ -56,14 +86,21 @@ class Task:
         check: bool = False,
         diff: bool = False,
         find: t.Callable[[str], str] = str,
+        clock: Clock = time,
     ) -> None:
-        self.module, self.check, self.diff, self.find = module, check, diff, find
+        self.module, self.check, self.diff, self.find, self._clock = module, check, diff, find, clock
         self.entry = entry(module)
         spec = {**CONNECTION, **WAITING, **self.entry["options"]}
         checked = ArgumentSpecValidator(spec).validate(dict(given))
         if checked.error_messages:
             raise Refused(f"{module}: {'; '.join(_told(error) for error in checked.errors)}")
         self.arguments: dict[str, t.Any] = checked.validated_parameters
+        self.wrote = False
+        """Whether something was written, which also a task that fails afterwards must tell."""
+        if not self.arguments["api_timeout"] > 0:
+            raise Refused(f"{module}: api_timeout: must be above 0")
+        if not self.arguments["wait_timeout"] >= 0:
+            raise Refused(f"{module}: wait_timeout: must not be below 0")
         self.client = self._client()
 
     def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
@@ -71,12 +108,25 @@ class Task:
         return {name: _set_only(self.arguments[name]) for name in names if self.arguments.get(name) is not None}
 
     def until(self, done: t.Callable[[], bool], what: str) -> None:
-        """Ask again, less and less often, until it is done; raises Refused after ``wait_timeout``."""
-        end, pause = time.monotonic() + self.arguments["wait_timeout"], 0.2
-        while not done():
-            if time.monotonic() + pause > end:
-                raise Refused(f"{what} within {self.arguments['wait_timeout']:g} s")
-            time.sleep(pause)
+        """Ask again, less and less often, until it is done; raises Late after ``wait_timeout``.
+
+        An API that is away for a while, as when it is restarted, is waited for as well.
+        """
+        end, pause = self._clock.monotonic() + self.arguments["wait_timeout"], 0.2
+        while True:
+            away = ""
+            try:
+                if done():
+                    return
+            except Unreachable as error:
+                away = f": {error}"
+            except ApiError as error:
+                if error.status not in _AWAY:
+                    raise
+                away = f": {error}"
+            if self._clock.monotonic() + pause > end:
+                raise Late(f"{what} within {self.arguments['wait_timeout']:g} s{away}")
+            self._clock.sleep(pause)
             pause = min(pause * 1.5, 3.0)
 
     def _client(self) -> Client:
@@ -87,8 +137,11 @@ class Task:
         if not token and arguments["api_token_file"]:
             try:
                 token = Path(arguments["api_token_file"]).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise Refused(f"api_token_file {arguments['api_token_file']}: {error.strerror}") from error
+            except (OSError, UnicodeError) as error:
+                told = getattr(error, "strerror", None) or "is no text"
+                raise Refused(f"api_token_file {arguments['api_token_file']}: {told}") from error
+        if not token:
+            raise Refused("no token: set api_token or api_token_file, or the environment variable RESOURCE_TOKEN")
         return Client(
             arguments["api_url"],
             token,

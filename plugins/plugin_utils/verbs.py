@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .one import Document, Named
+from .plans import ask_plan, planned_change
 from .tasks import Refused, Task
 
 Asked = tuple[str, Document | None, bool, Document]
@@ -26,15 +27,26 @@ def act(task: Task) -> Document:
     if task.check and task.module == "node_drain":
         query = {**named.query, "dry_run": "true"}
         result["plan"] = task.client.request("POST", f"{named.path}/{verb}", query=query, body={})[1]
-    if task.check or not changes:
+    if changes and named.entry["kind"] == "RegionService" and (task.check or task.diff):
+        result.update(planned_change(ask_plan(task, named.laid_over(before, fields)), title))
+    if task.check:
         return result
-    result["resource"] = task.client.request("POST", f"{named.path}/{verb}", query=named.query, body=body or {})[1]
+    if changes:
+        result["resource"] = task.client.request("POST", f"{named.path}/{verb}", query=named.query, body=body or {})[1]
+        task.wrote = True
     if task.arguments["wait"]:
         result["resource"] = _wait(task, named)
     return result
 
 
 def _wait(task: Task, named: Named) -> Document:
+    if task.module == "compute_power" and task.arguments["state"] != "rebooted":
+        state = "Running" if task.arguments["state"] == "started" else "Stopped"
+        task.until(lambda: named.needed()["state"] == state, f"{named} did not become {state}")
+        return named.needed()
+    if task.module == "compute_migrate":
+        task.until(lambda: _moved(task, named), f"{named} did not move")
+        return named.needed()
     if task.module != "node_drain":
         return named.settled()
     cluster, node = named.names["cluster"], named.names["name"]
@@ -43,9 +55,21 @@ def _wait(task: Task, named: Named) -> Document:
     return named.needed()
 
 
+def _moved(task: Task, named: Named) -> bool:
+    """Whether the last move that was asked for has ended; raises Refused when it failed."""
+    found, node = named.needed(), task.arguments["node"]
+    seen = found.get("observed") or {}
+    if int(seen.get("migrations") or 0) < found["spec"]["migrations"] or seen.get("migrating_to"):
+        return False
+    if seen.get("migration_failed") and (node is None or seen.get("node") != node):
+        raise Refused(f"{named} did not move: {seen['migration_failed'].get('reason')}", resource=found)
+    return node is None or bool(seen.get("node") == node)
+
+
 def _cordon(task: Task, named: Named, before: Document) -> Asked:
-    fields = {"schedulable": False}
-    return "cordon", None, bool(before["spec"]["schedulable"]), fields
+    # A cordon of a drain's own goes with the drain; one that is asked for stays.
+    fields = {"schedulable": False, "cordoned_by": "Operator"}
+    return "cordon", None, any(before["spec"].get(name) != value for name, value in fields.items()), fields
 
 
 def _uncordon(task: Task, named: Named, before: Document) -> Asked:
@@ -79,6 +103,8 @@ def _rollback(task: Task, named: Named, before: Document) -> Asked:
 def _power(task: Task, named: Named, before: Document) -> Asked:
     wanted = task.arguments["state"]
     if wanted == "rebooted":
+        if before["spec"]["power"] != "Running":
+            raise Refused(f"{named} is stopped: start it")
         return "reboot", None, True, {"reboots": before["spec"]["reboots"] + 1}
     verb, power = ("start", "Running") if wanted == "started" else ("stop", "Stopped")
     return verb, None, before["spec"]["power"] != power, {"power": power}
