@@ -77,7 +77,7 @@ class Named:
         try:
             self.task.until(done, f"{self} did not become Active")
         except Late as error:
-            raise Refused(f"{error}, it is {found['status']}: {found['status_reason']}", resource=found) from None
+            raise Refused(f"{error}{_standing(found)}", resource=found) from None
         return found
 
 
@@ -150,13 +150,21 @@ def _wait_until_gone(task: Task, named: Named, result: Document) -> None:
     def gone() -> bool:
         nonlocal found
         found = named.get()
-        return found is None
+        # One of the same name that somebody made since is not the one that was to go.
+        return found is None or found["uid"] != result["resource"]["uid"]
 
     try:
         task.until(gone, f"{named} did not go")
     except Late as error:
-        seen = f", it is {found['status']}: {found['status_reason']}" if found else ""
-        raise Refused(f"{error}{seen}", resource=found or result["resource"]) from None
+        raise Refused(f"{error}{_standing(found)}", resource=found or result["resource"]) from None
+
+
+def _standing(found: t.Optional[Document]) -> str:
+    """How it stands with a resource, to be put after what it did not become."""
+    if not found:
+        return ""
+    reason = f": {found['status_reason']}" if found["status_reason"] else ""
+    return f", it is {found['status']}{reason}"
 
 
 def state(task: Task) -> Document:
@@ -175,7 +183,7 @@ def info(task: Task) -> Document:
         every = every or not task.arguments[parent]
         names[parent] = "-" if every else quote(name_of(parent, task.arguments[parent]), safe="")
     query = [("label", label) for label in task.arguments["labels"] or ()]
-    query += [("field", f"{path}={value}") for path, value in (task.arguments["fields"] or {}).items()]
+    query += [("field", f"{path}={_text(value)}") for path, value in (task.arguments["fields"] or {}).items()]
     if entry["per_project"]:
         query.append(("project", task.arguments["project"] or "*"))
     path = entry["path"].rpartition("/")[0].format(**names)
@@ -190,3 +198,8 @@ def info(task: Task) -> Document:
     if task.arguments["name"]:
         resources = [one for one in resources if one["name"] == task.arguments["name"]]
     return {"changed": False, "resources": resources}
+
+
+def _text(value: t.Any) -> str:
+    """A value of a filter, as JSON has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -49,10 +49,10 @@ def test_services_are_waited_for_and_a_task_that_is_late_says_that_it_changed_so
         {"resource.infra.region_service": {**service, **BRIEFLY}},
         {"resource.infra.region_service": {**WEB, "state": "absent", **BRIEFLY}},
     )
-    late = "RegionService default/kanto/web did not become Active within 0.3 s, it is Initializing: "
+    late = "RegionService default/kanto/web did not become Active within 0.3 s, it is Initializing"
     assert (made["msg"], made["changed"]) == (late, True)
     assert (again["msg"], again["changed"]) == (late, False)
-    assert gone["msg"] == "RegionService default/kanto/web did not go within 0.3 s, it is Deleting: "
+    assert gone["msg"] == "RegionService default/kanto/web did not go within 0.3 s, it is Deleting"
     assert gone["changed"]
     edit(db, "RegionService", status="Error", status_reason="no cluster has room")
     (failed,) = failures(plays, {"resource.infra.region_service_scale": {**WEB, "replicas": 3, **BRIEFLY}})
@@ -105,3 +105,16 @@ def test_cordon_of_a_node_that_drains_outlives_the_drain(plays: Plays) -> None:
     tasks = [task("node", "create", node), task("node_drain", "act", node)]
     tasks += acted("node_cordon", node, "r.resource.spec.cordoned_by != 'Operator'", "not r.resource.spec.drain")
     plays.ok(tasks)
+
+
+def test_info_finds_what_is_true_or_false(plays: Plays, db: Database) -> None:
+    """A filter by ``false`` was sent as ``False``, which nothing is."""
+    made = document.parse(dict(registry.get("Node").example))
+    db.write(lambda tx: resources.insert(tx, [made]))
+    schedulable, closed = ({"fields": {"spec.schedulable": value}} for value in (True, False))
+    plays.ok(
+        [
+            task("node_info", "find", schedulable, "r.resources | length != 1"),
+            task("node_info", "find nothing", closed, "r.resources != []"),
+        ]
+    )
