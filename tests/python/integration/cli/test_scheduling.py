@@ -53,8 +53,10 @@ async def test_a_plan_is_what_is_done_and_a_saved_snapshot_says_the_same(shell: 
         for name in ("cluster", "placements", "why", "capacity"):
             assert again["forecast"][name] == step["forecast"][name], name
 
-    shell.ok("apply", "-f", "-", stdin=text)
-    await _until(lambda: {one[1] for one in _machines(shell).values()} == {"Active"} and len(_machines(shell)) == 5)
+    shell.ok("apply", "-f", "-", stdin=json.dumps(wanted[:2]))  # written together, their order is open
+    await _until(lambda: [one[1] for one in _machines(shell).values()] == ["Active"] * 3)
+    shell.ok("apply", "-f", "-", stdin=json.dumps(wanted[2:]))
+    await _until(lambda: [one[1] for one in _machines(shell).values()] == ["Active"] * 5)
     assert {name: one[0] for name, one in _machines(shell).items()} == {**web["placements"], **db["placements"]}
 
     more = json.dumps([service("web", 4), service("db", 1, "small")])
