@@ -43,12 +43,16 @@ def batches(
     """As few batches as can be, none with two hosts of one zone, none larger than ``size`` (0: no limit).
 
     The zone is the variable ``apart``; a host without one is alone in a zone of its own. Fullest zones give
-    first, so that no batch has to wait for one zone longer than it must.
+    first, so that no batch has to wait for one zone longer than it must. Raises SpreadError where no host has the
+    variable: a word that was mistyped would have all hosts in one batch.
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise SpreadError(f"size must be a whole number from 0, not {size!r}")
     zones: t.Dict[t.Any, t.List[str]] = {}
-    for host in sort_by_rack(hosts, hostvars):
+    ordered = sort_by_rack(hosts, hostvars)
+    if len(ordered) > 1 and all(_of(hostvars, host).get(apart) in (None, "") for host in ordered):
+        raise SpreadError(f"no host has the variable {apart!r}, by which they are to be kept apart")
+    for host in ordered:
         zone = _of(hostvars, host).get(apart)
         zones.setdefault(("zone", str(zone)) if zone not in (None, "") else ("host", host), []).append(host)
     found = []

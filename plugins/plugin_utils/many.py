@@ -18,6 +18,7 @@ from ansible.module_utils.common.yaml import SafeLoader, yaml_load_all
 from ..module_utils.client import ApiError
 from ..module_utils.kinds import entries
 from .plans import diff, line, refuse
+from .settling import settle
 from .tasks import Refused, Task
 
 Document = dict[str, t.Any]
@@ -63,10 +64,15 @@ def apply(task: Task) -> Document:
     done = _ask(task, verb, documents, titles)["results"] if documents else []
     task.wrote = bool(_result(done)["changed"])
     try:
-        done += _ask(task, "delete", purged, [])["results"] if purged else []
+        left = _ask(task, "delete", purged, [])["results"] if purged else []
     except ApiError as error:
         raise Refused(f"the documents are applied, but what is no longer among them stays: {error}") from error
-    return {**result, **_result(done)}
+    told = _result([*done, *left])
+    task.wrote = bool(told["changed"])
+    if task.arguments["wait"]:
+        settle(task, done, gone=verb == "delete")
+        settle(task, left, gone=True)
+    return {**result, **told}
 
 
 def _check_purge(task: Task, labels: t.Sequence[str]) -> None:

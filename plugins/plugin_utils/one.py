@@ -89,6 +89,8 @@ def present(task: Task) -> Document:
     spec = {entry["fields"][option]: value for option, value in task.given(entry["fields"]).items()}
     for _count in range(_TRIES):
         current = named.get()
+        if current is not None and current["status"].startswith("Deleting"):
+            raise Refused(f"{named} is being deleted: run this again when it is gone", resource=current)
         before = current or {"spec": {}}
         kept = {name: before[name] for name in ("labels", "max_revision_history") if current and name in before}
         wanted = {**named.identity, **kept, **around, "spec": {**before["spec"], **spec}}

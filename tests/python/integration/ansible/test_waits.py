@@ -54,11 +54,40 @@ def test_services_are_waited_for_and_a_task_that_is_late_says_that_it_changed_so
     assert (again["msg"], again["changed"]) == (late, False)
     assert gone["msg"] == "RegionService default/kanto/web did not go within 0.3 s, it is Deleting"
     assert gone["changed"]
+    for planned in (False, True):
+        (leaving,) = failures(plays, {"resource.infra.region_service": service, "check_mode": planned})
+        assert leaving["msg"] == ("RegionService default/kanto/web is being deleted: run this again when it is gone"), (
+            "it was taken for one that stays"
+        )
+        assert not leaving["changed"]
     edit(db, "RegionService", status="Error", status_reason="no cluster has room")
     (failed,) = failures(plays, {"resource.infra.region_service_scale": {**WEB, "replicas": 3, **BRIEFLY}})
     assert failed["msg"] == "RegionService default/kanto/web: no cluster has room"
     edit(db, "RegionService", status="Active", status_reason="")
     plays.ok([task("region_service_scale", "act again", {**WEB, "replicas": 3, **BRIEFLY})])
+
+
+def test_many_documents_are_waited_for(plays: Plays, db: Database) -> None:
+    """The option was there, and nothing was waited for."""
+    plays.ok([task(module, "create", arguments(module)) for module in BELOW])
+    web = dict(registry.get("RegionService").example)
+    site: list[dict[str, Any]] = [{"kind": "Datacenter", "name": "osaka"}, web]
+    gone: dict[str, Any] = {"documents": [web], "state": "absent"}
+    (made,) = failures(plays, {"resource.infra.apply": {"documents": site, **BRIEFLY}})
+    assert made["msg"] == (
+        "1 did not become Active within 0.3 s: RegionService default/kanto/web: it is Initializing: "
+    )
+    assert made["changed"]
+    edit(db, "RegionService", status="Error", status_reason="no cluster has room")
+    (failed,) = failures(plays, {"resource.infra.apply": {"documents": site, **BRIEFLY}})
+    assert (failed["msg"], failed["changed"]) == ("RegionService default/kanto/web: no cluster has room", False)
+    edit(db, "RegionService", status="Active", status_reason="")
+    plays.ok([task("apply", "create again", {"documents": site, **BRIEFLY})])
+    (leaving,) = failures(plays, {"resource.infra.apply": {**gone, **BRIEFLY}})
+    assert leaving["msg"] == "1 did not become gone within 0.3 s: RegionService default/kanto/web: it is Deleting: "
+    assert leaving["changed"]
+    db.write(lambda tx: resources.delete(tx, [registry.key_of(resources.list_all(tx, "RegionService")[0])]))
+    plays.ok([task("apply", "delete again", {**gone, **BRIEFLY})])
 
 
 def test_power_and_moves_are_waited_for_until_they_are_seen(plays: Plays, db: Database) -> None:

@@ -14,7 +14,10 @@ from controller.store.database import Database, Transaction
 from tests.python.integration.ansible.conftest import Plays, Task
 from tests.python.integration.ansible_inventory.conftest import Inventories
 
-pytestmark = pytest.mark.design("N2")
+pytestmark = [
+    pytest.mark.design("N2", "N7"),
+    pytest.mark.partial("rolling work; the renewals of a rack, a network device or a region have no playbook", "N7"),
+]
 DEBUG = "ansible.builtin.debug"
 
 
@@ -133,6 +136,14 @@ def test_rolling_work_leaves_what_was_drained_in_the_meantime(inventories: Inven
     code, told = rolling(inventories, f"{sys.executable} {drain}", "--limit", f"{name}*")
     assert code == 0, told
     assert cordoned(db) == [name]
+
+
+def test_rolling_work_apart_by_what_no_node_has_is_refused(inventories: Inventories, db: Database) -> None:
+    """A word that was mistyped would have all nodes in one batch, cordoned at once."""
+    code, told = rolling(inventories, "true", "-e", "rolling_apart=resource_power_domian")
+    assert code != 0
+    assert "no host has the variable 'resource_power_domian'" in " ".join(told.split())
+    assert cordoned(db) == []
 
 
 def test_rolling_work_without_a_command_is_refused(inventories: Inventories, db: Database) -> None:
