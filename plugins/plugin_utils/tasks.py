@@ -68,11 +68,9 @@ class Clock(t.Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some moment."""
-        ...
 
     def sleep(self, seconds: float, /) -> None:
         """Do nothing for so long."""
-        ...
 
 
 class Task:
