@@ -80,8 +80,9 @@ def differences(answer: Item) -> View:
     lines: list[str] = []
     named: list[Item] = []
     for step in answer["changes"]:
-        found = [*_fields(step), *_objections(step), *_forecast(step)]
+        found = [*_fields(step), *_objections(step)]
         if step["action"] != "unchanged" or found:
+            found += _forecast(step)
             lines += [f"{_SIGNS.get(step['action'], '?')} {step['kind']} {step['key']}", *found]
             named.append(step)
     return View(documents=[answer], single=True, lines=lines, named=named)

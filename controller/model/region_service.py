@@ -85,7 +85,10 @@ class ComputeTemplate(Part):
 
     @model_validator(mode="after")
     def _power_is_chosen(self) -> ComputeTemplate:
-        if not self.schedule_policy.chooses_power():
+        chosen = self.schedule_policy.modes_of("power")
+        if len(chosen) > 1:
+            raise ValueError("schedule_policy spreads over power domains and gathers in one: choose one of the two")
+        if not chosen:
             raise ValueError(
                 "schedule_policy.rules must choose the power axis: add "
                 '{"axis": "power", "mode": "AntiAffinity"} to spread over power domains, or '

@@ -127,6 +127,6 @@ class SchedulePolicy(Part):
         )
         return self.rules + compiled
 
-    def chooses_power(self) -> bool:
-        """True when a rule says spread or gather over the power axis (J3)."""
-        return any(rule.axis == "power" for rule in self.all_rules())
+    def modes_of(self, axis: str) -> set[RuleMode]:
+        """What its rules ask for over the axis: to spread, to gather, both or neither."""
+        return {rule.mode for rule in self.all_rules() if rule.axis == axis}

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from controller.errors import NotFound, PreconditionFailed, ResourceError
 from controller.model import registry
+from controller.model.envelope import Status
 from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource, Key
 from controller.root.api import access, body, commit, documents, lifecycle, plan, removal
@@ -170,13 +171,20 @@ async def _with_forecasts(call: Call, steps: Sequence[Step]) -> tuple[Step, ...]
     concerned = {
         number: step.after
         for number, step in enumerate(steps)
-        if isinstance(step.after, RegionService) and step.action in (Action.CREATE, Action.UPDATE)
+        if isinstance(step.after, RegionService) and _has_to_be_placed(step)
     }
     fine = [number for number in concerned if not (steps[number].unresolved or steps[number].refusals)]
     beside = [step.after for step in steps if step.after is not None and step.action is not Action.DELETE]
     told: dict[int, dict[str, Any]] = {number: {"unknown": "the document would be refused"} for number in concerned}
     told |= zip(fine, await _forecasts(call, [concerned[number] for number in fine], beside), strict=True)
     return tuple(replace(step, forecast=told.get(number)) for number, step in enumerate(steps))
+
+
+def _has_to_be_placed(step: Step) -> bool:
+    """A service that is as it is asked for, but does not stand yet, is foretold too: why is what its user asks."""
+    if step.action is Action.UNCHANGED:
+        return step.current is not None and step.current.status != Status.ACTIVE
+    return step.action in (Action.CREATE, Action.UPDATE)
 
 
 async def _forecasts(

@@ -168,6 +168,19 @@ async def test_the_message_says_how_to_choose_and_every_way_of_choosing_is_taken
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.design("J3")
+@pytest.mark.parametrize(
+    "more", [{"rules": [{"axis": "power", "mode": "Affinity"}]}, {"NodeLabelSoftAffinities": ["power"]}]
+)
+async def test_one_way_of_choosing_is_taken_and_not_both(site: Api, more: dict[str, Any]) -> None:
+    document = deepcopy(SERVICE)
+    spread = {"axis": "power", "mode": "AntiAffinity"}
+    document["spec"]["compute"]["schedule_policy"] = {**more, "rules": [spread, *more.get("rules", [])]}
+    answer = await site.put("/v1/regions/kanto/services/web", json=document, params={"dry_run": "true"})
+    assert answer.status_code == 422
+    assert "choose one of the two" in errors_of(answer)["spec.compute"]
+
+
 @pytest.mark.design("J8")
 async def test_a_field_in_two_spellings_is_refused_and_none_of_them_dropped(site: Api) -> None:
     document = deepcopy(SERVICE)

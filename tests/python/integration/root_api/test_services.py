@@ -253,6 +253,15 @@ async def test_a_plan_changes_nothing_and_forecasts(site: Api) -> None:
     assert (await site.get(WEB)).status_code == 404
 
 
+async def test_a_plan_of_what_is_as_asked_but_does_not_stand_yet_forecasts_too(service: Api, active: Api) -> None:
+    (step,) = (await active.put(WEB, json=web(), params={"dry_run": "true"})).json()["changes"]
+    assert (step["action"], step["forecast"]) == ("unchanged", None)
+    other = {**web(), "name": "other"}
+    await service.apply(other)
+    (step,) = (await service.apply(other, dry_run="true")).json()["changes"]
+    assert (step["action"], step["forecast"]["cluster"]) == ("unchanged", "tokyo1")
+
+
 async def test_a_plan_names_diff_refusals_and_what_is_unresolved(active: Api) -> None:
     document = with_user_data("x", replicas=4)
     document["spec"]["compute"]["flavor"] = "missing"
