@@ -28,13 +28,15 @@ def settle(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool
     def done() -> bool:
         for title, one in list(left.items()):
             found = _get(task, entry_of[one["kind"]], one["key"])
+            if gone and found and found["uid"] != one["uid"]:
+                found = None  # one of the same name, which somebody made since
             status, reason = (found["status"], found["status_reason"]) if found else ("gone", "")
             if (status == "gone") if gone else (status == "Active"):
                 del left[title]
             elif status in ("Error", "gone"):
                 raise Refused(f"{title}: {reason or status}", resource=found or {})
             else:
-                seen[title] = f"it is {status}: {reason}"
+                seen[title] = f"it is {status}{f': {reason}' if reason else ''}"
         return not left
 
     try:

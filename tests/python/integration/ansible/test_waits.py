@@ -74,9 +74,7 @@ def test_many_documents_are_waited_for(plays: Plays, db: Database) -> None:
     site: list[dict[str, Any]] = [{"kind": "Datacenter", "name": "osaka"}, web]
     gone: dict[str, Any] = {"documents": [web], "state": "absent"}
     (made,) = failures(plays, {"resource.infra.apply": {"documents": site, **BRIEFLY}})
-    assert made["msg"] == (
-        "1 did not become Active within 0.3 s: RegionService default/kanto/web: it is Initializing: "
-    )
+    assert made["msg"] == ("1 did not become Active within 0.3 s: RegionService default/kanto/web: it is Initializing")
     assert made["changed"]
     edit(db, "RegionService", status="Error", status_reason="no cluster has room")
     (failed,) = failures(plays, {"resource.infra.apply": {"documents": site, **BRIEFLY}})
@@ -84,7 +82,7 @@ def test_many_documents_are_waited_for(plays: Plays, db: Database) -> None:
     edit(db, "RegionService", status="Active", status_reason="")
     plays.ok([task("apply", "create again", {"documents": site, **BRIEFLY})])
     (leaving,) = failures(plays, {"resource.infra.apply": {**gone, **BRIEFLY}})
-    assert leaving["msg"] == "1 did not become gone within 0.3 s: RegionService default/kanto/web: it is Deleting: "
+    assert leaving["msg"] == "1 did not become gone within 0.3 s: RegionService default/kanto/web: it is Deleting"
     assert leaving["changed"]
     db.write(lambda tx: resources.delete(tx, [registry.key_of(resources.list_all(tx, "RegionService")[0])]))
     plays.ok([task("apply", "delete again", {**gone, **BRIEFLY})])
