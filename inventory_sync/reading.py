@@ -5,7 +5,8 @@ not made, which costs more than everything else here. The long lists are asked w
 are used: the server would else trace every cable's path, seconds per thousand.
 
 Every failure is an error of our tree: a token that is refused, a NetBox that is away, what is no
-NetBox. Nothing is tried again: a pull is repeated as a whole, and writes nothing before all is read.
+NetBox. Only a connection that breaks off is tried once more: a pull is repeated as a whole, and writes
+nothing before all is read.
 """
 
 from __future__ import annotations
@@ -189,16 +190,30 @@ class NetBox:
 
 
 def _bound(session: Any) -> None:
-    """Give every request of the session a deadline: requests has none by itself."""
+    """Give every request of the session a deadline: requests has none by itself.
+
+    A server may close a connection that was kept open at the moment it is used again: what is only
+    read is asked once more then.
+    """
+    from requests.exceptions import ConnectionError as Broken
+    from urllib3.exceptions import ProtocolError
+
     send = session.send
 
     def with_deadline(request: Any, **options: Any) -> Any:
         options["timeout"] = options.get("timeout") or TIMEOUT
-        return send(request, **options)
+        try:
+            return send(request, **options)
+        except Broken as error:
+            if request.method != "GET" or not (error.args and isinstance(error.args[0], ProtocolError)):
+                raise
+            return send(request, **options)
 
     session.send = with_deadline
 
 
 def _short(error: Exception) -> str:
-    reason = getattr(error.args[0], "reason", error) if error.args else error
+    reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
+    if isinstance(reason, Exception) and len(reason.args) > 1:
+        reason = ": ".join(str(part) for part in reason.args if str(part) != "Connection aborted.")
     return str(reason).rpartition(">: ")[2] or type(error).__name__

@@ -57,6 +57,8 @@ class StandIn:
         self.reads: list[str] = []
         self.after_page: Callable[[str], None] = lambda path: None
         """Called with the list when a page of it has been taken: what is changed then shifts the next ones."""
+        self.hang_up: Callable[[str], bool] = lambda path: False
+        """Whether a request is answered by closing the connection."""
         self.lock = threading.Lock()
         self.url = ""
         for path in self.lists:
@@ -166,7 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, query = self._asked()
-        if path == "status":
+        if self.netbox.hang_up(path):
+            self.close_connection = True
+        elif path == "status":
             self._answer(200, json.loads((RECORDED / "status.json").read_text()))
         elif self._allowed(path):
             self.netbox.reads.append(self.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controller.errors import TemporaryError
+from controller.errors import TemporaryError, Unavailable
 from inventory_sync.reading import NetBox
 from tests.python.integration.netbox.standin import TOKEN, StandIn
 
@@ -48,3 +48,22 @@ def test_every_list_is_read_page_by_page(netbox: StandIn) -> None:
     pages = [one for one in netbox.reads if one.startswith("/api/dcim/interfaces/")]
     assert len(pages) == -(-len(netbox.lists["dcim/interfaces"]) // 100)
     assert all("limit=100" in one for one in pages)
+
+
+@pytest.mark.design("N4")
+def test_a_connection_that_breaks_off_is_tried_once_more_and_no_longer(netbox: StandIn) -> None:
+    asked: list[str] = []
+
+    def first(path: str) -> bool:
+        asked.append(path)
+        return len(asked) == 1
+
+    netbox.hang_up = first
+    assert len(NetBox(netbox.url, TOKEN).list("dcim/racks")) == len(netbox.lists["dcim/racks"])
+    assert asked == ["dcim/racks"] * 2
+    netbox.hang_up = lambda path: True
+    with pytest.raises(Unavailable) as caught:
+        NetBox(netbox.url, TOKEN).list("dcim/racks")
+    assert caught.value.message == (
+        f"NetBox at {netbox.url} cannot be reached: Remote end closed connection without response"
+    )
