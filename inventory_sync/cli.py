@@ -199,9 +199,16 @@ def _bytes(mib: float) -> int:
 
 def _token(kit: Kit, file: Path | None) -> str:
     try:
-        token = os.environ.get("NETBOX_TOKEN", "") if file is None else file.expanduser().read_text().strip()
+        token = os.environ.get("NETBOX_TOKEN", "").strip() if file is None else file.expanduser().read_text().strip()
     except OSError as error:
         raise kit.refuse(f"--netbox-token-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise kit.refuse(f"--netbox-token-file {file}: is no text") from error
     if not token:
         raise kit.refuse("no token for NetBox: give --netbox-token-file FILE, or set NETBOX_TOKEN")
+    if not all(
+        "!" <= letter <= "~" for letter in token
+    ):  # a header with it would be refused with the token in the error
+        where = "NETBOX_TOKEN" if file is None else f"--netbox-token-file {file}"
+        raise kit.refuse(f"{where}: is no token: it has spaces, line ends or letters that no token has")
     return token

@@ -198,6 +198,17 @@ def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn
 
 
 @pytest.mark.design("N4")
+@pytest.mark.parametrize("content", [b"secret one\nsecret two", "secret\u20ac".encode(), b"secret\xff"])
+def test_a_file_that_holds_no_token_is_told_without_showing_it(ops: Shell, mapping: str, content: bytes) -> None:
+    file = ops.folder / "netbox.token"
+    file.write_bytes(content)
+    refused = ops.run("netbox", "pull", "-m", mapping, "--netbox-token-file", str(file))
+    assert (refused.exit_code, len(refused.output.splitlines())) == (2, 1)
+    assert str(file) in refused.output
+    assert "secret" not in refused.output
+
+
+@pytest.mark.design("N4")
 def test_a_renamed_device_takes_its_addresses_along(ops: Shell, netbox: StandIn, mapping: str) -> None:
     """The old one is still there when the new one is written, and an address is one port's only."""
     ops.ok("netbox", "pull", "-m", mapping)

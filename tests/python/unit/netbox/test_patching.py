@@ -52,7 +52,9 @@ def _found(
 
 def _links(found: Translation) -> set[tuple[str, str, str]]:
     (server,) = [one for one in found.documents if one["name"] == "srv"]
-    return {(link["port"], link["peer"], link["peer_port"]) for link in server["spec"]["network_links"]}
+    links = [(link["port"], link["peer"], link["peer_port"]) for link in server["spec"]["network_links"]]
+    assert len(links) == len(set(links)), "each way has two ends and is found from both"
+    return set(links)
 
 
 @pytest.mark.design("N4")
