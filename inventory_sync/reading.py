@@ -11,6 +11,7 @@ nothing before all is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from controller.errors import (
 )
 
 Item = Mapping[str, Any]
+_WHERE = re.compile(r"^(<.*?>|\w+\(.*?\)): ")
+"""How urllib3 begins: with the connection, which has been named."""
 PAGE = 1000
 AT_ONCE = 3
 """Lists at a time; each reads its pages two at a time."""
@@ -216,4 +219,4 @@ def _short(error: Exception) -> str:
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     if isinstance(reason, Exception) and len(reason.args) > 1:
         reason = ": ".join(str(part) for part in reason.args if str(part) != "Connection aborted.")
-    return str(reason).rpartition(">: ")[2] or type(error).__name__
+    return _WHERE.sub("", str(reason)) or type(error).__name__

@@ -192,7 +192,7 @@ def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn
     ops.environ["NETBOX_URL"] = "http://127.0.0.1:9"
     away = ops.run("netbox", "pull", "-m", mapping)
     assert (away.exit_code, len(away.output.splitlines())) == (6, 1)
-    assert "NetBox at http://127.0.0.1:9 cannot be reached" in away.output
+    assert "NetBox at http://127.0.0.1:9 cannot be reached: Failed to establish a new connection" in away.output
     ops.environ["NETBOX_TOKEN"] = None
     assert ops.run("netbox", "pull", "-m", mapping).exit_code == 2
 
