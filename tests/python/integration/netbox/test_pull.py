@@ -235,6 +235,17 @@ def test_a_token_that_sees_nothing_removes_nothing(ops: Shell, netbox: StandIn, 
 
 
 @pytest.mark.design("N4")
+def test_with_chosen_sites_what_the_others_hold_is_not_missed(ops: Shell, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    before = ops.ok("get", "floors", "-o", "name")
+    assert "dc2/dc2-floor-3" in before
+    chosen = ops.write("chosen.yaml", f"{MAPPING}sites: [dc1]\n")
+    told = ops.ok("netbox", "pull", "-m", chosen, "--remove").splitlines()
+    assert told[-1].endswith(" 0 gone from NetBox")
+    assert ops.ok("get", "floors", "-o", "name") == before
+
+
+@pytest.mark.design("N4")
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
