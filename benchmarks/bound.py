@@ -15,7 +15,7 @@ from ortools.linear_solver.python import model_builder
 
 from controller.model.node import Capacity
 from controller.schedule import NodeFacts
-from controller.schedule.facts import DIMENSIONS, columns
+from controller.schedule.inputs import DIMENSIONS, columns
 
 
 def longest_prefix(nodes: Sequence[NodeFacts], stream: Sequence[Capacity]) -> int:

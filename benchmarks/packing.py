@@ -10,7 +10,7 @@ from benchmarks import bound
 from benchmarks.figures import Figure
 from controller.model.node import Capacity
 from controller.schedule import NodeFacts, Placed, Request, Snapshot, place
-from controller.schedule.facts import columns
+from controller.schedule.inputs import columns
 
 SMALL = Capacity(vcpus=64, memory_mib=256 * 1024, disk_gib=4000, disk_iops=80_000, network_mbps=25_000)
 MIDDLE = Capacity(vcpus=96, memory_mib=768 * 1024, disk_gib=4000, disk_iops=80_000, network_mbps=25_000)

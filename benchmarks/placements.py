@@ -24,7 +24,7 @@ from benchmarks import documents
 from benchmarks.figures import Figure
 from benchmarks.site import Site, site
 from benchmarks.waiting import until
-from controller.cluster import sync
+from controller.cluster.root_link import apply_desired
 from controller.model.compute import Compute, ComputeSpec, Interface
 from controller.model.flavor import Sizes
 from controller.model.image import ImageSpec
@@ -104,7 +104,7 @@ def _placed(made: Site, db: Database, case: Case, database: str) -> Figure:
     wishes = _wishes(case)
     count = case.services * case.replicas
     before, server_before = _cpu(made), _server_cpu(db)
-    db.write(lambda tx: sync.apply(tx, 1, wishes))
+    db.write(lambda tx: apply_desired.apply(tx, 1, wishes))
     inserting = _server_cpu(db) - server_before
     begin = time.perf_counter()
     while (done := db.read(_placed_now)) < count:
@@ -130,7 +130,9 @@ def _make_nodes(tx: Transaction) -> None:
     """Nodes as they are when their agents have told of them."""
     names = [f"node-{number}" for number in range(NODES)]
     made = [_node(number, name) for number, name in enumerate(names)]
-    sync.apply(tx, 1, [sync.OwnerWish(f"Node {documents.CLUSTER}/{node.name}", "d", [node]) for node in made])
+    apply_desired.apply(
+        tx, 1, [apply_desired.OwnerWish(f"Node {documents.CLUSTER}/{node.name}", "d", [node]) for node in made]
+    )
     _greet(tx, names)
     processes.beat(tx, dict.fromkeys(names, (tx.now, True, "")))
 
@@ -153,21 +155,21 @@ def _node(number: int, name: str) -> Node:
 
 
 def _greet(tx: Transaction, names: list[str]) -> None:
-    from controller.cluster import nodes
+    from controller.cluster.reconcile import node_state
 
     facts = {"capacity": _SIZE.model_dump(), "providers": ["memory"], "numa": [], "version": "1"}
-    nodes.greet(tx, documents.CLUSTER, dict.fromkeys(names, facts))
+    node_state.greet(tx, documents.CLUSTER, dict.fromkeys(names, facts))
     assert len(capacity.usage(tx)) == len(names)
 
 
-def _wishes(case: Case) -> list[sync.OwnerWish]:
+def _wishes(case: Case) -> list[apply_desired.OwnerWish]:
     number = iter(range(1 << 24))
     wishes = []
     for service in range(case.services):
         name = f"service-{service}"
         members = [_compute(case, name, index, next(number)) for index in range(case.replicas)]
         owner = f"RegionService default/{documents.REGION}/{name}"
-        wishes.append(sync.OwnerWish(owner, "d", members))
+        wishes.append(apply_desired.OwnerWish(owner, "d", members))
     return wishes
 
 

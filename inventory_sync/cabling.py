@@ -14,8 +14,8 @@ from typing import Any
 
 from controller.model.physical_resource import Role
 from inventory_sync.devices import Device, Devices
-from inventory_sync.patching import PANEL, Patching, Port, pairs, port_of
-from inventory_sync.reading import Item
+from inventory_sync.netbox_reader import Item
+from inventory_sync.patch_panels import PANEL, Patching, Port, pairs, port_of
 
 _RANK = {role: index for index, role in enumerate(Role)}
 _FOLLOWED = {"dcim.interface", "dcim.powerport", "dcim.poweroutlet", "dcim.powerfeed"}

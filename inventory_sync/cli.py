@@ -14,13 +14,13 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from controller.client import Client
-from inventory_sync import halfway, pull, push, report, writing
+from inventory_sync import netbox_writer, partial_failure, pull, push, report
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import load
+from inventory_sync.netbox_reader import LISTS, NetBox
 from inventory_sync.progress import bar
 from inventory_sync.pull import Pull
 from inventory_sync.push import Push
-from inventory_sync.reading import LISTS, NetBox
 from inventory_sync.translation import translate
 
 DIFFERS = 7
@@ -136,7 +136,9 @@ def commands(kit: Kit) -> typer.Typer:
         if dry_run:
             return shown_pull(found, remove=remove)
         results = pull.write(session.client, found, limit=_bytes(request_mib))
-        with halfway.told(lambda: f"all {len(results)} documents that differ had been written, nothing was removed"):
+        with partial_failure.told(
+            lambda: f"all {len(results)} documents that differ had been written, nothing was removed"
+        ):
             removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
         view = kit.results([*results, *removed])
         told = report.pulled(found, removed={str(one["key"]) for one in removed}, kept=kept)
@@ -183,8 +185,8 @@ def commands(kit: Kit) -> typer.Typer:
         netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
         found: Push = push.plan(session.client, netbox, rules)
         if not dry_run:
-            with bar("writing NetBox", writing.STEPS) as tell:
-                writing.write(netbox, rules, found, tell)
+            with bar("writing NetBox", netbox_writer.STEPS) as tell:
+                netbox_writer.write(netbox, rules, found, tell)
         rows: Sequence[tuple[str, ...]] = report.pushed(found)
         documents = [dict(zip(("list", "name", "action", "fields"), row, strict=True)) for row in rows]
         lines = (*report.left(found), report.counts(found))

@@ -16,12 +16,12 @@ from typing import Any
 from controller.errors import Problem
 from controller.model.physical_resource import Role
 from inventory_sync import naming
+from inventory_sync.locations import Document, Places
 from inventory_sync.mapping import SKIP, ModelFacts
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.naming import Taken
-from inventory_sync.places import Document, Places
+from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.prefixes import Prefixes
-from inventory_sync.reading import Item, Snapshot
 
 _SHARED = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
 """Roles of addresses that several devices have at once: none of them is one port's own."""

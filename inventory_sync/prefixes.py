@@ -15,7 +15,7 @@ from inventory_sync import naming
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import Network
 from inventory_sync.naming import Taken
-from inventory_sync.reading import Item, Snapshot
+from inventory_sync.netbox_reader import Item, Snapshot
 
 _LISTED = 3
 

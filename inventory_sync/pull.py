@@ -25,9 +25,9 @@ from controller.client import Client
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model import registry
 from controller.model.registry import Key
-from inventory_sync import halfway, naming
+from inventory_sync import naming, partial_failure
+from inventory_sync.locations import Document
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.places import Document
 from inventory_sync.translation import KINDS, Translation
 
 REQUEST_BYTES = 24 << 20
@@ -88,7 +88,7 @@ def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Doc
         requests = [*batches(pull.yielding, limit), *requests]
     results: list[Document] = []
     total = sum(map(len, requests))
-    with halfway.told(lambda: halfway.progress(len(results), total, "documents")):
+    with partial_failure.told(lambda: partial_failure.progress(len(results), total, "documents")):
         for batch in requests:
             results += client.apply(batch)
     return results

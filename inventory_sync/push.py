@@ -16,11 +16,11 @@ from typing import Any
 
 from controller.client import Client
 from controller.errors import Conflict, Forbidden
-from inventory_sync import standing, virtual
+from inventory_sync import device_status, virtual_machines
+from inventory_sync.device_status import DEVICES, Standing
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.reading import Item, NetBox
-from inventory_sync.standing import DEVICES, Standing
-from inventory_sync.virtual import Difference, Name, Wanted
+from inventory_sync.netbox_reader import Item, NetBox
+from inventory_sync.virtual_machines import Difference, Name, Wanted
 
 CLUSTERS, MACHINES = "virtualization/clusters", "virtualization/virtual-machines"
 INTERFACES, MACS, ADDRESSES = "virtualization/interfaces", "dcim/mac-addresses", "ipam/ip-addresses"
@@ -72,7 +72,7 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
     if missing := set(names_asked) - {one["name"] for one in chosen}:
         raise Conflict(f"mapping.push.clusters: there is no cluster {', '.join(sorted(missing))}")
     _check_token(client)
-    wanted = virtual.wanted(chosen, client.list("Compute"))
+    wanted = virtual_machines.wanted(chosen, client.list("Compute"))
     found: dict[str, dict[Name, Item]] = {}
     differences: dict[str, Difference] = {}
     blocked: list[Name] = []
@@ -89,7 +89,7 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
         names[path] = {int(item["id"]): name for name, item in ours.items()}
         foreign |= {name for name, _ in others}
         taken = _addresses_of(others, part) if path == ADDRESSES else (name for name, _ in others)
-        differences[path] = virtual.compare(part, ours, taken, blocked)
+        differences[path] = virtual_machines.compare(part, ours, taken, blocked)
         blocked += differences[path].clashes
     foreign |= _hanging(netbox, found, differences, tag)
     kept: list[Name] = []
@@ -123,8 +123,8 @@ def _standing(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[I
         return Standing()
     key, value = rules.mark
     pulled = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
-    devices = netbox.list(DEVICES, fields=standing.FIELDS)
-    return standing.compare(client.list("Node"), clusters, pulled, devices, rules)
+    devices = netbox.list(DEVICES, fields=device_status.FIELDS)
+    return device_status.compare(client.list("Node"), clusters, pulled, devices, rules)
 
 
 def parts(wanted: Wanted) -> tuple[Mapping[Name, Mapping[str, Any]], ...]:
@@ -145,7 +145,9 @@ def _beside(
     on_ours = _asked(netbox, path, "vminterface_id", list(names[INTERFACES]))
     if path == MACS:  # two interfaces may have one MAC: only what is on ours can be in the way
         return on_ours
-    hosts = dict.fromkeys(virtual.host(name[-1]) for name in wanted)  # NetBox allows each once, whatever its mask
+    hosts = dict.fromkeys(
+        virtual_machines.host(name[-1]) for name in wanted
+    )  # NetBox allows each once, whatever its mask
     return on_ours + _asked(netbox, path, "address", list(hosts))
 
 
@@ -182,7 +184,7 @@ def _name(path: str, item: Item, names: Mapping[str, Mapping[int, Name]]) -> Nam
         on_machine = item.get("assigned_object_type") == "virtualization.vminterface"
         above, parent = INTERFACES, item["assigned_object_id"] if on_machine else 0
     own = str(item[OWN.get(path, "name")])
-    return (*names[above].get(int(parent), ("", str(parent))), virtual.mac(own) if path == MACS else own)
+    return (*names[above].get(int(parent), ("", str(parent))), virtual_machines.mac(own) if path == MACS else own)
 
 
 def _split(
@@ -201,8 +203,8 @@ def _split(
 
 def _addresses_of(others: Iterable[tuple[Name, Item]], wanted: Iterable[Name]) -> Iterator[Name]:
     """An address is taken whatever it is on and whatever its mask, but by none in a VRF: ours are in no VRF."""
-    hosts = {virtual.host(name[-1]) for name, item in others if item.get("vrf") is None}
-    return (name for name in wanted if virtual.host(name[-1]) in hosts)
+    hosts = {virtual_machines.host(name[-1]) for name, item in others if item.get("vrf") is None}
+    return (name for name in wanted if virtual_machines.host(name[-1]) in hosts)
 
 
 def _primaries(

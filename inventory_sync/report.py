@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from controller.model import registry
-from inventory_sync.places import Document
+from inventory_sync.device_status import DEVICES
+from inventory_sync.locations import Document
 from inventory_sync.pull import Pull
 from inventory_sync.push import INTERFACES, MACHINES, Push
-from inventory_sync.standing import DEVICES
 
 
 def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:

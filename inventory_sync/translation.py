@@ -15,11 +15,11 @@ from controller.errors import InvalidInput, Problem
 from controller.model import document
 from inventory_sync import cabling, prefixes
 from inventory_sync.devices import Devices
+from inventory_sync.locations import Document, Places
 from inventory_sync.mapping import Mapping
 from inventory_sync.naming import Taken
-from inventory_sync.patching import Patching
-from inventory_sync.places import Document, Places
-from inventory_sync.reading import Snapshot
+from inventory_sync.netbox_reader import Snapshot
+from inventory_sync.patch_panels import Patching
 
 KINDS = ("Region", "Datacenter", "Floor", "Rack", "PhysicalModel", "PhysicalResource", "NetworkV4")
 """What a pull writes, what is named before what names it."""

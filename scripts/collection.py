@@ -1,7 +1,7 @@
 """Write the collection's modules, argument table and routing from the models; ``--check`` only compares.
 
 A module is documentation only: the action plugin ``apply`` does the work, by the table in
-``plugins/module_utils/kinds.py``. ``make docs`` runs this after a model has changed.
+``plugins/module_utils/module_specs.py``. ``make docs`` runs this after a model has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 from controller import model as _model  # noqa: F401  (registers the kinds)
 from controller.model import registry
 from controller.model.registry import Kind
-from scripts import collection_verbs as verbs
+from scripts import collection_actions as verbs
 from scripts.collection_options import Options, of_spec, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ def files() -> dict[str, str]:
     texts = {f"plugins/modules/{name}.py": _module(name, entry) for name, entry in every.items()}
     entries = {name: entry["table"] for name, entry in every.items()}
     lines = "".join(_line(name, entry) for name, entry in entries.items())
-    texts["plugins/module_utils/kinds.py"] = f"{_HEADER}{_MADE}{_TABLE.replace('LINES', lines)}"
+    texts["plugins/module_utils/module_specs.py"] = f"{_HEADER}{_MADE}{_TABLE.replace('LINES', lines)}"
     # The action has a module of its own name, which needs no routing.
     routed = {name: {"action_plugin": "resource.infra.apply"} for name in sorted(every) if name != "apply"}
     runtime = {

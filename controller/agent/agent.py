@@ -24,7 +24,7 @@ from controller.agent.assignments import Assignments
 from controller.agent.drivers.base import Driver, Event, HostFacts, MachineEvent
 from controller.agent.journal import Journal
 from controller.agent.loadbalancers import MemoryLoadbalancers
-from controller.agent.machines import Limits, Machines
+from controller.agent.machine_reconciler import Limits, Machines
 from controller.agent.network import NetworkKeeper, NetworkPort
 from controller.agent.observer import Observer
 from controller.agent.reports import Reports

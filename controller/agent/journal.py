@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from controller.agent.durable import read_or_none, write_durably
+from controller.agent.atomic_file import read_or_none, write_durably
 
 
 class MigrationPhase(StrEnum):

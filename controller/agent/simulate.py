@@ -28,7 +28,7 @@ from grpc import aio
 from controller.agent.agent import Agent, Options
 from controller.agent.drivers.memory import DEFAULT_CAPACITY, MemoryDriver
 from controller.agent.drivers.memory_world import MemoryHypervisors
-from controller.agent.machines import Limits
+from controller.agent.machine_reconciler import Limits
 from controller.agent.session import Pace
 from controller.clock import Clock, SystemClock
 from controller.model.node import Capacity

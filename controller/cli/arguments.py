@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from controller import model as _model  # noqa: F401  (registers the kinds)
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.errors import NotFound
 from controller.model import registry
 from controller.model.registry import Kind

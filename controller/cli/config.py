@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 
 CONNECTION_KEYS = ("server", "token", "token_file", "ca", "project", "output")
 

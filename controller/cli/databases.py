@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 
 if TYPE_CHECKING:
     from controller.store.database import Database

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from controller import model as _model  # noqa: F401  (registers the kinds)
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.registry import AnyResource

@@ -65,7 +65,8 @@ def _load(point: EntryPoint) -> Callable[[Kit], typer.Typer]:
 
 
 def _kit() -> Kit:
-    from controller.cli import options, output, plans
-    from controller.cli.exits import UsageProblem
+    from controller.cli import options, output
+    from controller.cli.exit_codes import UsageProblem
+    from controller.cli.views import plans
 
     return Kit(options.remote, options.shown, output.View, plans.differences, plans.results, UsageProblem)

@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from controller import errors
-from controller.cli import exits, extensions
+from controller.cli import exit_codes, extensions
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -77,7 +77,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except errors.ResourceError as error:
-            raise typer.Exit(exits.report(error)) from error
+            raise typer.Exit(exit_codes.report(error)) from error
 
 
 app = typer.Typer(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from controller.cli.arguments import find_kind
 from controller.cli.config import Config
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.errors import Conflict
 from controller.model import document, registry
 from controller.model.registry import AnyResource, Key, Kind

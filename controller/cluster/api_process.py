@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from controller.cluster.agent_service import AgentServicer
-from controller.cluster.cluster_service import ClusterServicer
-from controller.cluster.greetings import Greetings
-from controller.cluster.reports import ReportWriter
-from controller.cluster.roster import Roster
-from controller.cluster.sessions import Sessions
+from controller.cluster.agents.assignment_index import Roster
+from controller.cluster.agents.registration import Greetings
+from controller.cluster.agents.reports import ReportWriter
+from controller.cluster.agents.service import AgentServicer
+from controller.cluster.agents.sessions import Sessions
+from controller.cluster.root_link.service import ClusterServicer
 from controller.cluster.settings import ClusterApiSettings
 from controller.model.service_process import ProcessKind
 from controller.pki import CredentialFolder

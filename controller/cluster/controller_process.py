@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from controller.cluster.controller import ClusterController, Pace
-from controller.cluster.drains import Limits
-from controller.cluster.nodes import Silence
+from controller.cluster.moves.drain import Limits
+from controller.cluster.reconcile.cluster_controller import ClusterController, Pace
+from controller.cluster.reconcile.node_state import Silence
 from controller.cluster.settings import ClusterControllerSettings
 from controller.model.service_process import ProcessKind
 from controller.pki import cluster_scope, server_name

@@ -19,7 +19,7 @@ from controller.process import ApiServicer, Process
 from controller.process.heartbeat import Tell
 from controller.root.api.app import create_app
 from controller.root.api.bootstrap import ensure_default_project, first_token
-from controller.root.cluster_calls import GrpcClusterCalls
+from controller.root.grpc_cluster_gateway import GrpcClusterCalls
 from controller.root.settings import ResourceApiSettings
 from controller.store.changes import Feed
 from controller.store.database import Database, Tier

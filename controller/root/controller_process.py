@@ -8,9 +8,9 @@ from controller.model.service_process import ProcessKind
 from controller.pki import ROOT, server_name
 from controller.process import Process
 from controller.process.heartbeat import ApiClient
-from controller.root.controller.housekeeping import keep_house
-from controller.root.controller.main import RootController
-from controller.root.peer import ClusterPeer
+from controller.root.cluster_peer import ClusterPeer
+from controller.root.reconcile.housekeeping import keep_house
+from controller.root.reconcile.root_controller import RootController
 from controller.root.settings import ResourceControllerSettings
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence, Tier

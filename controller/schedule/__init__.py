@@ -1,11 +1,11 @@
 """Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
 
-from controller.schedule.answers import Placed, Refused
-from controller.schedule.document import dump, load, load_present, load_requests, load_with_present
-from controller.schedule.facts import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
-from controller.schedule.place import place, why_not
+from controller.schedule.inputs import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
+from controller.schedule.placement import place, why_not
+from controller.schedule.results import Placed, Refused
 from controller.schedule.scores import Explained, place_explained
 from controller.schedule.snapshot import Snapshot
+from controller.schedule.snapshot_json import dump, load, load_present, load_requests, load_with_present
 
 __all__ = [
     "CellFacts",

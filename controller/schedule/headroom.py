@@ -21,8 +21,8 @@ import numpy as np
 
 from controller.model.node import Share
 from controller.schedule import shares
-from controller.schedule.answers import Placed
-from controller.schedule.place import place
+from controller.schedule.placement import place
+from controller.schedule.results import Placed
 from controller.schedule.snapshot import Ints, Mask, Request, Snapshot
 
 AXES = ("rack", "power", "network")

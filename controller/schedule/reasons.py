@@ -13,7 +13,7 @@ import numpy as np
 
 from controller.model.flavor import MachineShare
 from controller.schedule import shares
-from controller.schedule.facts import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request
+from controller.schedule.inputs import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request
 from controller.schedule.shares import Shape
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controller.model.schedule_policy import RuleMode, SchedulePolicy, ScheduleRule
-from controller.schedule.facts import Ints, Mask
-from controller.schedule.fit import FIT_BITS
-from controller.schedule.layout import Layout, join
+from controller.schedule.best_fit import FIT_BITS
+from controller.schedule.inputs import Ints, Mask
+from controller.schedule.node_groups import Layout, join
 
 if TYPE_CHECKING:
     from controller.schedule.snapshot import Snapshot

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from controller.schedule.answers import Placed, Refused
-from controller.schedule.facts import Mask, Request
-from controller.schedule.fit import WHOLE
-from controller.schedule.openings import CLOSED
-from controller.schedule.place import place
+from controller.schedule.best_fit import WHOLE
+from controller.schedule.inputs import Mask, Request
+from controller.schedule.node_slots import CLOSED
+from controller.schedule.placement import place
+from controller.schedule.results import Placed, Refused
 from controller.schedule.rules import LIMIT, Field
 from controller.schedule.search import COST, Search
 from controller.schedule.snapshot import Snapshot

@@ -16,8 +16,8 @@ import numpy as np
 
 from controller.model.node import Share
 from controller.schedule import shares
-from controller.schedule.facts import Ints
-from controller.schedule.openings import CLOSED, Openings
+from controller.schedule.inputs import Ints
+from controller.schedule.node_slots import CLOSED, Openings
 from controller.schedule.rules import FORBIDDEN, LIMIT, Rules
 from controller.schedule.snapshot import Snapshot
 

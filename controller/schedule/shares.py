@@ -20,8 +20,8 @@ import numpy as np
 
 from controller.model.flavor import MachineShare
 from controller.model.node import Share
-from controller.schedule.cells import ENDLESS
-from controller.schedule.facts import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request, capacity_of, columns
+from controller.schedule.inputs import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request, capacity_of, columns
+from controller.schedule.numa import ENDLESS
 
 if TYPE_CHECKING:
     from controller.schedule.snapshot import Snapshot

@@ -24,8 +24,8 @@ import numpy as np
 from controller.model.node import Share
 from controller.model.schedule_policy import AXES
 from controller.schedule import shares
-from controller.schedule.cells import Cells
-from controller.schedule.facts import (
+from controller.schedule.best_fit import Fit
+from controller.schedule.inputs import (
     DIMENSIONS,
     CellFacts,
     Ints,
@@ -38,8 +38,8 @@ from controller.schedule.facts import (
     need_of,
     sizes_of,
 )
-from controller.schedule.fit import Fit
-from controller.schedule.layout import Domains, Layout
+from controller.schedule.node_groups import Domains, Layout
+from controller.schedule.numa import Cells
 from controller.schedule.shares import Shape
 
 __all__ = [

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from controller.model.node import Share
-from controller.schedule.answers import Placed, Refused
-from controller.schedule.facts import Ints, Mask, Request, columns
+from controller.schedule.inputs import Ints, Mask, Request, columns
+from controller.schedule.results import Placed, Refused
 from controller.schedule.rules import Rules
 from controller.schedule.shares import Shape
 from controller.schedule.snapshot import Snapshot

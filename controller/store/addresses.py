@@ -17,9 +17,9 @@ from sqlalchemy import delete, select
 from controller.errors import AddressesExhausted
 from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port, NetworkV4PortSpec
 from controller.model.registry import Key
-from controller.store import bulk, resources
+from controller.store import bulk_statements, resources
 from controller.store.database import Transaction
-from controller.store.sql import among
+from controller.store.dialects import among
 from controller.store.tables import address
 
 
@@ -40,7 +40,7 @@ def allocate(tx: Transaction, network: NetworkV4, owners: Sequence[tuple[str, st
         )
     macs = _macs(tx, where, values)
     given = list(zip(values, macs, owners, strict=True))
-    bulk.insert(
+    bulk_statements.insert(
         tx,
         address,
         [

@@ -21,7 +21,7 @@ from typing import IO, Any
 from sqlalchemy import delete, func, select, update
 
 from controller.errors import Conflict, InvalidInput, Problem
-from controller.store import bulk, changes, schema
+from controller.store import bulk_statements, changes, schema
 from controller.store.database import Database, Transaction
 from controller.store.tables import change, counter, lease, meta, metadata, resource
 
@@ -105,7 +105,7 @@ def _load(tx: Transaction, tier: str, source: IO[str]) -> int:
             raise _not_whole(f"has a bad line after row {rows}")
         if line[0] != name or len(batch) == _BATCH:
             if batch:
-                bulk.insert(tx, metadata.tables[name], batch)
+                bulk_statements.insert(tx, metadata.tables[name], batch)
             name, batch = line[0], []
         if name == "end":
             if line[1] != rows:

@@ -21,9 +21,9 @@ from sqlalchemy import delete, func, select, tuple_
 
 from controller.errors import Conflict, NoRoom
 from controller.model.node import Capacity, Share
-from controller.store import bulk
+from controller.store import bulk_statements
 from controller.store.database import Transaction
-from controller.store.sql import among
+from controller.store.dialects import among
 from controller.store.tables import SIZES, capacity_claim, node_capacity, pinned_cpu
 
 WHOLE = -1
@@ -60,9 +60,9 @@ def set_total(tx: Transaction, node: str, total: Capacity, cells: Mapping[int, C
         {"node": node, "cell": cell, **_prefixed("total_", _amounts(wanted.get(cell, Capacity())))}
         for cell in sorted(known | wanted.keys())
     ]
-    bulk.update(tx, node_capacity, ("node", "cell"), [row for row in rows if row["cell"] in known])
+    bulk_statements.update(tx, node_capacity, ("node", "cell"), [row for row in rows if row["cell"] in known])
     none_taken = _prefixed("taken_", _ZERO)
-    bulk.insert(tx, node_capacity, [{**row, **none_taken} for row in rows if row["cell"] not in known])
+    bulk_statements.insert(tx, node_capacity, [{**row, **none_taken} for row in rows if row["cell"] not in known])
 
 
 def take(tx: Transaction, wanted: Sequence[Taking]) -> None:
@@ -76,11 +76,11 @@ def take(tx: Transaction, wanted: Sequence[Taking]) -> None:
     threads = [{"node": node, "cpu": cpu, "uid": uid} for node, uid, share in wanted for cpu in share.cpus]
     with tx.connection.begin_nested():  # a caller that goes on after NoRoom must find nothing taken
         sums = _sums(rows)
-        if bulk.add(tx, node_capacity, ("node", "cell"), sums, "taken_", SIZES, limit="total_") != len(sums):
+        if bulk_statements.add(tx, node_capacity, ("node", "cell"), sums, "taken_", SIZES, limit="total_") != len(sums):
             raise _no_room(tx, sums)
         _refuse_owned(tx, threads)
-        bulk.insert(tx, capacity_claim, rows)
-        bulk.insert(tx, pinned_cpu, threads)
+        bulk_statements.insert(tx, capacity_claim, rows)
+        bulk_statements.insert(tx, pinned_cpu, threads)
 
 
 def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
@@ -94,7 +94,7 @@ def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
         rows.extend(dict(row._mapping) for row in returned)
         tx.connection.execute(delete(pinned_cpu).where(pinned_cpu.c.node == node, among(tx, pinned_cpu.c.uid, uids)))
     back = [{name: -value if name in SIZES else value for name, value in row.items()} for row in _sums(rows)]
-    bulk.add(tx, node_capacity, ("node", "cell"), back, "taken_", SIZES)
+    bulk_statements.add(tx, node_capacity, ("node", "cell"), back, "taken_", SIZES)
 
 
 def usage(tx: Transaction) -> dict[str, Use]:

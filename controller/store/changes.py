@@ -23,9 +23,9 @@ from controller.clock import Clock
 from controller.errors import TemporaryError, VersionsGone
 from controller.model import registry
 from controller.model.registry import AnyResource
-from controller.store import bulk
+from controller.store import bulk_statements
 from controller.store.database import Database, Transaction
-from controller.store.notify import notices_of
+from controller.store.pg_notify import notices_of
 from controller.store.tables import change, counter, from_microseconds, to_microseconds
 
 
@@ -101,7 +101,7 @@ def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]
         {"version": version, "verb": verb.value, "kind": kind, "path": path, "document": document, "at": at}
         for version, kind, path, document in rows
     )
-    bulk.insert(tx, change, values)
+    bulk_statements.insert(tx, change, values)
 
 
 def count(tx: Transaction) -> int:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from controller.errors import Conflict
-from controller.store import bulk
+from controller.store import bulk_statements
 from controller.store.database import Transaction
-from controller.store.sql import among
+from controller.store.dialects import among
 from controller.store.tables import claim, resource
 
 
@@ -46,7 +46,7 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> None:
         elif owner != one.owner:
             name = _name(tx, owner)
             raise Conflict(f"{scope} {value} is taken by {name}", users=[name])
-    bulk.insert(tx, claim, new)
+    bulk_statements.insert(tx, claim, new)
 
 
 def free(tx: Transaction, owner: str) -> None:

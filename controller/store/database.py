@@ -32,7 +32,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, Problem, StaleTerm, TimedOut, Unavailable
 from controller.store import engines, schema
-from controller.store.behind import Behind
+from controller.store.background_writes import Behind
 from controller.store.tables import counter, lease
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from sqlalchemy import delete, select
 
 from controller.model.registry import AnyResource, key_of
 from controller.model.service_process import SERVICE_PROCESS, ServiceProcess
-from controller.store import bulk, resources
+from controller.store import bulk_statements, resources
 from controller.store.database import Transaction
-from controller.store.sql import among
+from controller.store.dialects import among
 from controller.store.tables import from_microseconds, to_microseconds
 from controller.store.tables import heartbeat as table
 
@@ -100,7 +100,7 @@ def _store(tx: Transaction, kind: str, beats: Mapping[str, Beat]) -> None:
         }
         for name, one in beats.items()
     ]
-    bulk.insert(tx, table, values)
+    bulk_statements.insert(tx, table, values)
 
 
 def _said(process: ServiceProcess) -> object:

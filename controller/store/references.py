@@ -23,9 +23,9 @@ from controller.errors import InvalidInput, Problem
 from controller.model import registry
 from controller.model.fields import facts
 from controller.model.registry import AnyResource, Key, key_of
-from controller.store import bulk
+from controller.store import bulk_statements
 from controller.store.database import Transaction
-from controller.store.sql import among
+from controller.store.dialects import among
 from controller.store.tables import reference, resource
 
 
@@ -123,7 +123,7 @@ def store(tx: Transaction, resources: Sequence[AnyResource]) -> None:
     for gone in before - now:
         match = [reference.c[name] == value for name, value in zip(names, gone, strict=True)]
         tx.connection.execute(delete(reference).where(*match))
-    bulk.insert(tx, reference, [dict(zip(names, edge, strict=True)) for edge in sorted(now - before)])
+    bulk_statements.insert(tx, reference, [dict(zip(names, edge, strict=True)) for edge in sorted(now - before)])
 
 
 def forget(tx: Transaction, kind: str, paths: Sequence[str]) -> None:

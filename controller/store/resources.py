@@ -22,13 +22,13 @@ from sqlalchemy.exc import IntegrityError
 from controller.errors import Conflict, NotFound
 from controller.model import registry
 from controller.model.registry import AnyResource, Key, key_of
-from controller.store import bulk, changes, references, selectors
+from controller.store import bulk_statements, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
-from controller.store.rows import IDENTITY, UPDATED, distinct_keys, log_rows, row_of
-from controller.store.rows import new_uid as new_uid
+from controller.store.dialects import among, json_text
+from controller.store.row_mapping import IDENTITY, UPDATED, distinct_keys, log_rows, row_of
+from controller.store.row_mapping import new_uid as new_uid
 from controller.store.selectors import LabelFilter
-from controller.store.sql import among, json_text
 from controller.store.tables import claim, from_microseconds, resource, revision
 
 _NONE: Mapping[str, str] = {}
@@ -224,7 +224,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
 
     try:
         with tx.connection.begin_nested():  # a caller that goes on after the Conflict must find nothing written
-            bulk.insert(tx, resource, made(tx.take_versions(len(resources)) if log else 0))
+            bulk_statements.insert(tx, resource, made(tx.take_versions(len(resources)) if log else 0))
     except IntegrityError:
         if not (taken := _stored(tx, keys)):
             raise
@@ -249,7 +249,7 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     if not stored:
         stored = _corrected(tx, keys, resources, log=log)
         rows = [row_of(key, new) for key, new in zip(keys, stored, strict=True)]
-        bulk.update(tx, resource, ("kind", "path"), [{name: row[name] for name in UPDATED} for row in rows])
+        bulk_statements.update(tx, resource, ("kind", "path"), [{name: row[name] for name in UPDATED} for row in rows])
     if log:
         changes.record(tx, Verb.UPDATED, log_rows(rows))
     references.store(tx, stored)
@@ -273,7 +273,7 @@ def _replaced(
     ]
     rows = [row_of(key, new) for key, new in zip(keys, stored, strict=True)]
     changing = [{name: row[name] for name in dict.fromkeys((*IDENTITY, *UPDATED))} for row in rows]
-    if bulk.update(tx, resource, IDENTITY, changing) == len(rows):
+    if bulk_statements.update(tx, resource, IDENTITY, changing) == len(rows):
         undo.commit()
         return stored, rows
     undo.rollback()

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func, or_
 from controller.errors import InvalidInput, Problem
 from controller.model import registry
 from controller.store.database import Transaction
-from controller.store.sql import json_is_bool, json_text
+from controller.store.dialects import json_is_bool, json_text
 from controller.store.tables import resource
 
 _KEY = r"[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?"

@@ -15,15 +15,15 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.client import ApiError, ClientError
-from ..plugin_utils import many, one, verbs
-from ..plugin_utils.tasks import Refused, Task
+from ..plugin_utils import actions, apply_task, resource_task
+from ..plugin_utils.task import Refused, Task
 
 _RUN: t.Mapping[str, t.Callable[[Task], dict[str, t.Any]]] = {
-    "state": one.state,
-    "info": one.info,
-    "absent": one.absent,
-    "act": verbs.act,
-    "apply": many.apply,
+    "state": resource_task.state,
+    "info": resource_task.info,
+    "absent": resource_task.absent,
+    "act": actions.act,
+    "apply": apply_task.apply,
 }
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.resource.infra.plugins.module_utils import spread
+from ansible_collections.resource.infra.plugins.module_utils import host_batches
 
 
 def sort_by_rack(hosts: t.Any, hostvars: t.Any) -> t.List[str]:
     """Hosts in the order of their racks."""
-    return _told(spread.sort_by_rack, _names(hosts), hostvars)
+    return _told(host_batches.sort_by_rack, _names(hosts), hostvars)
 
 
 def batches(hosts: t.Any, hostvars: t.Any, apart: str = "resource_power_domain", size: int = 0) -> t.List[t.List[str]]:
     """Batches of hosts, none with two of one zone."""
-    return _told(spread.batches, _names(hosts), hostvars, apart, size)
+    return _told(host_batches.batches, _names(hosts), hostvars, apart, size)
 
 
 def _names(hosts: t.Any) -> t.List[str]:
@@ -30,7 +30,7 @@ def _names(hosts: t.Any) -> t.List[str]:
 def _told(function: t.Callable[..., t.Any], *given: t.Any) -> t.Any:
     try:
         return function(*given)
-    except spread.SpreadError as error:
+    except host_batches.SpreadError as error:
         raise AnsibleFilterError(str(error)) from error
 
 

@@ -99,7 +99,7 @@ from urllib.parse import quote
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.resource.infra.plugins.module_utils import kinds
+from ansible_collections.resource.infra.plugins.module_utils import module_specs
 from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, ClientError
 
 
@@ -127,7 +127,7 @@ class LookupModule(LookupBase):
 
     def _kind(self) -> t.Dict[str, t.Any]:
         wanted = str(self.get_option("kind"))
-        known = {entry["kind"]: entry for entry in kinds.entries() if entry["run"] == "info"}
+        known = {entry["kind"]: entry for entry in module_specs.entries() if entry["run"] == "info"}
         for name, entry in known.items():
             if wanted in (name, _noun(name)):
                 return entry

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli import documents, options, plans
+from controller.cli import documents, options
 from controller.cli.arguments import ForceOption, NameArgument, OptionalKindArgument, named
-from controller.cli.exits import ExitCode, UsageProblem
+from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import plans
 from controller.model import document
 
 app = typer.Typer()

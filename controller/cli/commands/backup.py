@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from controller.cli.databases import ClusterOption, ConfigOption, TierOption, UrlOption, opened
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 
 app = typer.Typer()
 

@@ -9,7 +9,7 @@ import typer
 
 from controller.cli import options
 from controller.cli.arguments import find_kind
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.cli.output import View, table, text
 from controller.cli.session import Session
 

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli import listing, options
+from controller.cli import options
 from controller.cli.arguments import find_kind
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import resources
 
 app = typer.Typer()
 
@@ -70,4 +71,4 @@ def migrate(
 
 
 def _acted(session: Session, compute: str, verb: str, body: dict[str, Any] | None = None) -> View:
-    return listing.one(find_kind("Compute"), session.act(session.locate("Compute", compute), verb, body))
+    return resources.one(find_kind("Compute"), session.act(session.locate("Compute", compute), verb, body))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from controller.cli.databases import ClusterOption, ConfigOption, TierOption, UrlOption, opened
-from controller.cluster import sync
+from controller.cluster.root_link import apply_desired
 from controller.store.database import Tier
 
 app = typer.Typer()
@@ -51,7 +51,7 @@ def forget_root(
     with opened(config, url, tier, cluster) as database:
         if database.tier is not Tier.CLUSTER:
             raise typer.BadParameter("a root has no root: give the configuration of a cluster's process")
-        known = database.write(sync.forget_root)
+        known = database.write(apply_desired.forget_root)
     typer.echo("the next root that speaks is this cluster's" if known else "no root has spoken to this cluster yet")
 
 

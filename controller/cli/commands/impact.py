@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli import options
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
 

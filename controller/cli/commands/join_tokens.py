@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import listing, options
+from controller.cli import options
 from controller.cli.arguments import find_kind
-from controller.cli.handover import hand_out
 from controller.cli.output import View
+from controller.cli.secret_output import hand_out
 from controller.cli.session import Session
+from controller.cli.views import resources
 from controller.model.access import JoinToken, JoinTokenSpec
 
 app = typer.Typer()
@@ -66,4 +67,4 @@ def list_join_tokens(session: Session) -> View:
       resourcectl join-token list --cluster tokyo1
     """
     kind = find_kind("JoinToken")
-    return listing.many(kind, session.find(kind))
+    return resources.many(kind, session.find(kind))

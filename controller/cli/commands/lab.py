@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from controller.cli import options, output, progress
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from controller.cli.output import View, text
 
 if TYPE_CHECKING:

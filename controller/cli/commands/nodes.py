@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli import listing, options, plans
+from controller.cli import options
 from controller.cli.arguments import find_kind
-from controller.cli.exits import ExitCode, UsageProblem
+from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.output import View, dig
 from controller.cli.session import Session
+from controller.cli.views import plans, resources
 from controller.model.cluster import CLUSTER
 from controller.model.node import NODE
 from controller.model.registry import Key
@@ -33,7 +34,7 @@ def cordon(session: Session, node: NodeName) -> View:
     Example:
       resourcectl cordon floor-1-1-1-rack-1-1-server1
     """
-    return listing.one(find_kind("Node"), session.act(session.locate("Node", node), "cordon"))
+    return resources.one(find_kind("Node"), session.act(session.locate("Node", node), "cordon"))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -45,7 +46,7 @@ def uncordon(session: Session, node: NodeName) -> View:
     Example:
       resourcectl uncordon floor-1-1-1-rack-1-1-server1
     """
-    return listing.one(find_kind("Node"), session.act(session.locate("Node", node), "uncordon"))
+    return resources.one(find_kind("Node"), session.act(session.locate("Node", node), "uncordon"))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -84,7 +85,7 @@ def drain(
     while not all(map(_is_empty, items)) and time.monotonic() < deadline:
         time.sleep(min(1.0, wait))
         items = [session.get(key) for key in keys]
-    view = listing.one(NODE, items[0]) if len(items) == 1 else listing.many(NODE, items)
+    view = resources.one(NODE, items[0]) if len(items) == 1 else resources.many(NODE, items)
     if not wait or all(map(_is_empty, items)):
         return view
     lines = [line for item in items if not _is_empty(item) for line in _left(item, several=len(items) > 1)]

@@ -36,7 +36,7 @@ def init(
     Example:
       resourcectl pki init /etc/resource-service/pki --cluster tokyo1
     """
-    from controller.cli.exits import UsageProblem
+    from controller.cli.exit_codes import UsageProblem
     from controller.clock import SystemClock
     from controller.pki import ROOT, AuthorityTree, cluster_scope
 

@@ -6,10 +6,11 @@ import dataclasses
 
 import typer
 
-from controller.cli import forecasts, options, plans
+from controller.cli import options
 from controller.cli.commands.apply import Files, checked
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import forecasts, plans
 
 app = typer.Typer()
 

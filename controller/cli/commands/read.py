@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli import listing, options
+from controller.cli import options
 from controller.cli.arguments import KindArgument, NameArgument, find_kind, named
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import resources
 
 app = typer.Typer()
 
@@ -47,9 +48,9 @@ def get(
     if name is not None:
         if label or field:
             raise UsageProblem("get: give a NAME or filters, not both")
-        return listing.one(found_kind, session.get(session.locate(kind, name)))
+        return resources.one(found_kind, session.get(session.locate(kind, name)))
     items = session.find(found_kind, labels=label or (), fields=_pairs(field or []), limit=limit)
-    return listing.many(found_kind, items)
+    return resources.many(found_kind, items)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -66,7 +67,7 @@ def describe(session: Session, kind: KindArgument, name: NameArgument = None) ->
         raise UsageProblem("describe: give KIND NAME")
     key = session.locate(kind, name)
     item = session.get(key)
-    return listing.description(item, _events(session, key.kind, key.path))
+    return resources.description(item, _events(session, key.kind, key.path))
 
 
 def _events(session: Session, kind: str, path: str) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ ENTRY_POINTS = {
     Role.RESOURCE_CONTROLLER: "controller.root.controller_process",
     Role.CLUSTER_API: "controller.cluster.api_process",
     Role.CLUSTER_CONTROLLER: "controller.cluster.controller_process",
-    Role.CLUSTER_AGENT: "controller.agent.process",
+    Role.CLUSTER_AGENT: "controller.agent.agent_process",
 }
 """Module of each process: ``async def main(settings)``, whose annotation says which settings it takes."""
 

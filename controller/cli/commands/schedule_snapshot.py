@@ -10,11 +10,12 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from controller.cli import documents, forecasts, options
+from controller.cli import documents, options
 from controller.cli.commands.apply import Files
-from controller.cli.exits import ExitCode, UsageProblem
+from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import forecasts
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.region_service import RegionService
@@ -69,7 +70,7 @@ def schedule_replay(
     Example:
       resourcectl schedule-replay tokyo1.json -f examples/tokyo/web.yaml
     """
-    from controller.cluster import replay
+    from controller.cluster.forecast import replay
     from controller.schedule import reasons
 
     wanted = documents.check(documents.read(file))

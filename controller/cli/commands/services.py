@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import listing, options, plans
+from controller.cli import options
 from controller.cli.arguments import find_kind
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.views import plans, resources
 from controller.model.registry import Key
 
 app = typer.Typer()
@@ -33,7 +34,7 @@ def scale(
       resourcectl scale web 5
     """
     item = session.act(session.locate("RegionService", service), "scale", {"replicas": replicas})
-    return listing.one(find_kind("RegionService"), item)
+    return resources.one(find_kind("RegionService"), item)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -51,7 +52,7 @@ def rollback(
     """
     key = session.locate("RegionService", service)
     wanted = revision if revision is not None else _before(session, key)
-    return listing.one(find_kind("RegionService"), session.act(key, "rollback", {"revision": wanted}))
+    return resources.one(find_kind("RegionService"), session.act(key, "rollback", {"revision": wanted}))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -90,7 +91,7 @@ def revisions(session: Session, service: ServiceName) -> View:
     Example:
       resourcectl revisions web
     """
-    return listing.revisions(session.revisions(session.locate("RegionService", service)))
+    return resources.revisions(session.revisions(session.locate("RegionService", service)))
 
 
 def _before(session: Session, key: Key) -> int:

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from controller.cli import listing, options
+from controller.cli import options
 from controller.cli.arguments import find_kind
-from controller.cli.handover import hand_out
 from controller.cli.output import View
+from controller.cli.secret_output import hand_out
 from controller.cli.session import Session
+from controller.cli.views import resources
 from controller.model.access import Token, TokenRole, TokenSpec
 
 app = typer.Typer()
@@ -86,7 +87,7 @@ def list_tokens(session: Session) -> View:
       resourcectl token list
     """
     kind = find_kind("Token")
-    return listing.many(kind, session.find(kind))
+    return resources.many(kind, session.find(kind))
 
 
 @token.command()

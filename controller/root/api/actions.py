@@ -20,11 +20,12 @@ from controller.model.compute import Compute, Power
 from controller.model.names import Name
 from controller.model.node import CordonedBy, Node
 from controller.model.registry import AnyResource, Key
-from controller.root.api import access, body, commit, lifecycle, plan
+from controller.root.api import access, request_body
 from controller.root.api import query as q
 from controller.root.api.operation import Call
-from controller.root.api.plan import Action
 from controller.root.api.render import json_response, one
+from controller.root.writes import plan, plan_execution, status_after_write
+from controller.root.writes.plan import Action
 from controller.store import resources, revisions
 from controller.store.database import Transaction
 
@@ -163,20 +164,20 @@ Change = Callable[[Transaction, Any, Any], Mapping[str, Any]]
 
 async def change_spec(call: Call, model: type[Body], change: Change) -> Response:
     """Change some fields of the named resource's spec, by the same rules as a PUT."""
-    asked = parse(model, await body.read_object(call.request, call.services.settings.body_limit, optional=True))
+    asked = parse(model, await request_body.read_object(call.request, call.services.settings.body_limit, optional=True))
     key = key_of_call(call)
     access.check_write(call.token, call.kind, key.project)
 
-    def work(tx: Transaction) -> commit.Result:
+    def work(tx: Transaction) -> plan_execution.Result:
         current = resources.get(tx, key)
-        if current.status in lifecycle.LEAVING:
+        if current.status in status_after_write.LEAVING:
             raise Conflict(f"{key} is being deleted")
         spec = current.spec.model_copy(update=dict(change(tx, current, asked)))
         steps = plan.plan_writes(tx, [current.model_copy(update={"spec": spec})]).steps
         plan.refuse(steps, several=False)
         if steps[0].action is not Action.UNCHANGED:
             call.audit(tx, key=key)
-        return commit.carry_out(tx, steps)[0]
+        return plan_execution.carry_out(tx, steps)[0]
 
     result = await call.services.db.awrite(work)
     return one(result.resource, 200 if result.action is Action.UNCHANGED else 202)

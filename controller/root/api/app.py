@@ -23,11 +23,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from controller.clock import Clock
 from controller.errors import ResourceError
 from controller.root.api import console, docs, openapi, problems, render, routes
-from controller.root.api.calls import ClusterCalls
 from controller.root.api.operation import Operation, Services, handle
 from controller.root.api.problems import HttpRefusal
 from controller.root.api.settings import ApiSettings
 from controller.root.api.watch import Drain
+from controller.root.cluster_gateway import ClusterCalls
 from controller.store.changes import Feed
 from controller.store.database import Database
 

@@ -10,20 +10,21 @@ from controller.errors import Forbidden, InvalidInput, Problem
 from controller.model import document, registry
 from controller.model.event import AuditRecord, AuditRecordSpec
 from controller.model.registry import AnyResource, Key
-from controller.root.api import access, body, commit, documents, plan, removal
+from controller.root.api import access, documents, request_body
 from controller.root.api import query as q
-from controller.root.api.commit import Result
 from controller.root.api.crud import dry_run
 from controller.root.api.operation import Call
-from controller.root.api.plan import Action, Step
 from controller.root.api.render import json_response
+from controller.root.writes import deletion, plan, plan_execution
+from controller.root.writes.plan import Action, Step
+from controller.root.writes.plan_execution import Result
 from controller.store import changes, resources
 from controller.store.database import Transaction
 
 
 async def apply(call: Call) -> Response:
     """Create or replace what the documents say, or plan it."""
-    raws = await body.read_documents(call.request, call.services.settings.apply_limit)
+    raws = await request_body.read_documents(call.request, call.services.settings.apply_limit)
     wanted = document.parse_all(raws)
     _check_kinds(wanted)
     _check_rights(call, ((registry.get(one.kind).key_of(one), one.project) for one in wanted))
@@ -33,7 +34,7 @@ async def apply(call: Call) -> Response:
     def work(tx: Transaction) -> tuple[int, list[Result]]:
         steps = plan.plan_writes(tx, wanted).steps
         plan.refuse(steps, several=True)
-        results = commit.carry_out(tx, steps)
+        results = plan_execution.carry_out(tx, steps)
         _audit(tx, call, steps)
         return changes.head(tx), results
 
@@ -42,16 +43,16 @@ async def apply(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """Delete what the documents name, children before parents, or plan it."""
-    raws = await body.read_documents(call.request, call.services.settings.apply_limit)
+    raws = await request_body.read_documents(call.request, call.services.settings.apply_limit)
     keys = documents.keys_of(raws)
     _check_rights(call, ((key, key.project) for key in keys))
     if call.query.boolean(q.DRY_RUN):
-        return await dry_run(call, lambda tx: removal.plan_deletes(tx, keys))
+        return await dry_run(call, lambda tx: deletion.plan_deletes(tx, keys))
 
     def work(tx: Transaction) -> tuple[int, list[Result]]:
-        steps = removal.plan_deletes(tx, keys, check_users=False).steps
+        steps = deletion.plan_deletes(tx, keys, check_users=False).steps
         plan.refuse(steps, several=False)
-        results = removal.carry_out(tx, steps)
+        results = deletion.carry_out(tx, steps)
         _audit(tx, call, steps)
         return changes.head(tx), results
 

@@ -17,9 +17,9 @@ from controller.model import registry
 from controller.model.compute import COMPUTE, Compute
 from controller.root.api import access, problems
 from controller.root.api import query as q
-from controller.root.api.calls import ConsoleStream
 from controller.root.api.operation import Services, authenticate
 from controller.root.api.query import Query
+from controller.root.cluster_gateway import ConsoleStream
 from controller.store import resources
 
 PATH = f"{COMPUTE.item_path}/console"

@@ -14,12 +14,13 @@ from controller.model import registry
 from controller.model.envelope import Status
 from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource, Key
-from controller.root.api import access, body, commit, documents, lifecycle, plan, removal
+from controller.root.api import access, documents, request_body
 from controller.root.api import query as q
-from controller.root.api.commit import Result
 from controller.root.api.operation import Call, bad
-from controller.root.api.plan import Action, Plan, Step
 from controller.root.api.render import json_response, listing, one
+from controller.root.writes import deletion, plan, plan_execution, status_after_write
+from controller.root.writes.plan import Action, Plan, Step
+from controller.root.writes.plan_execution import Result
 from controller.store import processes, resources, selectors
 from controller.store.database import Transaction
 from controller.store.resources import Page
@@ -69,7 +70,7 @@ async def list_all(call: Call) -> Response:
 
 async def put(call: Call) -> Response:
     """PUT: create or replace, or the plan of it."""
-    raw = await body.read_object(call.request, call.services.settings.body_limit)
+    raw = await request_body.read_object(call.request, call.services.settings.body_limit)
     names = call.names()
     project = call.query.name(q.PROJECT) if call.kind.per_project else None
     wanted = documents.named_by_path(call.kind, names, project, raw)
@@ -83,7 +84,7 @@ async def put(call: Call) -> Response:
         plan.refuse(planned.steps, several=False)
         if planned.steps[0].action is not Action.UNCHANGED:
             call.audit(tx, key=planned.steps[0].key)
-        return commit.carry_out(tx, planned.steps)[0]
+        return plan_execution.carry_out(tx, planned.steps)[0]
 
     result = await call.services.db.awrite(work)
     return one(result.shown(), _status(result))
@@ -99,7 +100,7 @@ async def delete(call: Call) -> Response:
 
     def planned(tx: Transaction) -> Plan:
         condition.check(key, resources.get(tx, key))
-        return removal.plan_deletes(tx, [key], force=force)
+        return deletion.plan_deletes(tx, [key], force=force)
 
     if call.query.boolean(q.DRY_RUN):
         return await dry_run(call, planned)
@@ -111,10 +112,10 @@ async def delete(call: Call) -> Response:
         steps = planned(tx).steps
         plan.refuse(steps, several=False)
         call.audit(tx, key=key)
-        return removal.carry_out(tx, steps)
+        return deletion.carry_out(tx, steps)
 
     result = (await call.services.db.awrite(work))[0]
-    if result.resource.status in lifecycle.LEAVING:
+    if result.resource.status in status_after_write.LEAVING:
         return one(result.resource, 202)
     return Response(status_code=204)
 

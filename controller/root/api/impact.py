@@ -20,12 +20,12 @@ from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
 from controller.model.node import Node
 from controller.model.physical_resource import PhysicalResource
 from controller.model.registry import AnyResource, Kind
-from controller.root import impact
 from controller.root.api import access
 from controller.root.api.operation import Access, Call, Operation
 from controller.root.api.query import Parameter
 from controller.root.api.render import json_response
-from controller.root.impact import Failure, Impact, LoadbalancerAfter, ServiceAfter, Site
+from controller.root.inventory import impact
+from controller.root.inventory.impact import Failure, Impact, LoadbalancerAfter, ServiceAfter, Site
 from controller.store import changes, resources
 from controller.store.database import Transaction
 

@@ -21,9 +21,9 @@ from controller.model.names import QUALIFIED_NAME_PATTERN
 from controller.model.registry import Kind
 from controller.root.api import problems, schedule_schemas, schemas
 from controller.root.api import query as q
-from controller.root.api.body import MEDIA_TYPES
 from controller.root.api.operation import Operation
 from controller.root.api.query import Parameter
+from controller.root.api.request_body import MEDIA_TYPES
 from controller.root.api.watch import MEDIA_TYPE as NDJSON
 
 VERSION = "1"

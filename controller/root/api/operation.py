@@ -27,9 +27,9 @@ from controller.errors import (
 )
 from controller.model.access import Token, TokenRole
 from controller.model.registry import Key, Kind
-from controller.root.api.calls import ClusterCalls
 from controller.root.api.query import Parameter, Query, is_qualified_name
 from controller.root.api.settings import ApiSettings
+from controller.root.cluster_gateway import ClusterCalls
 from controller.store import audit, tokens
 from controller.store.changes import Feed
 from controller.store.database import Database, Transaction

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from controller.model import registry
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, capacity, crud, impact, moves, topology, watch
+from controller.root.api import actions, batch, capacity, crud, impact, move_actions, topology, watch
 from controller.root.api import query as q
 from controller.root.api.operation import Access, Operation
 
@@ -211,14 +211,21 @@ def _actions(kind: Kind) -> Iterator[Operation]:
 def _moves(kind: Kind) -> Iterator[Operation]:
     """What moves many at once: its dry run, and a rebalance itself, are asked of the cluster."""
     table = {
-        "Node": (("DrainNode", "drain", "Cordon, and move everything away", moves.drain_node, "Empty", "Node"),),
+        "Node": (("DrainNode", "drain", "Cordon, and move everything away", move_actions.drain_node, "Empty", "Node"),),
         "Cluster": (
-            ("DrainNodes", "drain", "Drain nodes, or a whole rack", moves.drain_nodes, "ManyNodes", "BatchResult"),
+            (
+                "DrainNodes",
+                "drain",
+                "Drain nodes, or a whole rack",
+                move_actions.drain_nodes,
+                "ManyNodes",
+                "BatchResult",
+            ),
             (
                 "CancelDrainNodes",
                 "cancel-drain",
                 "Call drains off; nodes that were cordoned before stay so",
-                moves.cancel_drains,
+                move_actions.cancel_drains,
                 "ManyNodes",
                 "BatchResult",
             ),
@@ -228,7 +235,7 @@ def _moves(kind: Kind) -> Iterator[Operation]:
                 "RebalanceRegionService",
                 "rebalance",
                 "Move Computes so that they are spread as its rules say",
-                moves.rebalance,
+                move_actions.rebalance,
                 "Rebalance",
                 "MovePlan",
             ),

@@ -20,7 +20,7 @@ from controller.errors import (
     VersionsGone,
 )
 from controller.root.api.actions import Empty, Migrate, Rollback, Scale
-from controller.root.api.moves import ManyNodes, Rebalance
+from controller.root.api.move_actions import ManyNodes, Rebalance
 from controller.root.api.problems import HttpRefusal
 
 ANSWERS: Mapping[int, str] = {

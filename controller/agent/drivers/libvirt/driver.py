@@ -35,7 +35,7 @@ from controller.agent.drivers.base import (
     MigrationTarget,
     PauseReason,
 )
-from controller.agent.drivers.libvirt import console, definition, migration, observing, power, tuning
+from controller.agent.drivers.libvirt import console, definition, migration, observation, power, tuning
 from controller.agent.drivers.libvirt.connection import Connection
 from controller.agent.drivers.libvirt.definition import Mark
 from controller.agent.drivers.libvirt.files import MachineFiles
@@ -122,7 +122,7 @@ class LibvirtDriver(Driver):
         )
 
     async def observe(self) -> list[Machine]:
-        seen = await self._looking.call("list machines", observing.look_at_all)
+        seen = await self._looking.call("list machines", observation.look_at_all)
         for each in seen:
             self._remember(each.mark.uid)
         return list(await asyncio.gather(*(self._with_job(each) for each in seen)))
@@ -254,7 +254,7 @@ class LibvirtDriver(Driver):
 
     async def limits(self, uid: str) -> Limits:
         def work(connect: libvirt.virConnect) -> Limits | None:
-            domain = observing.lookup(connect, uid)
+            domain = observation.lookup(connect, uid)
             if domain is None or not domain.isActive():
                 return None
             found = definition.read(domain.XMLDesc())
@@ -269,7 +269,7 @@ class LibvirtDriver(Driver):
         loop = asyncio.get_running_loop()
 
         def work(connect: libvirt.virConnect) -> Console:
-            domain = observing.lookup(connect, uid)
+            domain = observation.lookup(connect, uid)
             if domain is None or not domain.isActive():
                 raise NotFound(f"machine {uid} does not run on this node")
             try:
@@ -285,9 +285,9 @@ class LibvirtDriver(Driver):
         return self._listeners
 
     async def _find(self, uid: str) -> tuple[Machine, Mark] | tuple[None, None]:
-        def work(connect: libvirt.virConnect) -> observing.Seen | None:
-            domain = observing.lookup(connect, uid)
-            return None if domain is None else observing.look(domain)
+        def work(connect: libvirt.virConnect) -> observation.Seen | None:
+            domain = observation.lookup(connect, uid)
+            return None if domain is None else observation.look(domain)
 
         seen = await self._looking.call(f"look at {uid}", work)
         return (None, None) if seen is None else (await self._with_job(seen), seen.mark)
@@ -306,7 +306,7 @@ class LibvirtDriver(Driver):
         """Apply to the running or paused machine what is this host's own, and write down that it was."""
 
         def work(connect: libvirt.virConnect) -> None:
-            domain = observing.lookup(connect, mark.uid)
+            domain = observation.lookup(connect, mark.uid)
             found = None if domain is None else definition.read(domain.XMLDesc())
             if domain is None or found is None:
                 raise NotFound(f"no machine {mark.uid} on this node")
@@ -316,7 +316,7 @@ class LibvirtDriver(Driver):
 
         await self._working.call(f"keep {mark.name} to its part of the host", work)
 
-    async def _with_job(self, seen: observing.Seen) -> Machine:
+    async def _with_job(self, seen: observation.Seen) -> Machine:
         """Add what job the machine has; one that gives no answer is UNKNOWN and holds up no other."""
         uid = seen.mark.uid
         if not seen.active:
@@ -327,8 +327,8 @@ class LibvirtDriver(Driver):
         def work(connect: libvirt.virConnect) -> int | None:
             self._asking.append(uid)
             try:
-                domain = observing.lookup(connect, uid)
-                return None if domain is None else observing.job(domain)
+                domain = observation.lookup(connect, uid)
+                return None if domain is None else observation.job(domain)
             finally:
                 self._asking.remove(uid)
 
@@ -338,7 +338,7 @@ class LibvirtDriver(Driver):
         except TimedOut:
             return seen.stuck()
 
-    def _settled(self, seen: observing.Seen, machine: Machine) -> Machine:
+    def _settled(self, seen: observation.Seen, machine: Machine) -> Machine:
         return replace(machine, settled=seen.mark.place.layout == self._layout_digest)
 
     async def _image(self, desired: Desired) -> CachedImage:
@@ -372,7 +372,7 @@ class LibvirtDriver(Driver):
 
     async def _start(self, desired: Desired, limits: Limits) -> None:
         def work(connect: libvirt.virConnect) -> None:
-            domain = observing.lookup(connect, desired.uid)
+            domain = observation.lookup(connect, desired.uid)
             if domain is None:
                 raise NotFound(f"machine {desired.uid} is not defined")
             # Its taps are made with it: what limits them can only come after.
@@ -406,7 +406,7 @@ class LibvirtDriver(Driver):
         """Run ``work`` on the machine's domain; nothing when there is none."""
 
         def found(connect: libvirt.virConnect) -> None:
-            domain = observing.lookup(connect, uid)
+            domain = observation.lookup(connect, uid)
             if domain is not None:
                 work(domain)
 

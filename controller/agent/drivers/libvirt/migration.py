@@ -30,7 +30,7 @@ import libvirt_qemu
 import structlog
 
 from controller.agent.drivers.base import MigrationTarget
-from controller.agent.drivers.libvirt import definition, observing
+from controller.agent.drivers.libvirt import definition, observation
 from controller.agent.drivers.libvirt.settings import LibvirtSettings
 from controller.errors import NotFound, TemporaryError
 
@@ -52,7 +52,7 @@ _SENT = libvirt.VIR_DOMAIN_XML_MIGRATABLE | libvirt.VIR_DOMAIN_XML_SECURE
 
 def send(connect: libvirt.virConnect, uid: str, target: MigrationTarget, settings: LibvirtSettings) -> None:
     """Migrate and return when the target has the machine. Blocks for as long as it takes."""
-    domain = observing.lookup(connect, uid)
+    domain = observation.lookup(connect, uid)
     found = None if domain is None else definition.read(domain.XMLDesc())
     if domain is None or found is None:
         raise NotFound(f"no machine {uid} on this node")
@@ -100,6 +100,6 @@ def _monitor(domain: libvirt.virDomain, command: str, **arguments: str) -> dict[
 
 def abort(connect: libvirt.virConnect, uid: str) -> None:
     """Break off the machine's migration, if one is under way."""
-    domain = observing.lookup(connect, uid)
+    domain = observation.lookup(connect, uid)
     if domain is not None and domain.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:
         domain.abortJob()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 
 from controller import errors
-from controller.cli import exits
+from controller.cli import exit_codes
 from controller.client import Client
 from controller.model import registry
 from tests.python.integration.cli.conftest import Server, Shell, clusters, db, empty_shell, server, shell, url
@@ -72,7 +72,7 @@ class Ours:
         try:
             return call()
         except errors.ResourceError as error:
-            lines = [line.strip() for line in exits.lines(error)]
+            lines = [line.strip() for line in exit_codes.lines(error)]
             raise RefusedError(", ".join(lines) if isinstance(error, errors.Conflict) else "; ".join(lines)) from error
 
 

@@ -19,7 +19,7 @@ from controller.root.api.app import create_app
 from controller.root.api.settings import ApiSettings
 from controller.store.changes import Feed
 from controller.store.database import Database, Tier
-from tests.python.integration.root_api.clusters import FakeClusters
+from tests.python.integration.root.api.clusters import FakeClusters
 
 ROOT = Path(__file__).parents[4]
 TOKYO = ROOT / "examples" / "tokyo"

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from controller.model import document, registry
 from controller.store import resources
 from controller.store.database import Database

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from controller.model import document
 from controller.store import resources
 from controller.store.database import Database, Transaction

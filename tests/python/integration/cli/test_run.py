@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from tests.python.eventually import eventually
 from tests.python.integration.cli.conftest import Shell
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import documents
 from benchmarks.site import Site
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from tests.python.integration.cli.conftest import Shell
 from tests.python.integration.cli.test_tour import NODES, _items, _machines, _until
 from tests.python.integration.cli.test_tour import running as running

@@ -12,14 +12,14 @@ import pytest
 
 from controller.cli import config
 from controller.cli.commands.console import exchange
-from controller.cli.exits import ExitCode
+from controller.cli.exit_codes import ExitCode
 from controller.cli.options import PARENTS
 from controller.cli.session import Session
 from controller.model import document, registry
 from controller.store import resources
 from controller.store.database import Database, Tier, Transaction
 from tests.python.integration.cli.conftest import Server, Shell
-from tests.python.integration.root_api.clusters import FakeClusters
+from tests.python.integration.root.api.clusters import FakeClusters
 
 NODE = "floor-1-1-1-rack-1-1-server1"
 

@@ -27,9 +27,9 @@ from controller.root.api.settings import ApiSettings
 from controller.store.changes import Feed
 from controller.store.database import Database, Tier
 from tests.python.databases import Databases
-from tests.python.integration.root_api.clusters import FakeClusters
-from tests.python.integration.root_api.conftest import SERVICE, SITE
-from tests.python.integration.root_api.serving import served, socket_in
+from tests.python.integration.root.api.clusters import FakeClusters
+from tests.python.integration.root.api.conftest import SERVICE, SITE
+from tests.python.integration.root.api.serving import served, socket_in
 
 REGION = registry.get("Region").key("kanto")
 WEB = registry.get("RegionService").key("kanto", "web")

@@ -19,17 +19,21 @@ from typing import Any, cast
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster import nodes, rebalance, reports, sync, world
-from controller.cluster.cluster_service import forget_node
-from controller.cluster.controller import ClusterController
-from controller.cluster.nodes import Seen
+from controller.cluster.agents import reports
+from controller.cluster.moves import rebalance
+from controller.cluster.reconcile import node_state
+from controller.cluster.reconcile.cluster_controller import ClusterController
+from controller.cluster.reconcile.node_state import Seen
+from controller.cluster.root_link import apply_desired
+from controller.cluster.root_link.service import forget_node
+from controller.cluster.unit_of_work import plan_store
 from controller.errors import Conflict, NoRoom
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, Rebalance
 from controller.model.node import Node
 from controller.model.registry import key_of
 from controller.schedule import Placed, Request, place
-from controller.schedule.facts import columns
+from controller.schedule.inputs import columns
 from controller.store import capacity, claims, lease, resources
 from controller.store.capacity import Taking
 from controller.store.changes import Feed
@@ -102,9 +106,9 @@ class Play:
             self.made += 1
             documents = list(self.wished[service].values())
             owner = f"RegionService default/kanto/{service}"
-            wishes.append(sync.OwnerWish(owner, f"d{self.made}", documents, gone=not documents))
-        self.db.write(lambda tx: sync.apply(tx, 1, wishes))
-        taken_in = self.db.read(sync.digests)
+            wishes.append(apply_desired.OwnerWish(owner, f"d{self.made}", documents, gone=not documents))
+        self.db.write(lambda tx: apply_desired.apply(tx, 1, wishes))
+        taken_in = self.db.read(apply_desired.digests)
         for each in wishes:
             name = each.owner.rpartition("/")[2]
             self.incomplete.discard(name)
@@ -164,7 +168,7 @@ class Play:
             return
 
         def look(tx: Transaction) -> list[tuple[str, str]]:
-            plan = world.load(tx, CLUSTER, rows)
+            plan = plan_store.load(tx, CLUSTER, rows)
             found = [each for each in plan.workloads.values() if isinstance(each, Compute)]
             found = [each for each in found if not each.status.startswith("Deleting")]
             return [(move.resource, move.target) for move in rebalance.foresee(plan, found, 2).moves]
@@ -206,7 +210,7 @@ class Play:
 
     def two_stale(self) -> None:
         """Both look, then both write: the second gets all that it drew up, or nothing."""
-        looks = [self.db.read(lambda tx: world.snapshot(tx, CLUSTER, [])) for _ in range(2)]
+        looks = [self.db.read(lambda tx: plan_store.snapshot(tx, CLUSTER, [])) for _ in range(2)]
         kept: list[tuple[str, str]] = []
         for number, snapshot in enumerate(looks):
             wanted = []
@@ -259,7 +263,7 @@ class Play:
         down = [each.name for each in rows if each.state == "Down"]
         name = down[0] if len(down) > 2 or (down and self.random.random() < 0.5) else self.random.choice(rows).name
         word = "Up" if name in down else "Down"
-        self.db.write(lambda tx: nodes.write(tx, CLUSTER, {name: Seen(word, "")}))
+        self.db.write(lambda tx: node_state.write(tx, CLUSTER, {name: Seen(word, "")}))
 
     def forget(self) -> None:
         for each in [each for each in self.rows() if each.state == "Down"][:1]:
@@ -267,7 +271,7 @@ class Play:
 
             def give_up(tx: Transaction, name: str = name) -> None:
                 forget_node(tx, CLUSTER, "s1", 1, name, connected=lambda _: False, down_after=60.0)
-                nodes.write(tx, CLUSTER, {name: Seen("Up", "made anew")})
+                node_state.write(tx, CLUSTER, {name: Seen("Up", "made anew")})
 
             self.db.write(give_up)
             self.seen["forgotten"] += 1

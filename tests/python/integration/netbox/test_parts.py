@@ -13,8 +13,8 @@ import pytest
 from controller.client import Client
 from controller.errors import Conflict, Unavailable
 from inventory_sync import mapping, pull
+from inventory_sync.netbox_reader import NetBox
 from inventory_sync.pull import Pull
-from inventory_sync.reading import NetBox
 from inventory_sync.translation import translate
 from tests.python.integration.cli.conftest import Server, Shell
 from tests.python.integration.netbox.standin import TOKEN, StandIn

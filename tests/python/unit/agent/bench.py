@@ -11,7 +11,7 @@ from typing import Any
 
 from controller.agent.agent import Agent, Options
 from controller.agent.drivers.base import Driver
-from controller.agent.machines import Limits
+from controller.agent.machine_reconciler import Limits
 from controller.clock import VirtualClock
 from controller.errors import Unavailable
 from controller.model.provider import ProviderDriver

@@ -7,7 +7,7 @@ from typing import Any
 import libvirt
 import pytest
 
-from controller.agent.drivers.libvirt import observing
+from controller.agent.drivers.libvirt import observation
 
 
 class RefusingDomain:
@@ -29,7 +29,7 @@ class RefusingDomain:
 
 def _job(code: int, *, active: bool) -> int | None:
     domain: Any = RefusingDomain(code, active=active)
-    return observing.job(domain)
+    return observation.job(domain)
 
 
 @pytest.mark.parametrize("code", [libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_UNSUPPORTED])

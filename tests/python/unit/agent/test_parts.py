@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from controller.agent.assignments import Assigned, Assignments
-from controller.agent.decide import Decision, Step
+from controller.agent.atomic_file import read_or_none, write_durably
 from controller.agent.drivers.base import Machine
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
-from controller.agent.durable import read_or_none, write_durably
 from controller.agent.journal import Journal, MigrationPhase, MigrationRecord
+from controller.agent.machine_decisions import Decision, Step
 from controller.agent.network import NetworkKeeper, TapState
 from controller.agent.observer import Observer
-from controller.agent.places import Places
 from controller.agent.reports import Reports, compose
+from controller.agent.start_limiter import Places
 from controller.clock import VirtualClock
 from controller.errors import InvalidInput, TimedOut, Unavailable
 from controller.model.envelope import Status

@@ -16,7 +16,7 @@ from controller.agent.drivers.memory_failures import (
     MemoryDriverRefusesImage,
 )
 from controller.agent.drivers.memory_world import MemoryHypervisors
-from controller.agent.machines import Limits
+from controller.agent.machine_reconciler import Limits
 from controller.clock import VirtualClock
 from tests.python.unit.agent.bench import Benches, item
 

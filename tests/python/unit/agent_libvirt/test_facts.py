@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
+from controller.agent.agent_process import make_driver
 from controller.agent.host.facts import CapacitySettings, format_cpus, parse_cpus, read_cells, read_offer
-from controller.agent.process import make_driver
 from controller.agent.settings import AgentSettings
 from controller.clock import VirtualClock
 from controller.errors import InvalidInput

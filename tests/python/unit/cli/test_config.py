@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import config
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.cli.options import PARENTS
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli import documents
-from controller.cli.exits import UsageProblem
+from controller.cli.exit_codes import UsageProblem
 from controller.errors import InvalidInput
 
 REGION = "kind: Region\nname: {}\n"

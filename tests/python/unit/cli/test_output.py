@@ -8,8 +8,9 @@ import json
 import pytest
 import yaml
 
-from controller.cli import listing, output
+from controller.cli import output
 from controller.cli.output import Format
+from controller.cli.views import resources
 from controller.model import document, registry
 
 KIND = registry.get("Rack")
@@ -26,7 +27,7 @@ def _rendered(view: output.View, form: Format) -> str:
 
 
 def test_table_has_the_kinds_columns_aligned() -> None:
-    assert _rendered(listing.many(KIND, RACKS), Format.TABLE).splitlines() == [
+    assert _rendered(resources.many(KIND, RACKS), Format.TABLE).splitlines() == [
         "NAME         FLOOR        ROW  COLUMN",
         "a            floor-1-1-1  1    1",
         "longer-name  floor-1-1-1  12   1",
@@ -34,7 +35,7 @@ def test_table_has_the_kinds_columns_aligned() -> None:
 
 
 def test_wide_adds_the_wide_columns() -> None:
-    assert _rendered(listing.many(KIND, RACKS), Format.WIDE).splitlines()[0].split() == [
+    assert _rendered(resources.many(KIND, RACKS), Format.WIDE).splitlines()[0].split() == [
         "NAME",
         "FLOOR",
         "ROW",
@@ -45,16 +46,16 @@ def test_wide_adds_the_wide_columns() -> None:
 
 def test_parents_are_shown_where_they_differ() -> None:
     elsewhere = [RACKS[0], {**RACKS[1], "datacenter": "osaka"}]
-    assert _rendered(listing.many(KIND, elsewhere), Format.TABLE).split()[:2] == ["DATACENTER", "NAME"]
+    assert _rendered(resources.many(KIND, elsewhere), Format.TABLE).split()[:2] == ["DATACENTER", "NAME"]
 
 
 def test_json_is_a_list_and_for_one_the_document() -> None:
-    assert json.loads(_rendered(listing.many(KIND, RACKS), Format.JSON)) == RACKS
-    assert json.loads(_rendered(listing.one(KIND, RACKS[0]), Format.JSON)) == RACKS[0]
+    assert json.loads(_rendered(resources.many(KIND, RACKS), Format.JSON)) == RACKS
+    assert json.loads(_rendered(resources.one(KIND, RACKS[0]), Format.JSON)) == RACKS[0]
 
 
 def test_yaml_can_be_applied_again() -> None:
-    text = _rendered(listing.many(KIND, RACKS), Format.YAML)
+    text = _rendered(resources.many(KIND, RACKS), Format.YAML)
     again = document.parse_all(document.read(text))
     assert [resource.name for resource in again] == ["a", "longer-name"]
     assert [document.render(resource)["spec"] for resource in again] == [rack["spec"] for rack in RACKS]
@@ -62,11 +63,11 @@ def test_yaml_can_be_applied_again() -> None:
 
 
 def test_name_is_an_argument_for_other_commands() -> None:
-    assert _rendered(listing.many(KIND, RACKS), Format.NAME) == "rack/tokyo/a\nrack/tokyo/longer-name\n"
+    assert _rendered(resources.many(KIND, RACKS), Format.NAME) == "rack/tokyo/a\nrack/tokyo/longer-name\n"
 
 
 def test_an_empty_list_says_so_in_a_table_only() -> None:
-    view = listing.many(KIND, [])
+    view = resources.many(KIND, [])
     assert _rendered(view, Format.TABLE) == "no racks found\n"
     assert json.loads(_rendered(view, Format.JSON)) == []
     assert _rendered(view, Format.YAML) == ""
@@ -120,7 +121,7 @@ def test_every_column_of_every_kind_names_a_field(kind: registry.Kind) -> None:
 
 def test_description_shows_what_was_asked_and_seen_and_the_events() -> None:
     event = {"spec": {"last_at": "2026-01-01T00:00:00Z", "level": "Normal", "reason": "Seen", "message": "hello"}}
-    view = listing.description({**RACKS[0], "status": "Active", "observed": {"nodes": 2}}, [event])
+    view = resources.description({**RACKS[0], "status": "Active", "observed": {"nodes": 2}}, [event])
     text = _rendered(view, Format.TABLE)
     for line in ("Name: a", "Status: Active", "  floor: floor-1-1-1", "  nodes: 2", "Events:"):
         assert line in text.splitlines()
@@ -133,10 +134,10 @@ def test_events_come_in_order_of_time_without_their_names_and_fractions() -> Non
         {"kind": "Event", "name": name, "spec": {"last_at": f"2026-01-01T00:00:0{second}.123456Z", "reason": "Seen"}}
         for name, second in (("b", 2), ("a", 1))
     ]
-    lines = _rendered(listing.many(kind, events), Format.TABLE).splitlines()
+    lines = _rendered(resources.many(kind, events), Format.TABLE).splitlines()
     assert lines[0].split()[:2] == ["LAST", "LEVEL"]
     assert [line.split()[0] for line in lines[1:]] == ["2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"]
-    assert "NAME" in _rendered(listing.many(kind, events), Format.WIDE)
+    assert "NAME" in _rendered(resources.many(kind, events), Format.WIDE)
 
 
 @pytest.mark.parametrize(

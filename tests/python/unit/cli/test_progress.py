@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from controller.cli import plans, progress
+from controller.cli import progress
 from controller.cli.commands import watch
 from controller.cli.output import Format
+from controller.cli.views import plans
 from controller.lab.up import Machine
 
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.cluster import drains
-from controller.cluster.drains import Drained, Limits
-from controller.cluster.migration import service_of
-from controller.cluster.plan import Plan
-from controller.cluster.spread import Spread, Topology
+from controller.cluster.moves import drain
+from controller.cluster.moves.drain import Drained, Limits
+from controller.cluster.moves.migration import service_of
+from controller.cluster.moves.spread import Spread, Topology
+from controller.cluster.unit_of_work.unit_of_work import Plan
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
 from controller.model.node import Capacity, Node, Share
@@ -107,7 +107,7 @@ class Cell:
     def step(self, limits: Limits | None = None) -> dict[str, Drained]:
         """One step of all drains."""
         plan = self.plan()
-        result = drains.advance(plan, self.draining, limits or Limits())
+        result = drain.advance(plan, self.draining, limits or Limits())
         self.apply(plan)
         return result
 

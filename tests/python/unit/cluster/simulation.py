@@ -15,10 +15,10 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from controller.cluster import computes
-from controller.cluster.forget import forget
-from controller.cluster.plan import Plan
-from controller.cluster.words import heed
+from controller.cluster.agents.report_application import heed
+from controller.cluster.moves.node_loss import forget
+from controller.cluster.reconcile import computes
+from controller.cluster.unit_of_work.unit_of_work import Plan
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, ComputeSpec, OnNodeDown
 from controller.model.node import Capacity, Node, NodeSpec, Share

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inventory_sync.reading import Snapshot
+from inventory_sync.netbox_reader import Snapshot
 
 MAPPING = "roles: {server: Server, leaf: RackLeafRouter, pdu: Pdu, panel: skip}\n"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from controller.errors import InvalidInput
 from inventory_sync import mapping, naming
 from inventory_sync.mapping import Labels, Names
-from inventory_sync.reading import Snapshot
+from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.translation import Translation, translate
 from tests.python.unit.netbox.seen import MAPPING, cable, device, interface, seen
 

@@ -29,7 +29,7 @@ from controller.model.flavor import MachineShare
 from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
 from controller.schedule import CellFacts, NodeFacts, Placed, Refused, Request, Snapshot, capacity_of, headroom, place
-from controller.schedule.facts import columns
+from controller.schedule.inputs import columns
 from controller.schedule.search import Search
 from tests.python.unit.schedule.judge import Judge
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from controller.model.flavor import MachineShare
 from controller.model.node import Share
 from controller.schedule import NodeFacts, Placed, Refused, Request, Snapshot, dump, load, load_requests, place
-from controller.schedule.facts import columns
+from controller.schedule.inputs import columns
 from tests.python.unit.schedule import clusters
 
 Answers = list[tuple[Any, ...]]

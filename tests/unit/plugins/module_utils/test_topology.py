@@ -10,7 +10,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from ansible_collections.resource.infra.plugins.module_utils import spread, topology, topology_cache, topology_variables
+from ansible_collections.resource.infra.plugins.module_utils import (
+    host_batches,
+    topology,
+    topology_cache,
+    topology_variables,
+)
 
 HEAD = {"topology": 1, "resource_version": 7, "tag": "7-x", "kinds": []}
 ENVELOPE = {"labels": {}, "status": "Active", "state": "", "observed": {}, "spec": {}}
@@ -278,28 +283,28 @@ def at(rack="", position=None, zone=""):
 
 def test_hosts_are_sorted_by_rack_then_height_with_numbers_by_value():
     hosts = {"n1": at("rack-10", 1), "n2": at("rack-2", 12), "n3": at("rack-2", 3), "n4": at(), "n10": at("rack-2", 12)}
-    assert spread.sort_by_rack(hosts, hosts) == ["n3", "n2", "n10", "n1", "n4"]
+    assert host_batches.sort_by_rack(hosts, hosts) == ["n3", "n2", "n10", "n1", "n4"]
 
 
 def test_no_batch_has_two_of_one_zone_and_there_are_as_few_as_can_be():
     zones = {"a": 3, "b": 2, "c": 1}
     hosts = {f"{zone}{number}": at("r", number, zone) for zone, count in zones.items() for number in range(count)}
-    made = spread.batches(hosts, hosts)
+    made = host_batches.batches(hosts, hosts)
     assert [sorted(batch) for batch in made] == [["a0", "b0", "c0"], ["a1", "b1"], ["a2"]]
-    assert [len(batch) for batch in spread.batches(hosts, hosts, size=2)] == [2, 2, 2]
+    assert [len(batch) for batch in host_batches.batches(hosts, hosts, size=2)] == [2, 2, 2]
 
 
 def test_hosts_without_a_zone_are_apart_from_each_other_only_by_name():
     hosts = {"x": at(), "y": at(), "z": at(zone="x")}
-    assert spread.batches(hosts, hosts) == [["x", "y", "z"]]
+    assert host_batches.batches(hosts, hosts) == [["x", "y", "z"]]
 
 
 @pytest.mark.parametrize("size", [-1, 1.5, True, "2"])
 def test_a_size_that_makes_no_sense_is_refused(size):
-    with pytest.raises(spread.SpreadError, match="size"):
-        spread.batches(["x"], {"x": at()}, size=size)
+    with pytest.raises(host_batches.SpreadError, match="size"):
+        host_batches.batches(["x"], {"x": at()}, size=size)
 
 
 def test_a_host_that_is_not_known_is_refused():
-    with pytest.raises(spread.SpreadError, match="'y'"):
-        spread.sort_by_rack(["y"], {"x": at()})
+    with pytest.raises(host_batches.SpreadError, match="'y'"):
+        host_batches.sort_by_rack(["y"], {"x": at()})

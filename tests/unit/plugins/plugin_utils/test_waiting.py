@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Unreachable
-from ansible_collections.resource.infra.plugins.plugin_utils.tasks import Late, Refused, Task
+from ansible_collections.resource.infra.plugins.plugin_utils.task import Late, Refused, Task
 
 
 class Clock:

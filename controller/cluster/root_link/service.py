@@ -1,0 +1,233 @@
+"""ClusterService: what the root asks of the cluster's API (G4). Only its two processes may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, cast
+
+import structlog
+
+from controller.cluster.agents.console import relay
+from controller.cluster.forecast import admission, move_preview, rpc
+from controller.cluster.moves import node_loss
+from controller.cluster.root_link import apply_desired, stream_observed
+from controller.cluster.unit_of_work import plan_store
+from controller.errors import Conflict, InvalidInput, NotFound, Problem
+from controller.model.compute import COMPUTE, Compute
+from controller.model.node import NODE, Node
+from controller.model.registry import AnyResource
+from controller.pki import ROOT
+from controller.rpc import Channels
+from controller.rpc.identity import Context, require_identity
+from controller.store import processes, resources
+from controller.store.changes import Feed
+from controller.store.database import Database, Transaction
+from controller.wire import cluster_pb2, cluster_pb2_grpc
+
+_CONTROLLER = ("resource-controller",)
+_BOTH = ("resource-controller", "resource-api")
+_DIGESTS_PER_MESSAGE = 2000
+
+
+class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
+    """Serves the root."""
+
+    def __init__(
+        self,
+        db: Database,
+        feed: Feed,
+        channels: Channels,
+        cluster: str,
+        *,
+        connected: Callable[[str], bool],
+        down_after: float,
+    ) -> None:
+        """``connected``: whether a node's agent has a session here; called from any thread.
+
+        ``down_after``: seconds of silence before a node may be forgotten.
+        """
+        self._db = db
+        self._feed = feed
+        self._channels = channels
+        self._cluster = cluster
+        self._connected = connected
+        self._down_after = down_after
+        self._observers: set[asyncio.Task[Any]] = set()
+        self._log = structlog.get_logger("cluster-service")
+
+    async def Sync(
+        self, request_iterator: AsyncIterator[cluster_pb2.SyncChunk], context: Context
+    ) -> cluster_pb2.SyncReply:
+        """Raises StaleTerm, Conflict (another root, or older than what was told since), InvalidInput.
+
+        An owner that the stream breaks off in is not touched.
+        """
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        parts: dict[str, list[AnyResource]] = {}
+        async for chunk in request_iterator:
+            whole: list[apply_desired.OwnerWish] = []
+            for state in chunk.owners:
+                documents = parts.pop(state.owner, []) + apply_desired.parse(state.owner, state.documents)
+                if state.more:
+                    parts[state.owner] = documents
+                else:
+                    whole.append(apply_desired.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
+            if whole:
+                await self._db.awrite(partial(_apply, chunk=chunk, wishes=whole))
+            elif not chunk.owners:  # a new master makes itself known
+                await self._db.awrite(partial(_apply, chunk=chunk, wishes=()))
+        if parts:
+            raise InvalidInput([Problem(owner, "the rest of its documents did not come") for owner in parts])
+        return cluster_pb2.SyncReply()
+
+    async def Digests(
+        self, request: cluster_pb2.DigestsRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.DigestBatch]:
+        """In parts."""
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        known = list((await self._db.aread(apply_desired.digests)).items())
+        for start in range(0, len(known), _DIGESTS_PER_MESSAGE):
+            yield cluster_pb2.DigestBatch(digests=dict(known[start : start + _DIGESTS_PER_MESSAGE]))
+
+    async def Observe(
+        self, request: cluster_pb2.ObserveRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.ObservedBatch]:
+        """Ends only when the process drains."""
+        require_identity(context, scope=ROOT, kinds=_CONTROLLER)
+        task = asyncio.current_task()
+        assert task is not None
+        self._observers.add(task)
+        try:
+            async for batch in stream_observed.Observer(self._db, self._feed, self._cluster).batches(request.since):
+                yield batch
+        finally:
+            self._observers.discard(task)
+
+    def stop(self) -> None:
+        """End the streams that would not end by themselves."""
+        for task in list(self._observers):
+            task.cancel()
+
+    async def Offer(self, request: cluster_pb2.OfferRequest, context: Context) -> cluster_pb2.OfferReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        owner = "RegionService"
+        computes = [
+            cast(Compute, each) for each in apply_desired.parse(owner, request.computes) if each.kind == COMPUTE.name
+        ]
+        made = await self._db.aread(partial(admission.offer, cluster=self._cluster, computes=computes))
+        return cluster_pb2.OfferReply(
+            accepted=made.accepted,
+            reasons=made.reasons,
+            placements=[cluster_pb2.Placement(compute=name, node=node) for name, node in made.placements.items()],
+        )
+
+    async def PlanMoves(self, request: cluster_pb2.PlanMovesRequest, context: Context) -> cluster_pb2.PlanMovesReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        work = partial(move_preview.answer, cluster=self._cluster, question=request.question)
+        return cluster_pb2.PlanMovesReply(plan=await self._db.aread(work))
+
+    async def Capacity(self, request: cluster_pb2.CapacityRequest, context: Context) -> cluster_pb2.CapacityReply:
+        """Over the nodes that take new resources."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        sums = await self._db.aread(partial(admission.totals, cluster=self._cluster))
+        return cluster_pb2.CapacityReply(
+            free_vcpus=int(sums.free.vcpus),
+            free_memory_mib=sums.free.memory_mib,
+            free_disk_gib=sums.free.disk_gib,
+            total_vcpus=int(sums.total.vcpus),
+            total_memory_mib=sums.total.memory_mib,
+            total_disk_gib=sums.total.disk_gib,
+            nodes=sums.nodes,
+        )
+
+    async def Forecast(self, request: cluster_pb2.ForecastRequest, context: Context) -> cluster_pb2.ForecastReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        return await rpc.forecast(self._db, self._cluster, request)
+
+    async def Headroom(self, request: cluster_pb2.HeadroomRequest, context: Context) -> cluster_pb2.HeadroomReply:
+        """Raises InvalidInput."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        return await rpc.headroom(self._db, self._cluster, request)
+
+    async def ScheduleSnapshot(
+        self, request: cluster_pb2.ScheduleSnapshotRequest, context: Context
+    ) -> AsyncIterator[cluster_pb2.ScheduleSnapshotPart]:
+        """In parts."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        async for part in rpc.schedule_snapshot(self._db, self._cluster):
+            yield part
+
+    async def ForgetNode(self, request: cluster_pb2.ForgetNodeRequest, context: Context) -> cluster_pb2.ForgetNodeReply:
+        """Raises StaleTerm, NotFound, Conflict for a node that is heard of."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        work = partial(
+            forget_node,
+            cluster=self._cluster,
+            site=request.site,
+            term=request.term,
+            name=request.node,
+            connected=self._connected,
+            down_after=self._down_after,
+        )
+        had = await self._db.awrite(work)
+        self._log.warning("node forgotten", node=request.node, computes=len(had))
+        return cluster_pb2.ForgetNodeReply(computes=had)
+
+    async def Console(
+        self, request_iterator: AsyncIterator[cluster_pb2.ConsoleData], context: Context
+    ) -> AsyncIterator[cluster_pb2.ConsoleData]:
+        """Raises NotFound, Conflict, Unavailable."""
+        require_identity(context, scope=ROOT, kinds=_BOTH)
+        async for data in relay(self._db, self._channels, self._cluster, request_iterator):
+            yield data
+
+
+def forget_node(
+    tx: Transaction,
+    cluster: str,
+    site: str,
+    term: int,
+    name: str,
+    *,
+    connected: Callable[[str], bool],
+    down_after: float,
+) -> list[str]:
+    """Drop everything assigned to a node that is lost; returns the keys of what it had.
+
+    Lost is a node that is not Up, has no session here and was not heard of for ``down_after`` seconds:
+    the state alone is as old as the controller's last look. The controller, woken by the changes, does
+    the rest. Raises StaleTerm, NotFound, Conflict.
+    """
+    apply_desired.check_site(tx, site)
+    apply_desired.check_term(tx, term)
+    node = cast(Node | None, resources.find(tx, NODE.key(cluster, name)))
+    if node is None:
+        raise NotFound(f"cluster {cluster} has no node {name!r}")
+    if node.state == "Up":
+        raise Conflict(f"{name} is Up: drain it, or fence it first")
+    if connected(name):
+        raise Conflict(f"the agent of {name} is connected: drain the node, or fence it first")
+    beat = processes.beats(tx).get(name)
+    if beat is not None and (quiet := tx.now - beat.at) < timedelta(seconds=down_after):
+        raise Conflict(
+            f"{name} was heard of {quiet.total_seconds():.0f} s ago: drain it, or fence it "
+            f"and ask again when it has been silent for {down_after:g} s"
+        )
+    plan = plan_store.load_of_node(tx, cluster, name)
+    had = node_loss.forget(plan, name)
+    plan_store.store(tx, plan)
+    return had
+
+
+def _apply(tx: Transaction, chunk: cluster_pb2.SyncChunk, wishes: Sequence[apply_desired.OwnerWish]) -> None:
+    apply_desired.check_site(tx, chunk.site)
+    if wishes:
+        apply_desired.apply(tx, chunk.term, wishes, chunk.sequence)
+    else:
+        apply_desired.check_term(tx, chunk.term)

@@ -1,0 +1,92 @@
+"""Reading the wishes of owners from the root's rows, for one cluster.
+
+Everything is read in one transaction, in bulk: a resync of thousands of nodes is a few statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from controller.model.cluster import CLUSTER, Cluster
+from controller.model.node import Node
+from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
+from controller.model.registry import Key, key_of
+from controller.root.inventory import failure_domains
+from controller.root.reconcile import desired_state, service_reconciler
+from controller.root.reconcile.desired_state import Owner
+from controller.root.reconcile.observed_state import key_from_path
+from controller.store import resources
+from controller.store.database import Transaction
+
+OWNER_KINDS = ("RegionService", "Node", "JoinToken")
+
+
+def names(tx: Transaction, cluster: str) -> list[str]:
+    """Names of all owners that have something to say to the cluster."""
+    found = resources.list_all(tx, "RegionService", fields={"observed.cluster": cluster})
+    found += resources.list_all(tx, "Node", parents=(cluster,))
+    found += resources.list_all(tx, "JoinToken", parents=(cluster,))
+    return [desired_state.owner_name(key_of(row)) for row in found]
+
+
+def wishes(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Owner]:
+    """The wish of each owner; an owner without a row, or of another cluster, is gone."""
+    wanted = {name: _key(name) for name in owner_names}
+    rows = resources.get_many(tx, list(wanted.values()))
+    found: list[Owner] = []
+    nodes: list[Node] = []
+    for name, key in wanted.items():
+        row = rows.get(key)
+        if row is None:
+            found.append(desired_state.gone(name))
+        elif isinstance(row, Node):
+            nodes.append(row)
+        elif key.kind == "RegionService":
+            found.append(_service(tx, cluster, key))
+        else:
+            found.append(desired_state.plain_owner(row, {"digest": row.observed.get("digest", "")}))
+    return found + _nodes(tx, cluster, nodes)
+
+
+def states(tx: Transaction, owner_names: Iterable[str]) -> Iterator[service_reconciler.ServiceState]:
+    """The services of those owners, as far as they are still there."""
+    for name in owner_names:
+        state = service_reconciler.load(tx, _key(name))
+        if state is not None:
+            yield state
+
+
+def _service(tx: Transaction, cluster: str, key: Key) -> Owner:
+    state = service_reconciler.load(tx, key)
+    if state is None or state.cluster != cluster:
+        return desired_state.gone(desired_state.owner_name(key))
+    return desired_state.service_owner(state.service, state.computes, state.loadbalancer)
+
+
+def _nodes(tx: Transaction, cluster: str, nodes: list[Node]) -> list[Owner]:
+    if not nodes:
+        return []
+    home = cast(Cluster, resources.get(tx, CLUSTER.key(cluster)))
+    inventory = _inventory(tx, home.spec.datacenter, {node.spec.physical_resource or "" for node in nodes})
+    return [desired_state.node_owner(node, failure_domains.zones(node, home, inventory)) for node in nodes]
+
+
+def _inventory(tx: Transaction, datacenter: str, wanted: set[str]) -> dict[str, PhysicalResource]:
+    """The named physical resources, everything that powers them and the routers they are wired to."""
+    known: dict[str, PhysicalResource] = {}
+    asked: set[str] = {""}
+    while wanted - asked:
+        asked |= wanted
+        keys = [PHYSICAL_RESOURCE.key(datacenter, name) for name in sorted(wanted - {""})]
+        found = [cast(PhysicalResource, row) for row in resources.get_many(tx, keys).values()]
+        known.update({row.name: row for row in found})
+        wanted = {link.source for row in found for link in row.spec.power_links}
+        wanted |= {link.peer for row in found for link in row.spec.network_links if row.spec.role == "Server"}
+        wanted -= asked
+    return known
+
+
+def _key(owner: str) -> Key:
+    kind, _, path = owner.partition(" ")
+    return key_from_path(kind, path)

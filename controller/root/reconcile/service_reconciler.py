@@ -1,0 +1,329 @@
+"""One step of a RegionService towards what was asked (K1-K5), as one transaction.
+
+:func:`advance` reads the service, its Computes and its Loadbalancer and writes whatever is due:
+new Computes with their addresses, victims of a smaller ``replicas`` (K3: from the tail), the next
+Compute of a rolling update, and the service's own status. It may be called at any time, any number
+of times; it writes only differences.
+
+Not done here: choosing the cluster (that asks clusters, ``placement``), sending the wish
+(``sync``) and taking in what was seen (``observe``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import cast
+
+from controller.model import compute, image, loadbalancer
+from controller.model.compute import Compute
+from controller.model.envelope import RequestMethod, Status
+from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
+from controller.model.image import Image
+from controller.model.loadbalancer import Loadbalancer
+from controller.model.region_service import RegionService
+from controller.model.registry import AnyResource, Key, key_of
+from controller.model.volume import Volume
+from controller.root.reconcile import address_allocation, desired_state, rolling_update
+from controller.root.reconcile.cluster_view import ClusterView
+from controller.root.service_template import Template
+from controller.store import addresses, resources, revisions
+from controller.store.database import Transaction
+
+LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
+
+
+class Next(Enum):
+    """What the caller has to do for the service after a step."""
+
+    NOTHING = "nothing"
+    CHOOSE_CLUSTER = "choose a cluster"
+    GONE = "gone"
+
+
+@dataclass
+class ServiceState:
+    """A service with all that it is made of, as read in one transaction."""
+
+    service: RegionService
+    computes: list[Compute]
+    """In index order, those that are leaving included."""
+    loadbalancer: Loadbalancer | None
+    volumes: list[Volume]
+    waiting: tuple[int, ...] = ()
+    """Indices that a rolling update has still to reach."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that was chosen; empty before."""
+        return str(self.service.observed.get("cluster", ""))
+
+    @property
+    def alive(self) -> list[Compute]:
+        """Computes that are not being deleted, in index order."""
+        return [item for item in self.computes if item.status not in LEAVING]
+
+    def volumes_of(self, index: int) -> list[Volume]:
+        """Volumes attached to the Compute of that index, by name."""
+        return [item for item in self.volumes if item.spec.attachment.index == index]
+
+
+def load(tx: Transaction, key: Key) -> ServiceState | None:
+    """Read a service and what it is made of; None when it is gone."""
+    service = cast(RegionService | None, resources.find(tx, key))
+    if service is None:
+        return None
+
+    def owned(kind: str, path: str) -> list[AnyResource]:
+        parents, fields = (service.region,), {path: service.name}
+        return resources.list_all(tx, kind, parents=parents, project=service.project, fields=fields)
+
+    found, volumes = owned("Compute", "spec.service"), owned("Volume", "spec.attachment.service")
+    balancer = resources.find(tx, loadbalancer_key(service))
+    return ServiceState(
+        service,
+        sorted(cast(list[Compute], found), key=lambda item: item.spec.index),
+        cast(Loadbalancer | None, balancer),
+        sorted(cast(list[Volume], volumes), key=lambda item: item.name),
+    )
+
+
+def template(tx: Transaction, service: RegionService, cluster: str) -> Template:
+    """The service's template with its flavor and image read; raises NotFound."""
+    wanted = service.spec.compute
+    flavor = resources.get(tx, RESOURCE_FLAVOR.key(wanted.flavor))
+    picture = resources.get(tx, image.IMAGE.key(service.region, wanted.image))
+    return Template(service, cluster, cast(ResourceFlavor, flavor), cast(Image, picture))
+
+
+def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next:
+    """Take the next step of the service; see the module's description.
+
+    Raises AddressesExhausted, NotFound: the caller writes them into the service's status with
+    :func:`fail`, in a transaction of its own, for this one is rolled back.
+    """
+    state = load(tx, key)
+    if state is None:
+        return Next.GONE
+    view = views.get(state.cluster, ClusterView())
+    if state.service.status in LEAVING:
+        return _leave(tx, state, view)
+    if not state.cluster:
+        return Next.CHOOSE_CLUSTER
+    _let_go(tx, state, view)
+    make = template(tx, state.service, state.cluster)
+    _scale(tx, state, make)
+    rolling_update.roll(tx, state, make)
+    _balance(tx, state)
+    _volumes(tx, state)
+    _summarise(tx, state)
+    protected = {item.revision for item in state.computes} | {state.service.revision}
+    revisions.prune(tx, state.service.uid, state.service.max_revision_history, protected)
+    return Next.NOTHING
+
+
+def assign(tx: Transaction, key: Key, uid: str, cluster: str) -> None:
+    """Bind a service to the cluster that accepted it; the first binding stays (J9).
+
+    Nothing is done when the service was meanwhile deleted and made again: its wish was not asked about.
+    """
+    service = cast(RegionService | None, resources.find(tx, key))
+    if service is not None and service.uid == uid and not service.observed.get("cluster"):
+        observed = {**service.observed, "cluster": cluster}
+        resources.update(tx, [service.model_copy(update={"observed": observed, "status_reason": ""})])
+
+
+def fail(tx: Transaction, key: Key, status: Status, reason: str) -> None:
+    """Note why a service does not get on; written only when it differs."""
+    service = cast(RegionService | None, resources.find(tx, key))
+    if service is None or service.status in LEAVING:
+        return
+    if (service.status, service.status_reason) != (status, reason):
+        resources.update(tx, [service.model_copy(update={"status": status.value, "status_reason": reason})])
+
+
+def loadbalancer_key(service: RegionService) -> Key:
+    """Key of the service's Loadbalancer: it has the service's name."""
+    return loadbalancer.LOADBALANCER.key(service.region, service.name, project=service.project)
+
+
+def _leave(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
+    """A service that is being deleted takes its Computes and Loadbalancer with it (K1, K4)."""
+    _mark_leaving(tx, state.alive)
+    if state.loadbalancer is not None and state.loadbalancer.status not in LEAVING:
+        _mark_leaving(tx, [state.loadbalancer])
+    left = load(tx, key_of(state.service))
+    if left is None:
+        return Next.GONE
+    _let_go(tx, left, view)
+    if left.computes or left.loadbalancer is not None:
+        return Next.NOTHING
+    revisions.prune(tx, left.service.uid, 0, set())
+    resources.delete(tx, [key_of(left.service)])
+    return Next.GONE
+
+
+def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
+    """Delete the rows, and free the addresses, of what the cluster has let go of."""
+    leaving: list[Compute | Loadbalancer] = [item for item in state.computes if item.status in LEAVING]
+    if state.loadbalancer is not None and state.loadbalancer.status in LEAVING:
+        leaving.append(state.loadbalancer)
+    if not leaving:
+        return
+    owner = desired_state.service_owner(state.service, state.computes, state.loadbalancer)
+    never_placed = not state.cluster
+    free = [
+        key_of(item) for item in leaving if never_placed or view.has_let_go(owner.name, owner.digest, str(key_of(item)))
+    ]
+    if not free:
+        return
+    for kind in ("Compute", "Loadbalancer"):
+        addresses.free(tx, [item.path for item in free if item.kind == kind], kind)
+    resources.delete(tx, free)
+    gone = set(free)
+    state.computes = [item for item in state.computes if key_of(item) not in gone]
+    if state.loadbalancer is not None and key_of(state.loadbalancer) in gone:
+        state.loadbalancer = None
+
+
+def _scale(tx: Transaction, state: ServiceState, make: Template) -> None:
+    """Bring the number of Computes to ``replicas``: victims from the tail, new ones lowest first."""
+    alive = state.alive
+    surplus = len(alive) - state.service.spec.replicas
+    if surplus > 0:
+        _mark_leaving(tx, alive[-surplus:])
+    elif surplus < 0:
+        _create(tx, state, make, _new_indices(state, -surplus))
+    else:
+        return
+    again = load(tx, key_of(state.service))
+    if again is not None:
+        state.computes = again.computes
+
+
+def _new_indices(state: ServiceState, missing: int) -> list[int]:
+    """The lowest indices that no living Compute has.
+
+    An index whose Compute is still leaving is not skipped but waited for: names stay gapless.
+    """
+    living = {item.spec.index for item in state.alive}
+    leaving = {item.spec.index for item in state.computes} - living
+    chosen: list[int] = []
+    index = 0
+    while missing:
+        if index not in living:
+            missing -= 1
+            if index not in leaving:
+                chosen.append(index)
+        index += 1
+    return chosen
+
+
+def _create(tx: Transaction, state: ServiceState, make: Template, indices: Sequence[int]) -> None:
+    if not indices:
+        return
+    names = {index: make.compute_name(index) for index in indices}
+    keys = {
+        index: compute.COMPUTE.key(state.service.region, name, project=state.service.project)
+        for index, name in names.items()
+    }
+    interfaces = address_allocation.allocate(
+        tx, state.cluster, make.service.spec.compute.network_policy, list(keys.values())
+    )
+    fresh = []
+    for index in indices:
+        spec = make.compute_spec(index, interfaces[keys[index]], state.volumes_of(index))
+        new = make.compute(index, spec)
+        fresh.append(new.model_copy(update={"status": Status.INITIALIZING.value}))
+    resources.insert(tx, fresh)
+    observed = {
+        **state.service.observed,
+        desired_state.MADE: int(state.service.observed.get(desired_state.MADE, 0)) + len(fresh),
+    }
+    counted = state.service.model_copy(update={"observed": observed})
+    state.service = cast(RegionService, resources.update(tx, [counted])[0])
+
+
+def _mark_leaving(tx: Transaction, leaving: Sequence[Compute | Loadbalancer]) -> None:
+    changed = {"status": Status.DELETING.value, "status_reason": "", "request_method": RequestMethod.DELETE}
+    if leaving:
+        resources.update(tx, [item.model_copy(update=changed) for item in leaving])
+
+
+def _balance(tx: Transaction, state: ServiceState) -> None:
+    """Make, change or remove the Loadbalancer as the service says (K4)."""
+    wanted = state.service.spec.loadbalancer
+    present = state.loadbalancer
+    if wanted is None:
+        if present is not None and present.status not in LEAVING:
+            _mark_leaving(tx, [present])
+        return
+    if present is None:
+        key = loadbalancer_key(state.service)
+        vip = address_allocation.allocate_vip(tx, state.cluster, wanted.network, key)
+        spec = loadbalancer.LoadbalancerSpec(
+            service=state.service.name, cluster=state.cluster, vip=vip, template=wanted
+        )
+        made = Loadbalancer(
+            name=state.service.name,
+            region=state.service.region,
+            project=state.service.project,
+            spec=spec,
+            revision=state.service.revision,
+            status=Status.INITIALIZING.value,
+        )
+        state.loadbalancer = cast(Loadbalancer, resources.insert(tx, [made])[0])
+    elif present.status not in LEAVING and present.spec.template != wanted:
+        changed = present.model_copy(
+            update={
+                "spec": present.spec.model_copy(update={"template": wanted}),
+                "revision": state.service.revision,
+                "status": Status.UPDATING.value,
+            }
+        )
+        state.loadbalancer = cast(Loadbalancer, resources.update(tx, [changed])[0])
+
+
+def _volumes(tx: Transaction, state: ServiceState) -> None:
+    """A Volume is Active when its Compute runs with it."""
+    by_index = {item.spec.index: item for item in state.alive}
+    changed = []
+    for item in state.volumes:
+        owner = by_index.get(item.spec.attachment.index)
+        attached = owner is not None and any(disk.name == item.name for disk in owner.spec.disks)
+        if attached and owner is not None and owner.status == Status.ACTIVE:
+            status, reason = Status.ACTIVE, ""
+        else:
+            status = Status.CREATING
+            reason = f"waits for Compute {state.service.name}-{item.spec.attachment.index}"
+        if (item.status, item.status_reason) != (status, reason):
+            changed.append(item.model_copy(update={"status": status.value, "status_reason": reason}))
+    if changed:
+        resources.update(tx, changed)
+
+
+def _summarise(tx: Transaction, state: ServiceState) -> None:
+    """The service's status from its parts; Active only when everything is (ruling 5)."""
+    service, alive = state.service, state.alive
+    active = [item for item in alive if item.status == Status.ACTIVE]
+    broken = [item for item in alive if item.status == Status.ERROR]
+    balancer = state.loadbalancer
+    working = Status.CREATING if service.request_method is RequestMethod.CREATE else Status.UPDATING
+    status, reason = working, ""
+    if broken:
+        others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        status, reason = Status.ERROR, f"{broken[0].name}: {broken[0].status_reason}{others}"
+    elif state.waiting:
+        status, reason = Status.UPDATING, f"{len(state.waiting)} Computes still to be updated"
+    elif len(active) == len(alive) == len(state.computes) == service.spec.replicas:
+        if balancer is None or balancer.status == Status.ACTIVE:
+            status = Status.ACTIVE
+        elif balancer.status_reason:
+            reason = f"Loadbalancer: {balancer.status_reason}"
+    observed = {**service.observed, "replicas": len(alive), "ready": len(active)}
+    if balancer is not None and balancer.spec.vip is not None:
+        observed["vip"] = str(balancer.spec.vip)
+    changed = service.model_copy(update={"status": status.value, "status_reason": reason, "observed": observed})
+    if changed != service:
+        resources.update(tx, [changed])

@@ -1,0 +1,136 @@
+"""What a write may not change, per kind, beyond the shape of the document.
+
+Read inside the write's own transaction (or a plan's snapshot). Each refusal names the field and
+carries the HTTP meaning that a real write gives it: 422 for a field that can never change so, 409
+for one that others stand in the way of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controller.errors import Conflict, InvalidInput
+from controller.model.fields import Change
+from controller.model.network import NetworkV4, NetworkV4Port
+from controller.model.registry import AnyResource, key_of
+from controller.model.volume import Volume
+from controller.root.writes import status_after_write
+from controller.root.writes.diff import FieldChange
+from controller.store import references, resources
+from controller.store.database import Transaction
+
+_MAX_USERS = 20
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a write would be refused."""
+
+    code: str
+    path: str
+    message: str
+    users: tuple[str, ...] = ()
+    user_count: int = 0
+
+    def render(self) -> dict[str, Any]:
+        """The JSON form in a plan."""
+        rendered: dict[str, Any] = {"code": self.code, "path": self.path, "message": self.message}
+        if self.users:
+            rendered.update(users=list(self.users), user_count=self.user_count)
+        return rendered
+
+
+def invalid(path: str, message: str) -> Refusal:
+    """A refusal that is a 422."""
+    return Refusal(InvalidInput.code, path, message)
+
+
+def conflict(path: str, message: str, users: Sequence[str] = (), count: int | None = None) -> Refusal:
+    """A refusal that is a 409."""
+    return Refusal(Conflict.code, path, message, tuple(users[:_MAX_USERS]), len(users) if count is None else count)
+
+
+def refusals(
+    tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
+) -> list[Refusal]:
+    """Every reason against writing ``after`` over ``current``."""
+    found: list[Refusal] = []
+    if current is not None:
+        if current.status in status_after_write.LEAVING:
+            found.append(conflict("status", f"{key_of(current)} is being deleted"))
+        if after.kind not in _IN_USE:
+            found.extend(_refused_fields(diff))
+    rule = _RULES.get(after.kind)
+    if rule is not None:
+        found.extend(rule(tx, current, after, diff))
+    return found
+
+
+def _refused_fields(diff: Sequence[FieldChange]) -> Iterator[Refusal]:
+    for change in diff:
+        if change.change is Change.REFUSED:
+            yield invalid(change.path, f"cannot be changed, it is {_plain(change.before)}")
+
+
+def _in_use(
+    tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
+) -> Iterator[Refusal]:
+    """What Computes were made from cannot change under their users (decisions: revisions)."""
+    hard = [change for change in diff if change.change is not Change.LIVE and change.path.startswith("spec.")]
+    if current is None or not hard:
+        return
+    users, count = references.users(tx, key_of(current), _MAX_USERS)
+    if count:
+        yield conflict(hard[0].path, f"{key_of(current)} is in use and cannot change; make another one", users, count)
+
+
+def _network(
+    tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
+) -> Iterator[Refusal]:
+    assert isinstance(after, NetworkV4)
+    if current is None:
+        return
+    if not any(change.path in ("spec.start_address", "spec.end_address") for change in diff):
+        return
+    outside = []
+    for port in resources.list_all(tx, "NetworkV4Port", parents=(*after.parent_names, after.name)):
+        assert isinstance(port, NetworkV4Port)
+        if not after.spec.start_address <= port.spec.address <= after.spec.end_address:
+            outside.append(f"{port.spec.owner_kind} {port.spec.owner} ({port.spec.address})")
+    if outside:
+        yield conflict("spec", "addresses that would leave the pool are in use", outside)
+
+
+def _volume(
+    tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
+) -> Iterator[Refusal]:
+    assert isinstance(after, Volume)
+    if isinstance(current, Volume) and after.spec.size_gib < current.spec.size_gib:
+        yield invalid("spec.size_gib", f"a volume cannot shrink, it has {current.spec.size_gib} GiB")
+
+
+def _service(
+    tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
+) -> Iterator[Refusal]:
+    if current is not None and (current.spec.loadbalancer is None) != (after.spec.loadbalancer is None):
+        yield invalid(
+            "spec.loadbalancer", "a Loadbalancer is made only with a new RegionService and goes only with it (K4)"
+        )
+
+
+def _plain(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
+Rule = Callable[[Transaction, AnyResource | None, AnyResource, Sequence[FieldChange]], Iterator[Refusal]]
+_IN_USE = ("ResourceFlavor", "Image")
+_RULES: dict[str, Rule] = {
+    "ResourceFlavor": _in_use,
+    "Image": _in_use,
+    "NetworkV4": _network,
+    "Volume": _volume,
+    "RegionService": _service,
+}

@@ -1,0 +1,99 @@
+"""Carrying a plan out, in bulk, inside the transaction that made it.
+
+One insert, one update per batch, whatever its length; the database gives versions in the order of
+the documents among each. Tokens are made one by one: each has its own secret, told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controller.model.access import JoinToken, Token
+from controller.model.registry import AnyResource, Key, key_of
+from controller.root.writes import port_claims
+from controller.root.writes.plan import Action, Step
+from controller.store import resources, revisions, tokens
+from controller.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one document."""
+
+    key: Key
+    action: Action
+    resource: AnyResource
+    secret: str | None = None
+    """Of a new token; it is stored nowhere."""
+
+    def render(self) -> dict[str, Any]:
+        """The JSON form in the answer of apply and delete."""
+        rendered: dict[str, Any] = {
+            "kind": self.key.kind,
+            "key": self.key.path,
+            "action": self.action.value,
+            "uid": self.resource.uid,
+            "status": self.resource.status,
+            "resource_version": self.resource.resource_version,
+        }
+        if self.secret is not None:
+            rendered["secret"] = self.secret
+        return rendered
+
+    def shown(self) -> AnyResource:
+        """The resource as the answer shows it: a new token with its secret."""
+        if self.secret is None:
+            return self.resource
+        return self.resource.model_copy(update={"observed": {**self.resource.observed, "secret": self.secret}})
+
+
+def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
+    """Write every step; the results are in the order of the steps."""
+    stored: dict[Key, AnyResource] = {}
+    secrets: dict[Key, str] = {}
+    creating = [step for step in steps if step.action is Action.CREATE]
+    for step in creating:
+        if isinstance(step.after, Token | JoinToken):
+            stored[step.key], secrets[step.key] = _make_token(tx, step.after)
+    _remember(stored, resources.insert(tx, _after(step for step in creating if step.key not in stored)))
+    _remember(stored, resources.update(tx, _after(step for step in steps if step.action is Action.UPDATE)))
+    written = [(step.current, stored[step.key]) for step in steps if step.key in stored]
+    port_claims.store(tx, written)
+    for before, after in written:
+        if after.kind == "RegionService":
+            keep_revision(tx, before, after)
+    return [
+        Result(step.key, step.action, stored.get(step.key) or _current(step), secrets.get(step.key)) for step in steps
+    ]
+
+
+def keep_revision(tx: Transaction, before: AnyResource | None, after: AnyResource) -> None:
+    """Add the service's revision when it is new, and drop the oldest beyond its history (D3)."""
+    if before is None or before.revision != after.revision:
+        revisions.add(tx, after)
+    elif before.max_revision_history == after.max_revision_history:
+        return
+    made = resources.list_all(
+        tx, "Compute", parents=after.parent_names, project=after.project, fields={"spec.service": after.name}
+    )
+    running = {compute.revision for compute in made}
+    revisions.prune(tx, after.uid, after.max_revision_history, running | {after.revision})
+
+
+def _make_token(tx: Transaction, wanted: Token | JoinToken) -> tuple[AnyResource, str]:
+    return tokens.issue(tx, wanted) if isinstance(wanted, Token) else tokens.issue_join(tx, wanted)
+
+
+def _after(steps: Iterable[Step]) -> list[AnyResource]:
+    return [step.after for step in steps if step.after is not None]
+
+
+def _current(step: Step) -> AnyResource:
+    assert step.current is not None
+    return step.current
+
+
+def _remember(stored: dict[Key, AnyResource], written: Iterable[AnyResource]) -> None:
+    stored.update((key_of(resource), resource) for resource in written)

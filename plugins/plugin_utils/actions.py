@@ -1,0 +1,128 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verbs on one resource: what they would change is told from what is asked of it now."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .plan_result import ask_plan, planned_change
+from .resource_task import Document, Named
+from .task import Refused, Task
+
+Asked = tuple[str, Document | None, bool, Document]
+"""Last part of the path, body, whether anything changes, and the fields that do."""
+
+
+def act(task: Task) -> Document:
+    """Do it, or tell what would be done."""
+    named = Named(task)
+    before = named.needed()
+    verb, body, changes, fields = _VERBS[task.module](task, named, before)
+    title = str(named)
+    old = {name: before["spec"].get(name) for name in fields}
+    result: Document = {"changed": changes, "resource": before}
+    result["diff"] = {"before": old, "after": fields, "before_header": title, "after_header": f"{title} ({verb})"}
+    if task.check and task.module == "node_drain":
+        query = {**named.query, "dry_run": "true"}
+        result["plan"] = task.client.request("POST", f"{named.path}/{verb}", query=query, body={})[1]
+    if changes and named.entry["kind"] == "RegionService" and (task.check or task.diff):
+        result.update(planned_change(ask_plan(task, named.laid_over(before, fields)), title))
+    if task.check:
+        return result
+    if changes:
+        result["resource"] = task.client.request("POST", f"{named.path}/{verb}", query=named.query, body=body or {})[1]
+        task.wrote = True
+    if task.arguments["wait"]:
+        result["resource"] = _wait(task, named)
+    return result
+
+
+def _wait(task: Task, named: Named) -> Document:
+    if task.module == "compute_power" and task.arguments["state"] != "rebooted":
+        state = "Running" if task.arguments["state"] == "started" else "Stopped"
+        task.until(lambda: named.needed()["state"] == state, f"{named} did not become {state}")
+        return named.needed()
+    if task.module == "compute_migrate":
+        task.until(lambda: _moved(task, named), f"{named} did not move")
+        return named.needed()
+    if task.module != "node_drain":
+        return named.settled()
+    cluster, node = named.names["cluster"], named.names["name"]
+    path, query = f"/v1/clusters/{cluster}/assignments", {"field": f"spec.node={node}", "limit": "1"}
+    task.until(lambda: not task.client.request("GET", path, query=query)[1]["items"], f"{named} did not become empty")
+    return named.needed()
+
+
+def _moved(task: Task, named: Named) -> bool:
+    """Whether the last move that was asked for has ended; raises Refused when it failed."""
+    found, node = named.needed(), task.arguments["node"]
+    seen = found.get("observed") or {}
+    if int(seen.get("migrations") or 0) < found["spec"]["migrations"] or seen.get("migrating_to"):
+        return False
+    if seen.get("migration_failed") and (node is None or seen.get("node") != node):
+        raise Refused(f"{named} did not move: {seen['migration_failed'].get('reason')}", resource=found)
+    return node is None or bool(seen.get("node") == node)
+
+
+def _cordon(task: Task, named: Named, before: Document) -> Asked:
+    # A cordon of a drain's own goes with the drain; one that is asked for stays.
+    fields = {"schedulable": False, "cordoned_by": "Operator"}
+    return "cordon", None, any(before["spec"].get(name) != value for name, value in fields.items()), fields
+
+
+def _uncordon(task: Task, named: Named, before: Document) -> Asked:
+    fields = {"schedulable": True, "drain": False}
+    return "uncordon", None, any(before["spec"].get(name) != value for name, value in fields.items()), fields
+
+
+def _drain(task: Task, named: Named, before: Document) -> Asked:
+    fields = {"schedulable": False, "drain": True}
+    return "drain", None, not before["spec"].get("drain"), fields
+
+
+def _scale(task: Task, named: Named, before: Document) -> Asked:
+    fields = {"replicas": task.arguments["replicas"]}
+    return "scale", fields, before["spec"]["replicas"] != fields["replicas"], fields
+
+
+def _rollback(task: Task, named: Named, before: Document) -> Asked:
+    kept = task.client.request("GET", f"{named.path}/revisions", query=named.query)[1]["items"]
+    number = task.arguments["revision"]
+    older = [one for one in kept if one["revision"] < before["revision"]]
+    found = [one for one in kept if one["revision"] == number] if number is not None else older[-1:]
+    if not found:
+        have = ", ".join(str(one["revision"]) for one in kept)
+        raise Refused(f"{named}: revision: {number or 'the one before'} is not kept, there are {have}")
+    spec = found[0]["spec"]
+    fields = {name: value for name, value in spec.items() if name != "replicas" and before["spec"].get(name) != value}
+    return "rollback", {"revision": found[0]["revision"]}, bool(fields), fields
+
+
+def _power(task: Task, named: Named, before: Document) -> Asked:
+    wanted = task.arguments["state"]
+    if wanted == "rebooted":
+        if before["spec"]["power"] != "Running":
+            raise Refused(f"{named} is stopped: start it")
+        return "reboot", None, True, {"reboots": before["spec"]["reboots"] + 1}
+    verb, power = ("start", "Running") if wanted == "started" else ("stop", "Stopped")
+    return verb, None, before["spec"]["power"] != power, {"power": power}
+
+
+def _migrate(task: Task, named: Named, before: Document) -> Asked:
+    node, spec, observed = task.arguments["node"], before["spec"], before.get("observed") or {}
+    waits = spec["migrations"] > int(observed.get("migrations") or 0) and spec["migrate_to"] == node
+    same = waits or (node is not None and node in (observed.get("node"), observed.get("migrating_to")))
+    return "migrate", {"node": node} if node else None, not same, {} if same else {"migrate_to": node}
+
+
+_VERBS: t.Mapping[str, t.Callable[[Task, Named, Document], Asked]] = {
+    "node_cordon": _cordon,
+    "node_uncordon": _uncordon,
+    "node_drain": _drain,
+    "region_service_scale": _scale,
+    "region_service_rollback": _rollback,
+    "compute_power": _power,
+    "compute_migrate": _migrate,
+}

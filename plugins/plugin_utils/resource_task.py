@@ -1,0 +1,207 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One resource: made, changed or removed by name, listed, or acted on.
+
+A change is what the task gives laid over what is there, so that a field which the task does not name stays as it
+is. It is written only if nobody else wrote in between; then it is tried again on the newer state. What a check
+or ``--diff`` shows is the server's own plan.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+from ..module_utils.client import ApiError
+from .plan_result import ask_plan, planned_change
+from .task import Late, Refused, Task, name_of
+
+Document = dict[str, t.Any]
+_TRIES = 5
+_PAGE = "1000"
+
+
+class Named:
+    """The resource that a task names."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.entry, self.client = task, task.entry, task.client
+        names = (*self.entry["parents"], "name")
+        self.names: dict[str, str] = {name: name_of(name, task.arguments[name]) for name in names}
+        self.query: dict[str, str] = {}
+        if self.entry["per_project"]:
+            self.query["project"] = task.arguments["project"] or "default"
+        self.path = self.entry["path"].format(**{name: quote(value, safe="") for name, value in self.names.items()})
+
+    def __str__(self) -> str:
+        return f"{self.entry['kind']} {'/'.join((*self.query.values(), *self.names.values()))}"
+
+    @property
+    def identity(self) -> Document:
+        """The part of a document that says which resource it is."""
+        return {"kind": self.entry["kind"], **self.names, **self.query}
+
+    def laid_over(self, current: Document, spec: t.Mapping[str, t.Any]) -> Document:
+        """The document that asks for what is asked now, but for these fields."""
+        kept = {name: current[name] for name in ("labels", "max_revision_history") if name in current}
+        return {**self.identity, **kept, "spec": {**current["spec"], **spec}}
+
+    def get(self) -> Document | None:
+        """What is there, None when nothing is."""
+        try:
+            return self.client.request("GET", self.path, query=self.query)[1]
+        except ApiError as error:
+            if error.code == "not_found":
+                return None
+            raise
+
+    def needed(self) -> Document:
+        """What is there; raises Refused when nothing is."""
+        found = self.get()
+        if found is None:
+            raise Refused(f"{self}: there is none")
+        return found
+
+    def settled(self) -> Document:
+        """Wait until it is Active; raises Refused when it ends in Error."""
+        found = self.needed()
+
+        def done() -> bool:
+            nonlocal found
+            found = self.needed()
+            if found["status"] == "Error":
+                raise Refused(f"{self}: {found['status_reason'] or 'Error'}", resource=found)
+            return bool(found["status"] == "Active")
+
+        try:
+            self.task.until(done, f"{self} did not become Active")
+        except Late as error:
+            raise Refused(f"{error}{_standing(found)}", resource=found) from None
+        return found
+
+
+def present(task: Task) -> Document:
+    """Make it so, or plan it."""
+    named = Named(task)
+    entry = task.entry
+    around = task.given(name for name in ("labels", "max_revision_history") if name in entry["options"])
+    spec = {entry["fields"][option]: value for option, value in task.given(entry["fields"]).items()}
+    for _count in range(_TRIES):
+        current = named.get()
+        if current is not None and current["status"].startswith("Deleting"):
+            raise Refused(f"{named} is being deleted: run this again when it is gone", resource=current)
+        before = current or {"spec": {}}
+        kept = {name: before[name] for name in ("labels", "max_revision_history") if current and name in before}
+        wanted = {**named.identity, **kept, **around, "spec": {**before["spec"], **spec}}
+        same = current is not None and all(wanted[name] == current[name] for name in ("spec", *kept))
+        result: Document = {"changed": not same, "resource": current or {}}
+        if same:
+            break
+        if task.check or task.diff:
+            result.update(planned_change(ask_plan(task, wanted), str(named)))
+        if task.check:
+            return result
+        try:
+            match = {"If-None-Match": "*"} if current is None else {"If-Match": f'"{current["resource_version"]}"'}
+            stored = task.client.request("PUT", named.path, query=named.query, body=wanted, headers=match)[1]
+        except ApiError as error:
+            if error.status != 412:
+                raise
+            continue
+        task.wrote = current is None or stored["resource_version"] != current["resource_version"]
+        result.update(changed=task.wrote, resource=stored)
+        break
+    else:
+        raise Refused(f"{named} was changed by others {_TRIES} times in a row while this was written")
+    if task.arguments["wait"] and not task.check:
+        made = result["resource"].get("observed") or {}
+        result["resource"] = named.settled()
+        if "secret" in made:  # told once, by the answer to the write
+            result["resource"].setdefault("observed", {})["secret"] = made["secret"]
+    return result
+
+
+def absent(task: Task) -> Document:
+    """Remove it, or plan that."""
+    named = Named(task)
+    current = named.get()
+    if current is None:
+        return {"changed": False, "resource": {}}
+    leaving = current["status"].startswith("Deleting")
+    result: Document = {"changed": not leaving, "resource": current}
+    if task.check or task.diff:
+        query = {**named.query, "dry_run": "true"}
+        changes = task.client.request("DELETE", named.path, query=query)[1]["changes"]
+        result.update(planned_change(changes[0], str(named)))
+        result["changed"] = not leaving
+    if task.check:
+        return result
+    if not leaving:
+        left = task.client.request("DELETE", named.path, query=named.query)[1]
+        task.wrote = True
+        result["resource"] = left or current
+    if task.arguments["wait"]:
+        _wait_until_gone(task, named, result)
+    return result
+
+
+def _wait_until_gone(task: Task, named: Named, result: Document) -> None:
+    found: Document | None = None
+
+    def gone() -> bool:
+        nonlocal found
+        found = named.get()
+        # One of the same name that somebody made since is not the one that was to go.
+        return found is None or found["uid"] != result["resource"]["uid"]
+
+    try:
+        task.until(gone, f"{named} did not go")
+    except Late as error:
+        raise Refused(f"{error}{_standing(found)}", resource=found or result["resource"]) from None
+
+
+def _standing(found: t.Optional[Document]) -> str:
+    """How it stands with a resource, to be put after what it did not become."""
+    if not found:
+        return ""
+    reason = f": {found['status_reason']}" if found["status_reason"] else ""
+    return f", it is {found['status']}{reason}"
+
+
+def state(task: Task) -> Document:
+    """``state: present`` or ``state: absent``."""
+    return absent(task) if task.arguments["state"] == "absent" else present(task)
+
+
+def info(task: Task) -> Document:
+    """All resources of the kind that match; one that is named and not there is an empty list."""
+    entry = task.entry
+    if task.arguments["name"] and all(task.arguments[parent] for parent in entry["parents"]):
+        found = Named(task).get()
+        return {"changed": False, "resources": [] if found is None else [found]}
+    names, every = {}, False
+    for parent in entry["parents"]:
+        every = every or not task.arguments[parent]
+        names[parent] = "-" if every else quote(name_of(parent, task.arguments[parent]), safe="")
+    query = [("label", label) for label in task.arguments["labels"] or ()]
+    query += [("field", f"{path}={_text(value)}") for path, value in (task.arguments["fields"] or {}).items()]
+    if entry["per_project"]:
+        query.append(("project", task.arguments["project"] or "*"))
+    path = entry["path"].rpartition("/")[0].format(**names)
+    resources: list[Document] = []
+    after: list[tuple[str, str]] = []
+    while True:
+        page = task.client.request("GET", path, query=[*query, ("limit", _PAGE), *after])[1]
+        resources += page["items"]
+        if page["next_after"] is None:
+            break
+        after = [("after", page["next_after"])]
+    if task.arguments["name"]:
+        resources = [one for one in resources if one["name"] == task.arguments["name"]]
+    return {"changed": False, "resources": resources}
+
+
+def _text(value: t.Any) -> str:
+    """A value of a filter, as JSON has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,157 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Arguments of tasks: checked against the generated tables, and made into a client.
+
+What is not given stays not given (no defaults are filled in), so that a task only touches what it names.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+
+from ..module_utils.client import ApiError, Client, Unreachable
+from ..module_utils.module_specs import entry
+
+CONNECTION: dict[str, t.Any] = {
+    "api_url": {"type": "str", "fallback": (env_fallback, ["RESOURCE_SERVER"])},
+    "api_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESOURCE_TOKEN"])},
+    "api_token_file": {"type": "path", "no_log": False, "fallback": (env_fallback, ["RESOURCE_TOKEN_FILE"])},
+    "api_timeout": {"type": "float", "default": 60.0, "fallback": (env_fallback, ["RESOURCE_TIMEOUT"])},
+    "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["RESOURCE_VALIDATE_CERTS"])},
+    "ca_cert": {"type": "path", "fallback": (env_fallback, ["RESOURCE_CA"])},
+}
+WAITING: dict[str, t.Any] = {
+    "wait": {"type": "bool", "default": False, "fallback": (env_fallback, ["RESOURCE_WAIT"])},
+    "wait_timeout": {"type": "float", "default": 300.0, "fallback": (env_fallback, ["RESOURCE_WAIT_TIMEOUT"])},
+}
+
+
+class Refused(Exception):
+    """Raised when a task cannot be done as asked; ``facts`` go into its result."""
+
+    def __init__(self, message: str, **facts: t.Any) -> None:
+        self.facts = facts
+        super().__init__(message)
+
+
+class Late(Refused):
+    """Raised when what was waited for did not come in time."""
+
+
+_AWAY = (502, 503, 504)
+"""Answers of an API that is about to be back, or of the proxy before it."""
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, UnsupportedError):
+        return f"unknown option {error}"
+    return re.sub(r": <class '[^']*'> cannot be converted to an? \w+", "", str(error))
+
+
+def name_of(option: str, value: str) -> str:
+    """The value, when it can be a name; raises Refused. Paths are made of names: a slash would lead elsewhere."""
+    if not value or "/" in value or value.strip(".") == "":
+        raise Refused(f"{option}: {value!r} is no name")
+    return value
+
+
+class Clock(t.Protocol):
+    """What waiting needs of the time."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Do nothing for so long."""
+
+
+class Task:
+    """One task: its module's entry in the table, its arguments, and how it is run."""
+
+    def __init__(
+        self,
+        module: str,
+        given: t.Mapping[str, t.Any],
+        *,
+        check: bool = False,
+        diff: bool = False,
+        find: t.Callable[[str], str] = str,
+        clock: Clock = time,
+    ) -> None:
+        self.module, self.check, self.diff, self.find, self._clock = module, check, diff, find, clock
+        self.entry = entry(module)
+        spec = {**CONNECTION, **WAITING, **self.entry["options"]}
+        checked = ArgumentSpecValidator(spec).validate(dict(given))
+        if checked.error_messages:
+            raise Refused(f"{module}: {'; '.join(_told(error) for error in checked.errors)}")
+        self.arguments: dict[str, t.Any] = checked.validated_parameters
+        self.wrote = False
+        """Whether something was written, which also a task that fails afterwards must tell."""
+        if not self.arguments["api_timeout"] > 0:
+            raise Refused(f"{module}: api_timeout: must be above 0")
+        if not self.arguments["wait_timeout"] >= 0:
+            raise Refused(f"{module}: wait_timeout: must not be below 0")
+        self.client = self._client()
+
+    def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
+        """Those of the named arguments that the task gives, without what is unset inside them."""
+        return {name: _set_only(self.arguments[name]) for name in names if self.arguments.get(name) is not None}
+
+    def until(self, done: t.Callable[[], bool], what: str) -> None:
+        """Ask again, less and less often, until it is done; raises Late after ``wait_timeout``.
+
+        An API that is away for a while, as when it is restarted, is waited for as well.
+        """
+        end, pause = self._clock.monotonic() + self.arguments["wait_timeout"], 0.2
+        while True:
+            away = ""
+            try:
+                if done():
+                    return
+            except Unreachable as error:
+                away = f": {error}"
+            except ApiError as error:
+                if error.status not in _AWAY:
+                    raise
+                away = f": {error}"
+            if self._clock.monotonic() + pause > end:
+                raise Late(f"{what} within {self.arguments['wait_timeout']:g} s{away}")
+            self._clock.sleep(pause)
+            pause = min(pause * 1.5, 3.0)
+
+    def _client(self) -> Client:
+        arguments = self.arguments
+        if not arguments["api_url"]:
+            raise Refused("no API: set api_url, or the environment variable RESOURCE_SERVER")
+        token = arguments["api_token"]
+        if not token and arguments["api_token_file"]:
+            try:
+                token = Path(arguments["api_token_file"]).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                told = getattr(error, "strerror", None) or "is no text"
+                raise Refused(f"api_token_file {arguments['api_token_file']}: {told}") from error
+        if not token:
+            raise Refused("no token: set api_token or api_token_file, or the environment variable RESOURCE_TOKEN")
+        return Client(
+            arguments["api_url"],
+            token,
+            timeout=arguments["api_timeout"],
+            validate_certs=arguments["validate_certs"],
+            ca_cert=arguments["ca_cert"],
+        )
+
+
+def _set_only(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {name: _set_only(inner) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_set_only(inner) for inner in value]
+    return value

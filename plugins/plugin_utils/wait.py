@@ -1,0 +1,64 @@
+# Copyright: (c) Resource Service
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for many: until what was written in one request is Active, or gone.
+
+Only what the answer to the write did not call Active is asked for, so that ten thousand documents about facts cost
+nothing. The first that ends in Error ends the task.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from urllib.parse import quote
+
+from ..module_utils.client import ApiError
+from ..module_utils.module_specs import entries
+from .task import Late, Refused, Task
+
+Document = dict[str, t.Any]
+
+
+def settle(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool) -> None:
+    """Wait for all of them; raises Refused for one in Error, and for those that are late."""
+    entry_of = {entry["kind"]: entry for entry in entries() if entry["run"] == "info"}
+    left = {f"{one['kind']} {one['key']}": one for one in results if _is_open(one, gone=gone)}
+    seen: dict[str, str] = {}
+
+    def done() -> bool:
+        for title, one in list(left.items()):
+            found = _get(task, entry_of[one["kind"]], one["key"])
+            if gone and found and found["uid"] != one["uid"]:
+                found = None  # one of the same name, which somebody made since
+            status, reason = (found["status"], found["status_reason"]) if found else ("gone", "")
+            if (status == "gone") if gone else (status == "Active"):
+                del left[title]
+            elif status in ("Error", "gone"):
+                raise Refused(f"{title}: {reason or status}", resource=found or {})
+            else:
+                seen[title] = f"it is {status}{f': {reason}' if reason else ''}"
+        return not left
+
+    try:
+        task.until(done, f"{len(left)} did not become {'gone' if gone else 'Active'}")
+    except Late as error:
+        told = "; ".join(f"{title}: {seen.get(title, 'not seen')}" for title in list(left)[:5])
+        more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
+        raise Refused(f"{error}: {told}{more}") from None
+
+
+def _is_open(one: t.Mapping[str, t.Any], *, gone: bool) -> bool:
+    status = str(one.get("status"))
+    return status.startswith("Deleting") if gone else status != "Active"
+
+
+def _get(task: Task, entry: t.Mapping[str, t.Any], key: str) -> Document | None:
+    names = key.split("/")
+    query = {"project": names.pop(0)} if entry["per_project"] else {}
+    parts = dict(zip((*entry["parents"], "name"), (quote(name, safe="") for name in names)))
+    try:
+        return task.client.request("GET", entry["path"].format(**parts), query=query)[1]
+    except ApiError as error:
+        if error.status == 404 and error.code == "not_found":
+            return None
+        raise

@@ -1,0 +1,189 @@
+"""The root controller's main loop on a real database, against a played cluster (A2, H5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import cast
+
+import pytest
+
+from controller.clock import SystemClock
+from controller.errors import StaleTerm
+from controller.model.envelope import State
+from controller.root.cluster_peer import ClusterPeer
+from controller.root.reconcile.root_controller import RootController
+from controller.store import lease
+from controller.store.changes import Feed
+from controller.store.database import Database, Fence
+from tests.python.eventually import eventually
+from tests.python.integration.root.reconcile.played import Document, PlayedCluster, become_active
+from tests.python.unit.root.site import Site
+
+LEASE = "resource-controller"
+
+
+class Plant:
+    """A site, its played cluster and the controller's task."""
+
+    def __init__(self, db: Database) -> None:
+        self.site = Site(db, endpoint="played")
+        self.cluster = PlayedCluster()
+        self.db = db
+        self.feed = Feed(db, SystemClock(), poll=0.05)
+        self._feeding = asyncio.create_task(self.feed.run())
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self, holder: str = "one", observed_term: int = 0) -> None:
+        held = self.db.write(lambda tx: lease.reassign(tx, LEASE, holder, observed_term, 60.0))
+        fence = Fence(LEASE, held.term)
+        controller = RootController(
+            self.db, self.feed, fence, SystemClock(), lambda cluster: cast(ClusterPeer, self.cluster)
+        )
+        self.task = asyncio.create_task(controller.run())
+
+    async def kill(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
+            self.task = None
+
+    async def close(self) -> None:
+        await self.kill()
+        self._feeding.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._feeding
+
+    async def status(self, wanted: str, ready: int | None = None) -> None:
+        """Wait for the service's status."""
+
+        def there() -> bool:
+            service = self.site.service()
+            return service.status == wanted and (ready is None or service.observed.get("ready") == ready)
+
+        await eventually(there, deadline=20)
+
+
+@pytest.fixture
+async def plant(database: Database) -> AsyncIterator[Plant]:
+    made = Plant(database)
+    yield made
+    await made.close()
+
+
+@pytest.mark.design("A2", "H5", "K5", "J9")
+async def test_from_put_to_active_and_gone(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(3)
+    await plant.status("Active", ready=3)
+    assert [item.observed["node"] for item in plant.site.computes()] == ["n1"] * 3
+    plant.site.put(1)
+    await eventually(lambda: plant.site.names() == ["web-0"], deadline=20)
+    plant.site.delete()
+    await eventually(lambda: not plant.site.exists(), deadline=20)
+    assert plant.site.addresses() == []
+    await eventually(lambda: plant.cluster.digests == {}, deadline=20)
+
+
+@pytest.mark.design("H5")
+async def test_a_killed_controller_is_taken_over_from(plant: Plant) -> None:
+    plant.cluster.outcome = lambda document: {**document, "status": "Creating:Scheduled"}
+    plant.start()
+    plant.site.put(3)
+    await eventually(lambda: {item.status for item in plant.site.computes()} == {"Creating:Scheduled"}, deadline=20)
+    await plant.kill()
+    plant.cluster.outcome = become_active
+    plant.site.put(2)
+    plant.db.write(lambda tx: lease.release(tx, LEASE, "one", 1))
+    plant.start("two", observed_term=1)
+    await plant.status("Active", ready=2)
+    assert len(plant.site.addresses()) == 2
+
+
+@pytest.mark.design("H2", "H5")
+async def test_a_superseded_controller_ends_and_writes_no_more(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(1)
+    await plant.status("Active", ready=1)
+    plant.db.write(lambda tx: lease.release(tx, LEASE, "one", 1))
+    plant.db.write(lambda tx: lease.reassign(tx, LEASE, "two", 1, 60.0))
+    plant.site.put(2)
+    assert plant.task is not None
+    with pytest.raises(BaseExceptionGroup) as ended:
+        await asyncio.wait_for(asyncio.shield(plant.task), 20)
+    assert ended.group_contains(StaleTerm)
+    plant.task = None
+    assert plant.site.names() == ["web-0"]
+
+
+@pytest.mark.design("J9")
+async def test_no_room_is_told_and_tried_again(plant: Plant) -> None:
+    plant.cluster.room = 2
+    plant.start()
+    plant.site.put(3)
+    await plant.status("Error")
+    assert plant.site.service().status_reason == "no cluster can take it: tokyo1: 4 nodes: 4 too little memory"
+    assert plant.site.names() == []
+    plant.site.put(2)
+    await plant.status("Active", ready=2)
+
+
+@pytest.mark.design("G4", "H5")
+async def test_a_cluster_that_is_away_holds_nothing_up_for_good(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(2)
+    await plant.status("Active", ready=2)
+    plant.cluster.break_off()
+    plant.site.put(3)
+    await eventually(lambda: len(plant.site.names()) == 3, deadline=20)
+    assert plant.site.service().status != "Active"
+    plant.cluster.away = False
+    await plant.status("Active", ready=3)
+
+
+@pytest.mark.design("K3", "D7")
+async def test_an_address_waits_for_its_machine(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(3)
+    await plant.status("Active", ready=3)
+    plant.cluster.holding = True
+    syncs = plant.cluster.syncs
+    plant.site.put(2)
+    await eventually(lambda: plant.cluster.syncs > syncs, deadline=20)
+    await plant.status("Updating")
+    assert len(plant.site.addresses()) == 3
+    plant.cluster.let_go()
+    await plant.status("Active", ready=2)
+    assert len(plant.site.addresses()) == 2
+
+
+@pytest.mark.design("H5")
+async def test_only_what_differs_is_sent(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(2)
+    await plant.status("Active", ready=2)
+    syncs = plant.cluster.syncs
+    await plant.kill()
+    plant.db.write(lambda tx: lease.release(tx, LEASE, "one", 1))
+    plant.start("two", observed_term=1)
+    await eventually(lambda: plant.site.cluster_row().state == State.UP, deadline=20)
+    plant.site.put(3)
+    await plant.status("Active", ready=3)
+    assert plant.cluster.syncs == syncs + 1
+
+
+@pytest.mark.design("H5")
+async def test_a_report_of_an_older_wish_says_nothing_of_the_new_one(plant: Plant) -> None:
+    def first_revision_only(document: Document) -> Document:
+        return become_active({**document, "revision": 1})
+
+    plant.cluster.outcome = first_revision_only
+    plant.start()
+    plant.site.put(1)
+    await plant.status("Active", ready=1)
+    plant.site.put(1, user_data="#cloud-config")
+    await eventually(lambda: plant.site.computes()[0].revision == 2, deadline=20)
+    await eventually(lambda: plant.site.computes()[0].status == "Updating:Scheduled", deadline=20)
+    assert plant.site.service().status == "Updating"
