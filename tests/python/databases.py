@@ -24,7 +24,7 @@ from controller.store.database import Database, Tier
 from controller.store.tables import metadata
 
 _BINARIES = Path("/usr/lib/postgresql/15/bin")
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _TABLES = [*(f'"{table.name}"' for table in metadata.sorted_tables), "alembic_version"]
 
 

@@ -58,7 +58,7 @@ class Running:
         assert self.process is not None
         self.process.send_signal(number)
         if number in (signal.SIGKILL, signal.SIGTERM):
-            self.process.wait(30)
+            self.process.wait(60)
 
 
 @dataclass
@@ -125,7 +125,7 @@ class Plant:
         token = (self.folder / "admin.token").read_text().strip()
         return Client(f"http://127.0.0.1:{self.port}", token=token)
 
-    def call(self, work: Callable[[Client], Any], deadline: float = 30.0) -> Any:
+    def call(self, work: Callable[[Client], Any], deadline: float = 60.0) -> Any:
         """Do something with a client, again while the API is away."""
         end = time.monotonic() + deadline
         while True:
@@ -252,7 +252,7 @@ def plant(root_url: str, cluster_url: str, *, agents: int = 3, controllers: int 
 def is_ready(socket_path: Path) -> bool:
     """Ask a process's health page."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         try:
             connection.connect(str(socket_path))
             connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: x\r\n\r\n")

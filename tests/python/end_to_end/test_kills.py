@@ -15,7 +15,6 @@ import pytest
 from controller.model import registry
 from tests.python.end_to_end.plant import CLUSTER, Plant
 
-pytestmark = pytest.mark.timeout(300)
 COMPUTE = registry.get("Compute")
 NODE = registry.get("Node")
 SERVICE = registry.get("RegionService")
@@ -82,7 +81,7 @@ def test_a_kill_in_the_middle(site: Plant, process: str, operation: Callable[[Pl
     time.sleep(0.2)
     site.start(name)
     site.until(lambda: site.settled(expected), deadline=90)
-    site.until(lambda: site.leaks() == [], deadline=30, what="no leaks")
+    site.until(lambda: site.leaks() == [], what="no leaks")
     assert site.world.double_runs() == []
 
 

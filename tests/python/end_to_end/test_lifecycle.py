@@ -10,7 +10,6 @@ from controller.client import Client
 from controller.model import registry
 from tests.python.end_to_end.plant import CLUSTER, Document, Plant
 
-pytestmark = pytest.mark.timeout(300)
 COMPUTE = registry.get("Compute")
 NODE = registry.get("Node")
 SERVICE = registry.get("RegionService")

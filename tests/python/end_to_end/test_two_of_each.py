@@ -12,7 +12,7 @@ from tests.python.databases import PostgresqlServer
 from tests.python.end_to_end.conftest import urls
 from tests.python.end_to_end.plant import Document, Plant, plant
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.postgresql]
+pytestmark = [pytest.mark.postgresql]
 KINDS = ("resource-controller", "cluster-controller")
 
 

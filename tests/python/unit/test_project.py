@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import itertools
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from controller.agent.settings import AgentSettings
 from controller.cli import extensions
@@ -284,3 +287,27 @@ def test_commands_on_pages_exist() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "operations").glob("*.md")):
         for name in re.findall(r"resourcectl ([a-z][a-z-]+)", page.read_text()):
             assert name in {*COMMANDS, *extensions.names()}, f"{page.name}: resourcectl {name}"
+
+
+def _calls(path: Path) -> Iterator[tuple[int, str, dict[str, ast.expr]]]:
+    """Line, name without module and keywords of each call in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            yield node.lineno, name, {word.arg: word.value for word in node.keywords if word.arg}
+
+
+def test_no_test_depends_on_the_speed_of_the_machine() -> None:
+    """Deadlines of hypothesis are off for all; a wait or a guard is there for what hangs, not for what is slow."""
+    assert settings.default is not None
+    assert settings.default.deadline is None
+    found: list[str] = []
+    for path in sorted((ROOT / "tests").glob("**/*.py")):
+        for line, name, words in _calls(path):
+            where = f"{path.relative_to(ROOT)}:{line}"
+            if name in ("settings", "register_profile") and "deadline" in words and path.name != "conftest.py":
+                found.append(f"{where}: the profile sets hypothesis' deadline for all")
+            wait = getattr(words.get("deadline"), "value", None)
+            if name in ("eventually", "until", "wait_ready") and isinstance(wait, int | float) and wait < 60:
+                found.append(f"{where}: a wait of {wait} s is too short for a busy machine")
+    assert found == []

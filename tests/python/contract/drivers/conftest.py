@@ -44,7 +44,7 @@ IMPLEMENTATIONS: dict[str, Callable[[Path], Awaitable[Hosts]]] = {
 PARAMETERS = [pytest.param(name, id=name) for name in IMPLEMENTATIONS]
 if importlib.util.find_spec("tests.python.contract.drivers.libvirt_hosts") is not None:
     IMPLEMENTATIONS["libvirt"] = _libvirt
-    PARAMETERS.append(pytest.param("libvirt", id="libvirt", marks=[pytest.mark.vm, pytest.mark.timeout(300)]))
+    PARAMETERS.append(pytest.param("libvirt", id="libvirt", marks=pytest.mark.vm))
 
 
 @pytest.fixture(params=PARAMETERS)

@@ -20,8 +20,6 @@ class Hosts(ABC):
     """Two hosts, 0 and 1, of one implementation. Machines get addresses of 172.16.250.0/24."""
 
     provider: str
-    patience: float = 5.0
-    """Seconds that a state may take to show."""
     shutdown_timeout: int = 30
     """Seconds that a guest of this implementation may need for an ACPI shutdown."""
 

@@ -44,7 +44,6 @@ class LibvirtHosts(Hosts):
     """Two libvirtds."""
 
     provider = "libvirt"
-    patience = 60.0
 
     def __init__(self) -> None:
         # Not in the test's folder: it outlives the test, and socket paths must be short.

@@ -26,7 +26,7 @@ async def running(driver: Driver, hosts: Hosts, uid: str) -> Machine:
     async def check() -> bool:
         return await state_of(driver, uid) is MachineState.RUNNING
 
-    await eventually(check, deadline=hosts.patience)
+    await eventually(check)
     machine = await find(driver, uid)
     assert machine is not None
     return machine
@@ -36,7 +36,7 @@ async def stopped(driver: Driver, hosts: Hosts, uid: str) -> None:
     async def check() -> bool:
         return await state_of(driver, uid) is MachineState.STOPPED
 
-    await eventually(check, deadline=hosts.patience)
+    await eventually(check)
 
 
 async def test_facts_say_what_there_is(driver: Driver) -> None:
@@ -203,9 +203,9 @@ async def test_events_tell_of_start_and_crash(driver: Driver, hosts: Hosts) -> N
     driver.events().listeners.append(lambda event: events.append((event.event, event.uid)))
     desired = hosts.desired()
     await driver.ensure(desired, run=True)
-    await eventually(lambda: (Event.STARTED, desired.uid) in events, deadline=hosts.patience)
+    await eventually(lambda: (Event.STARTED, desired.uid) in events)
     await hosts.crash(desired.uid)
-    await eventually(lambda: (Event.STOPPED, desired.uid) in events, deadline=hosts.patience)
+    await eventually(lambda: (Event.STOPPED, desired.uid) in events)
 
 
 async def test_prepare_incoming_defines_nothing(driver: Driver, hosts: Hosts) -> None:
@@ -284,7 +284,7 @@ async def test_console_is_for_one_at_a_time(driver: Driver, hosts: Hosts) -> Non
     console = await driver.console(desired.uid)
     with pytest.raises(Conflict):
         await driver.console(desired.uid)
-    async with asyncio.timeout(hosts.patience):
+    async with asyncio.timeout(60):
         assert await console.read()
     await console.write(b"\r\n")
     await console.close()

@@ -72,7 +72,7 @@ async def crashed(driver: Driver, hosts: Hosts, uid: str, host: int = 0) -> None
         return machine is not None and machine.state is MachineState.STOPPED
 
     await hosts.crash(uid, host)
-    await eventually(stopped, deadline=hosts.patience)
+    await eventually(stopped)
 
 
 async def test_a_plain_machine_has_no_limits(driver: Driver, hosts: Hosts) -> None:

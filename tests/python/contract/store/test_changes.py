@@ -87,9 +87,9 @@ async def test_subscribers_get_old_and_new_changes_once_and_in_order(database: D
         await database.awrite(lambda tx: resources.insert(tx, [make("Datacenter", "tokyo", {})]))
         seen: list[tuple[int, str, str]] = []
         while len(seen) < 3:
-            seen += told(await asyncio.wait_for(anext(every), 10))
+            seen += told(await asyncio.wait_for(anext(every), 60))
         assert [version for version, _, _ in seen] == [4, 5, 6]
-        assert told(await asyncio.wait_for(pending, 10))[0] == (4, "Created", "tokyo/c")
+        assert told(await asyncio.wait_for(pending, 60))[0] == (4, "Created", "tokyo/c")
 
 
 async def test_changes_by_another_process_are_seen(databases: Databases, clock: VirtualClock) -> None:
@@ -100,7 +100,7 @@ async def test_changes_by_another_process_are_seen(databases: Databases, clock: 
         pending = asyncio.ensure_future(anext(subscription))
         await asyncio.sleep(0)
         await theirs.awrite(lambda tx: resources.insert(tx, racks("a")))
-        assert told(await asyncio.wait_for(pending, 15)) == [(2, "Created", "tokyo/a")]
+        assert told(await asyncio.wait_for(pending, 60)) == [(2, "Created", "tokyo/a")]
 
 
 async def test_a_slow_reader_is_told_to_start_again_and_others_are_not_held_up(database: Database) -> None:
@@ -108,10 +108,10 @@ async def test_a_slow_reader_is_told_to_start_again_and_others_are_not_held_up(d
         slow, quick = feed.subscribe(1), feed.subscribe(1)
         waiting = [asyncio.ensure_future(anext(slow)), asyncio.ensure_future(anext(quick))]
         await database.awrite(lambda tx: resources.insert(tx, racks("a")))
-        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        await asyncio.wait_for(asyncio.gather(*waiting), 60)
         for name in "bcdef":
             await database.awrite(lambda tx, name=name: resources.insert(tx, racks(name)))  # type: ignore[misc]
-            assert told(await asyncio.wait_for(anext(quick), 10))[-1][2] == f"tokyo/{name}"
+            assert told(await asyncio.wait_for(anext(quick), 60))[-1][2] == f"tokyo/{name}"
         with pytest.raises(VersionsGone, match="too far behind"):
             await anext(slow)
 
@@ -121,7 +121,7 @@ async def test_a_compaction_past_the_feed_tells_every_reader(database: Database)
         reader = feed.subscribe(1)
         pending = asyncio.ensure_future(anext(reader))
         await database.awrite(lambda tx: resources.insert(tx, racks("a")))
-        await asyncio.wait_for(pending, 10)
+        await asyncio.wait_for(pending, 60)
 
         def write_and_compact(tx: object) -> None:
             resources.insert(tx, racks("b", "c"))  # type: ignore[arg-type]
@@ -129,8 +129,8 @@ async def test_a_compaction_past_the_feed_tells_every_reader(database: Database)
 
         await database.awrite(write_and_compact)
         with pytest.raises(VersionsGone):
-            await asyncio.wait_for(anext(reader), 10)
-        assert told(await asyncio.wait_for(anext(feed.subscribe(3)), 10)) == [(4, "Created", "tokyo/c")]
+            await asyncio.wait_for(anext(reader), 60)
+        assert told(await asyncio.wait_for(anext(feed.subscribe(3)), 60)) == [(4, "Created", "tokyo/c")]
 
 
 async def test_what_a_process_knows_already_is_passed_over(database: Database) -> None:
@@ -139,7 +139,7 @@ async def test_what_a_process_knows_already_is_passed_over(database: Database) -
     await feed._step()
     subscription = feed.subscribe(1)
     store(database, *racks("zero"))
-    assert told(await asyncio.wait_for(anext(subscription), 10)) == [(2, "Created", "tokyo/zero")]
+    assert told(await asyncio.wait_for(anext(subscription), 60)) == [(2, "Created", "tokyo/zero")]
     pending = asyncio.ensure_future(anext(subscription))
     await asyncio.sleep(0)
     store(database, *racks("a", "b", "c", "d", "e", "f", "g"))
@@ -147,8 +147,8 @@ async def test_what_a_process_knows_already_is_passed_over(database: Database) -
         feed.pass_over(versions)
     while await feed._step():
         pass
-    seen = told(await asyncio.wait_for(pending, 10))
+    seen = told(await asyncio.wait_for(pending, 60))
     while len(seen) < 3:
-        seen += told(await asyncio.wait_for(anext(subscription), 10))
+        seen += told(await asyncio.wait_for(anext(subscription), 60))
     assert seen == [(version, "Created", f"tokyo/{name}") for version, name in ((3, "a"), (7, "e"), (9, "g"))]
     assert feed.position == 9

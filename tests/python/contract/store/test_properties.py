@@ -6,7 +6,7 @@ import threading
 from typing import cast
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.clock import VirtualClock
@@ -23,9 +23,7 @@ POOL = 6
 TOTAL = Capacity(vcpus=4, memory_mib=4096, disk_gib=40)
 NODES = ("a", "b")
 
-quick = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=True
-)
+quick = settings(max_examples=30, print_blob=True)
 
 address_steps = st.lists(
     st.tuples(st.sampled_from(["take", "free"]), st.lists(st.integers(0, 5), min_size=1, max_size=4)), max_size=8

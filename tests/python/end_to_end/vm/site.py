@@ -167,7 +167,7 @@ class Site:
             yield gap
         finally:
             process.send_signal(signal.SIGINT)
-            lines = process.communicate(timeout=30)[0]
+            lines = process.communicate(timeout=120)[0]
 
     # --- whether all is as it should be
 
@@ -288,7 +288,7 @@ class Site:
 
     def kill(self, role: str, node: Node | None = None) -> int:
         """SIGKILL a process; its id, to tell the next one by."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while (pid := self.pid(role, node)) is None:
             assert time.monotonic() < end, f"{role} does not run"
             time.sleep(0.05)

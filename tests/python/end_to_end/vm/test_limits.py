@@ -15,7 +15,6 @@ from tests.python.end_to_end.vm.site import Site
 
 pytestmark = [
     pytest.mark.vm,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
 QUARTER = registry.get("ResourceFlavor").key("quarter")

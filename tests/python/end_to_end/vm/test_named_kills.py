@@ -24,7 +24,6 @@ from tests.python.end_to_end.vm.watcher import watching
 
 pytestmark = [
     pytest.mark.vm,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
 PROCESSES = {

@@ -16,7 +16,6 @@ from tests.python.integration.lab.conftest import traces
 
 pytestmark = [
     pytest.mark.vm,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root"),
 ]
 

@@ -18,7 +18,7 @@ from tests.python.unit.agent.bench import item
 
 RUN = "from controller.cli.main import main; main()"
 
-pytestmark = [pytest.mark.design("A6", "A9"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.design("A6", "A9")]
 
 
 class AgentProcess:
@@ -74,7 +74,7 @@ class AgentProcess:
                 stderr=log,
             )
         before = len(self.site.api.messages(self.node, "hello"))
-        await eventually(lambda: len(self.site.api.messages(self.node, "hello")) > before, deadline=30)
+        await eventually(lambda: len(self.site.api.messages(self.node, "hello")) > before)
 
     async def ready(self) -> bool:
         reader, writer = await asyncio.open_unix_connection(str(self.folder / "health.sock"))
@@ -89,7 +89,7 @@ class AgentProcess:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 @asynccontextmanager
@@ -148,9 +148,7 @@ async def test_killed_in_the_middle_of_a_migration(site: Site, world: FolderHype
         killed = source if victim == "source" else target
         await killed.end()
         await killed.start()
-        await eventually(
-            lambda: site.api.resource("server0", "u0").migration in ("Sent", "Failed", "Unclear"), deadline=20
-        )
+        await eventually(lambda: site.api.resource("server0", "u0").migration in ("Sent", "Failed", "Unclear"))
         told = site.api.resource("server0", "u0")
         if told.state == "Running":
             assert world.running("u0") == ["memory:server0"]

@@ -121,7 +121,7 @@ async def test_the_api_goes_away_and_comes_back(site: Site, tmp_path: Path) -> N
         await eventually(lambda: agent.session.last_error != "")
         async with serve(tmp_path / "second", port=port) as again:
             again.api.assign("server0", item("u1", index=1))
-            await eventually(lambda: world.running("u1"), deadline=20)
+            await eventually(lambda: world.running("u1"))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from controller.agent.simulate import Simulation, Simulator, parse
 from tests.python.eventually import eventually
 from tests.python.integration.agent.api import SCOPE, Site
 from tests.python.unit.agent.bench import item
 
 
-@pytest.mark.timeout(60)
 async def test_agents_in_one_process_work_and_migrate_between_each_other(site: Site) -> None:
     authority = site.path / "pki" / "scopes" / SCOPE
     simulator = Simulator(
@@ -20,7 +17,7 @@ async def test_agents_in_one_process_work_and_migrate_between_each_other(site: S
     )
     task = asyncio.create_task(simulator.run())
     try:
-        await eventually(lambda: simulator.connected == 20, deadline=20)
+        await eventually(lambda: simulator.connected == 20)
         for number in range(20):
             site.api.assign(f"sim-{number}", *(item(f"u{number}-{index}", index=index) for index in range(5)))
         await eventually(lambda: [site.api.active(f"sim-{number}") for number in range(20)] == [5] * 20)

@@ -15,7 +15,7 @@ from tests.python.contract.drivers.libvirt_hosts import LibvirtHosts
 from tests.python.hosted_driver import HostedDriver
 from tests.python.libvirt_host import HostLoop
 
-pytestmark = [pytest.mark.vm, pytest.mark.design("B5"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.vm, pytest.mark.design("B5")]
 
 
 @dataclass(frozen=True)

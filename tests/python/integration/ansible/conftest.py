@@ -39,7 +39,7 @@ class Plays:
         """Run a playbook; it may fail."""
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(path), *options]
         return subprocess.run(
-            command, cwd=ROOT, env={**self.environ, **environ}, capture_output=True, text=True, check=False, timeout=110
+            command, cwd=ROOT, env={**self.environ, **environ}, capture_output=True, text=True, check=False, timeout=300
         )
 
     def ok(self, tasks: Sequence[Task], *options: str) -> str:

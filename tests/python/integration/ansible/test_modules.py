@@ -14,7 +14,6 @@ from tests.python.integration.ansible import cases
 from tests.python.integration.ansible.cases import acted, arguments, task
 from tests.python.integration.ansible.conftest import ROOT, Plays
 
-pytestmark = pytest.mark.timeout(420)
 KINDS = tuple(module for module in cases.CHANGES if module not in cases.SERVED)
 SERVER_MADE = tuple(f"{kind.noun}_info" for kind in registry.kinds() if not kind.user_made)
 WALKED: dict[str, tuple[str, ...]] = {

@@ -18,7 +18,6 @@ from tests.python.integration.ansible.cases import arguments, task
 from tests.python.integration.ansible.conftest import Plays, Task
 from tests.python.integration.cli.conftest import Server
 
-pytestmark = pytest.mark.timeout(240)
 REGION: Task = {"resource.infra.region": {"name": "kanto"}}
 
 

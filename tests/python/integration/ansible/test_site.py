@@ -13,9 +13,6 @@ from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.ansible.conftest import ROOT, Plays
 
-pytestmark = pytest.mark.timeout(240)
-
-
 SITE = ROOT / "playbooks" / "site.yml"
 GUEST = {"kind": "Image", "name": "guest", "region": "kanto"}
 

@@ -114,6 +114,6 @@ def test_inventory_is_refused_as_well(plays: Plays, later: StandIn) -> None:
     source.write_text("plugin: resource.infra.topology\n")
     command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"]
     environ = {**plays.environ, "RESOURCE_SERVER": later.url}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode != 0
     assert VERSION_2 in done.stderr

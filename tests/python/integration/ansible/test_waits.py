@@ -13,7 +13,7 @@ from controller.store.database import Database
 from tests.python.integration.ansible.cases import acted, arguments, task
 from tests.python.integration.ansible.conftest import Plays, Task
 
-pytestmark = [pytest.mark.design("N1"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.design("N1")]
 BRIEFLY = {"wait": True, "wait_timeout": 0.3}
 WEB = {"region": "kanto", "name": "web"}
 VM = {"region": "kanto", "name": "web-0"}

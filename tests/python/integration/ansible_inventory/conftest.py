@@ -39,7 +39,7 @@ class Inventories:
         """Run a program of Ansible; it may fail."""
         command = [str(Path(sys.executable).parent / program), *map(str, words)]
         both = {**self.environ, **environ}
-        return subprocess.run(command, cwd=ROOT, env=both, capture_output=True, text=True, check=False, timeout=110)
+        return subprocess.run(command, cwd=ROOT, env=both, capture_output=True, text=True, check=False, timeout=300)
 
     def listed(self, source: Path, *words: str, **environ: str) -> dict[str, Any]:
         """``ansible-inventory --list``, which must succeed and warn of nothing."""

@@ -77,15 +77,15 @@ async def test_a_server_is_set_up_by_hand_and_ends_on_sigterm(
         def answers() -> bool:
             return empty_shell.run("get", "regions", *server).exit_code == ExitCode.DONE
 
-        await eventually(answers, deadline=30)
-        await eventually(lambda: "resource-api-1" in empty_shell.ok("get", "processes", *server), deadline=30)
+        await eventually(answers)
+        await eventually(lambda: "resource-api-1" in empty_shell.ok("get", "processes", *server))
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
 
 def test_a_process_refuses_a_database_without_schema_and_says_what_to_do(config: str) -> None:
     with _running(config) as process:
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
     assert process.returncode == ExitCode.ERROR
     assert "resourcectl db upgrade" in out.splitlines()[-1]
 

@@ -29,7 +29,6 @@ def flavor(name: str, **sizes: Any) -> dict[str, Any]:
     return {"kind": "ResourceFlavor", "name": name, "spec": spec}
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.design("J8", "J9", "J10", "J11", "I1")
 async def test_a_plan_is_what_is_done_and_a_saved_snapshot_says_the_same(shell: Shell, running: Site) -> None:
     await _until(lambda: [node["state"] for node in _items(shell, "nodes")] == ["Up"] * NODES)
@@ -73,7 +72,6 @@ async def test_a_plan_is_what_is_done_and_a_saved_snapshot_says_the_same(shell: 
     assert any(f"{NODES} of {NODES} nodes take new resources; 5 Computes" in line for line in told)
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.design("J8")
 async def test_a_refusal_shows_the_counted_reasons(shell: Shell, running: Site) -> None:
     await _until(lambda: [node["state"] for node in _items(shell, "nodes")] == ["Up"] * NODES)

@@ -55,10 +55,9 @@ def _processes(shell: Shell) -> dict[str, tuple[str, str]]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    await eventually(condition, deadline=60, every=0.2)
+    await eventually(condition, every=0.2)
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.partial("alerts and a metrics database are not there yet", "A6")
 @pytest.mark.design("A1", "A2", "A4", "A5", "A6", "A9", "F3", "G1", "G4", "G7", "K1", "K2", "K3", "K5")
 async def test_the_tour(shell: Shell) -> None:

@@ -189,7 +189,7 @@ async def test_console_carries_bytes_both_ways_until_the_escape(
                         yield data
                         heard.set()
 
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await exchange(Heard(), typed())
     assert capfdbinary.readouterr().out == b"hello"
 

@@ -122,7 +122,7 @@ class Site:
         digest = hashlib.sha256(b"".join(texts)).hexdigest()
         state = cluster_pb2.OwnerState(owner=owner, digest=digest, documents=texts, gone=gone)
         with translated("cluster"):
-            await self.stub().Sync(iter([cluster_pb2.SyncChunk(term=self.term, owners=[state])]), timeout=10)
+            await self.stub().Sync(iter([cluster_pb2.SyncChunk(term=self.term, owners=[state])]), timeout=60)
         return digest
 
     async def wish_nodes(self, count: int, *, racks: int = 2) -> None:

@@ -52,7 +52,7 @@ async def test_a_node_joins_once_with_its_token_and_gets_a_certificate_for_itsel
     async def ask(token: str, name: str, for_name: str | None = None) -> Any:
         _, request = make_request(Identity.node(CLUSTER, for_name or name))
         with translated():
-            return await stub.Join(agent_pb2.JoinRequest(token=token, node=name, csr=request), timeout=10)
+            return await stub.Join(agent_pb2.JoinRequest(token=token, node=name, csr=request), timeout=60)
 
     with pytest.raises(Unauthenticated):
         await ask("rsj_wrong", "node-0")
@@ -170,7 +170,7 @@ async def test_a_lost_node_is_forgotten_only_when_it_is_silent_and_its_computes_
 
     async def forget(term: int = 1) -> list[str]:
         with translated():
-            reply = await site.stub().ForgetNode(cluster_pb2.ForgetNodeRequest(node=lost, term=term), timeout=10)
+            reply = await site.stub().ForgetNode(cluster_pb2.ForgetNodeRequest(node=lost, term=term), timeout=60)
         return list(reply.computes)
 
     with pytest.raises(Conflict, match="is Up: drain it, or fence it first"):

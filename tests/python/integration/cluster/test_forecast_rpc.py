@@ -28,7 +28,7 @@ def wish(name: str, replicas: int, *, bound: bool = False, **spec: Any) -> clust
 
 async def forecasts(site: Site, *wishes: cluster_pb2.ServiceWish) -> list[dict[str, Any]]:
     with translated("cluster"):
-        reply = await site.stub().Forecast(cluster_pb2.ForecastRequest(services=wishes), timeout=10)
+        reply = await site.stub().Forecast(cluster_pb2.ForecastRequest(services=wishes), timeout=60)
     return [json.loads(each) for each in reply.forecasts]
 
 
@@ -92,7 +92,7 @@ async def test_headroom_counts_what_fits_now_and_after_the_worst_rack(site: Site
     ]
     request = cluster_pb2.HeadroomRequest(flavors=[each.model_dump_json().encode() for each in flavors])
     with translated("cluster"):
-        report = json.loads((await site.stub().Headroom(request, timeout=10)).report)
+        report = json.loads((await site.stub().Headroom(request, timeout=60)).report)
     assert (report["nodes"], report["open_nodes"], report["computes"], report["moving"]) == (4, 4, 4, "rebuild")
     assert report["dimensions"]["vcpus"] == {"total": 16, "free": 8}
     small, whole, foreign = report["flavors"]
@@ -105,7 +105,7 @@ async def test_headroom_counts_what_fits_now_and_after_the_worst_rack(site: Site
     await site.wish(f"Node {CLUSTER}/node-1", [node("node-1", "rack-1", schedulable=False)])
     await eventually(lambda: not site.nodes()["node-1"].spec.schedulable)
     with translated("cluster"):
-        report = json.loads((await site.stub().Headroom(request, timeout=10)).report)
+        report = json.loads((await site.stub().Headroom(request, timeout=60)).report)
     assert (report["open_nodes"], report["flavors"][0]["fits"]) == (3, 6)
 
 

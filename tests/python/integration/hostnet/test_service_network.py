@@ -96,14 +96,14 @@ class Node:
 
 
 def ip(*arguments: str) -> str:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
     return done.stdout
 
 
 async def inside(namespace: str, *command: str) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(
-        subprocess.run, ["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, timeout=30
+        subprocess.run, ["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, timeout=120
     )
 
 

@@ -82,11 +82,11 @@ async def test_a_service_address_on_a_node_is_announced_and_withdrawn(lab: Lab) 
         )
 
     route("add", SERVICE_ROUTE_PROTOCOL)
-    assert await eventually(gateway, deadline=20) == str(node.address)
+    assert await eventually(gateway) == str(node.address)
     route("add", 202, "172.16.10.78")
     route("add", SERVICE_ROUTE_PROTOCOL, "192.0.2.1")
     route("del", SERVICE_ROUTE_PROTOCOL)
-    await eventually(lambda: gateway() is None, deadline=20)
+    await eventually(lambda: gateway() is None)
     taken = {route["dst"] for route in network.routes(lab.layout.router) if route.get("protocol") == "bird"}
     assert taken == {"172.16.0.0/16"}, "only service addresses of the agent's protocol are announced"
 
@@ -219,7 +219,7 @@ async def test_a_run_that_is_killed_leaves_no_lab(tmp_path: Path) -> None:
         assert traces(lab)
         run.kill()
         run.communicate()
-        await eventually(lambda: traces(lab) == [], deadline=60)
+        await eventually(lambda: traces(lab) == [])
     finally:
         run.kill()
         lab.down()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.python.integration.cli.conftest import Shell
@@ -246,7 +246,7 @@ def test_with_chosen_sites_what_the_others_hold_is_not_missed(ops: Shell, mappin
 
 
 @pytest.mark.design("N4")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(data=st.data())
 def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
     ops: Shell, netbox: StandIn, mapping: str, data: st.DataObject

@@ -85,7 +85,7 @@ class Site:
         channel = self.channels.get(f"unix:{self.path}/{name}.sock", server_name(ROOT, kind, name))
         stub: Any = status_pb2_grpc.StatusServiceStub(channel)
         with translated():
-            reply: status_pb2.StatusReply = await stub.Status(status_pb2.StatusRequest(), timeout=3)
+            reply: status_pb2.StatusReply = await stub.Status(status_pb2.StatusRequest(), timeout=60)
         return reply
 
     async def health(self, name: str, page: str) -> tuple[int, str]:
@@ -109,7 +109,7 @@ async def http(socket: str, request_line: str) -> tuple[int, str]:
     reader, writer = await asyncio.open_unix_connection(socket)
     try:
         writer.write(f"{request_line}\r\nHost: x\r\n\r\n".encode())
-        answer = (await asyncio.wait_for(reader.read(), 5)).decode()
+        answer = (await asyncio.wait_for(reader.read(), 60)).decode()
     finally:
         writer.close()
     head, _, body = answer.partition("\r\n\r\n")

@@ -24,7 +24,7 @@ from tests.python.eventually import eventually
 from tests.python.integration.rpc.support import API, API_NAME, NODE, Site, site
 
 
-async def renew(channel: aio.Channel, csr: bytes = b"", timeout: float = 5) -> str:
+async def renew(channel: aio.Channel, csr: bytes = b"", timeout: float = 60) -> str:
     with translated():
         stub: Any = agent_pb2_grpc.AgentServiceStub(channel)
         reply = await stub.Renew(agent_pb2.RenewRequest(csr=csr), timeout=timeout)
@@ -34,7 +34,7 @@ async def renew(channel: aio.Channel, csr: bytes = b"", timeout: float = 5) -> s
 async def status(channel: aio.Channel) -> status_pb2.StatusReply:
     with translated():
         stub: Any = status_pb2_grpc.StatusServiceStub(channel)
-        reply: status_pb2.StatusReply = await stub.Status(status_pb2.StatusRequest(), timeout=5)
+        reply: status_pb2.StatusReply = await stub.Status(status_pb2.StatusRequest(), timeout=60)
     return reply
 
 
@@ -141,7 +141,7 @@ async def test_errors_deadlines_and_request_ids_travel(tmp_path: Path) -> None:
         with pytest.raises(TimedOut):
             await renew(channel, b"slow", timeout=0.1)
         stub: Any = agent_pb2_grpc.AgentServiceStub(channel)
-        await stub.Renew(agent_pb2.RenewRequest(), timeout=5, metadata=(("x-request-id", "abc-1"),))
+        await stub.Renew(agent_pb2.RenewRequest(), timeout=60, metadata=(("x-request-id", "abc-1"),))
         assert made.agents.request_ids[-1] == "abc-1"
         assert all(made.agents.request_ids)
         assert len(set(made.agents.request_ids)) == len(made.agents.request_ids)
@@ -233,7 +233,7 @@ async def test_stop_lets_running_calls_finish_and_ends_streams(tmp_path: Path) -
             await asyncio.wait([slow], timeout=0.01)
         await made.server.stop(1.0)
         assert await slow == NODE.uri
-        await asyncio.wait_for(made.agents.ended.wait(), 5)
+        await asyncio.wait_for(made.agents.ended.wait(), 60)
         with pytest.raises((aio.AioRpcError, asyncio.CancelledError)):
             await stream.read()
         await channels.close()
@@ -241,7 +241,7 @@ async def test_stop_lets_running_calls_finish_and_ends_streams(tmp_path: Path) -
 
 async def beat(stream: Any) -> None:
     await stream.write(agent_pb2.AgentMessage(heartbeat=agent_pb2.Heartbeat(healthy=True)))
-    reply = await asyncio.wait_for(stream.read(), 5)
+    reply = await asyncio.wait_for(stream.read(), 60)
     assert reply is not aio.EOF  # type: ignore[attr-defined]  # the stubs leave it out
     assert reply.assignments.full
 

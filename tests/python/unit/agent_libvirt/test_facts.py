@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
@@ -117,7 +117,6 @@ def test_a_node_that_pretends_tells_of_no_limits_by_cell(host: Path, more: dict[
 
 
 @pytest.mark.design("I1")
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pinned=some.sets(some.sampled_from([0, 1, 2, 3, 8])),
     cpus=some.integers(0, 6),

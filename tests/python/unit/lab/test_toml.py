@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.lab import toml
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)  # slow on a busy machine
+@settings(max_examples=50)
 @given(st.dictionaries(st.text("xyz1 ", min_size=1, max_size=4), VALUES, max_size=5))
 def test_what_is_written_is_read_back(values: dict[str, Any]) -> None:
     assert tomllib.loads(toml.dumps(values)) == values

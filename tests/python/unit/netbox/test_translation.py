@@ -177,7 +177,7 @@ def test_a_port_has_its_primary_address_and_the_longest_prefix_around_it() -> No
 
 
 @pytest.mark.design("N4")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1 << 16))
 def test_the_order_of_lists_makes_no_difference(seed: int) -> None:
     devices = [

@@ -43,7 +43,7 @@ def _histories(draw: st.DrawFn) -> tuple[list[NodeFacts], list[Any]]:
 
 
 @pytest.mark.design("I1", "I3", "I5", "J10")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_histories())
 def test_never_more_than_there_is_and_the_same_as_a_snapshot_made_anew(
     history: tuple[list[NodeFacts], list[Any]],
@@ -113,7 +113,7 @@ def _check_share(node: NodeFacts, request: Request, share: Share) -> None:
 
 
 @pytest.mark.design("J8")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(clusters.nodes(most=10), clusters.services(clusters.kinds), clusters.services(clusters.kinds))
 def test_a_refusal_has_a_reason_for_every_node(nodes: list[NodeFacts], one: list[Request], two: list[Request]) -> None:
     for answer in place(Snapshot(nodes), [*one, *two]):

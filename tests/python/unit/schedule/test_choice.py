@@ -71,7 +71,7 @@ class Slow:
 
 
 @pytest.mark.design("J3", "J4", "J5", "J8")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(clusters.nodes(most=10), clusters.policies, st.integers(1, 6), st.integers(1, 3), st.data())
 def test_no_node_that_may_be_taken_is_better(
     nodes: list[NodeFacts], policy: Any, count: int, vcpus: int, data: st.DataObject
@@ -165,7 +165,6 @@ def test_scores_tell_each_rule_beside_its_best_and_worst() -> None:
 
 
 @pytest.mark.design("J8")
-@settings(deadline=None)
 @given(clusters.nodes(), clusters.services(clusters.kinds))
 def test_explaining_changes_nothing(nodes: list[NodeFacts], requests: list[Request]) -> None:
     plain = place(Snapshot(nodes), requests)

@@ -74,7 +74,7 @@ _capacity = st.builds(
 
 
 @pytest.mark.design("I1")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     nodes=st.lists(st.tuples(_capacity, _capacity), min_size=1, max_size=5),
     need=_capacity.filter(lambda size: size.vcpus > 0),
@@ -188,7 +188,7 @@ def test_9_cells_whole_cells_and_whole_machines() -> None:
 
 
 @pytest.mark.design("I1", "I5")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     frees=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=3), min_size=1, max_size=4),
     vcpus=st.integers(1, 9),

@@ -74,7 +74,7 @@ def fixture_client():
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        client = Client(f"http://127.0.0.1:{server.server_port}", "rs_secret", timeout=5)
+        client = Client(f"http://127.0.0.1:{server.server_port}", "rs_secret", timeout=60)
         yield client
         client.close()
         server.shutdown()

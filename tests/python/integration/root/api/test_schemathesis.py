@@ -89,7 +89,7 @@ def test_every_operation_answers_as_its_document_says(
     described = schema[operation.path][operation.method]
 
     @seed(zlib.crc32(operation.id.encode()))
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, database=None, suppress_health_check=list(HealthCheck))
     @given(case=described.as_strategy(generation_mode=mode))
     def ask(case: Case[Any]) -> None:
         global requests_made

@@ -42,7 +42,7 @@ def db(sqlite_databases: Databases, clock: VirtualClock, monkeypatch: pytest.Mon
 async def goes_on(task: asyncio.Task[None], clock: VirtualClock, done: Callable[[], bool]) -> None:
     try:
         await clock.advance(1.0)
-        await eventually(lambda: done() or task.done(), deadline=5.0)
+        await eventually(lambda: done() or task.done())
         assert not task.done(), task.exception()
     finally:
         task.cancel()

@@ -237,7 +237,7 @@ def cells(draw: st.DrawFn) -> Cell:
     return cell
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cell=cells(), in_cluster=st.integers(1, 4))
 def test_a_drain_of_any_site_breaks_no_rule_and_ends_with_nothing_movable_left(cell: Cell, in_cluster: int) -> None:
     before = {name: dict(cell.on(name)) for name in ("web", "db", "app")}
@@ -253,7 +253,7 @@ def test_a_drain_of_any_site_breaks_no_rule_and_ends_with_nothing_movable_left(c
             assert each.observed["node"] == stays[name], "only what leaves is moved"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     stays=st.lists(st.sampled_from(["r2", "r3", "r4"]), max_size=5),
     leaves=st.integers(1, 5),

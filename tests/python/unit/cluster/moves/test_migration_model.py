@@ -136,7 +136,5 @@ class Moves(RuleBasedStateMachine):
             assert [name for name, machine in world.hosts.items() if machine] == [assignment.spec.node]
 
 
-Moves.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Moves.TestCase.settings = settings(max_examples=300, stateful_step_count=30, suppress_health_check=list(HealthCheck))
 TestMoves = pytest.mark.design("D5", "E1", "I1")(Moves.TestCase)

@@ -184,7 +184,7 @@ def cells(draw: st.DrawFn) -> Cell:
     return cell
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cell=cells(), at_once=st.integers(1, 3))
 def test_every_plan_makes_it_better_can_be_made_and_leaves_nothing_to_do(cell: Cell, at_once: int) -> None:
     full = set(cell.overcommitted())
