@@ -1,22 +1,24 @@
 """Print each row of docs/rows.md with the tests that show it: ``make rows``.
 
-Runs the marked tests (all of them, or with ``--collect`` none: then tests are listed as found) and
-tells for each row: the tests that passed, *partial* with the reason of a ``partial`` marker, *failing*,
-or *not yet*. A row counts as shown only while none of its tests fails. Exits with 1 when a test
-fails or names a row that the table does not have. Further arguments go to pytest.
+Reads the record of the last run of tests and says which run it was. With ``--run`` it runs all marked tests itself
+(further arguments go to pytest); with ``--collect`` it runs none and lists the tests as found. Tells for each row:
+the tests that passed, *partial* with the reason of a ``partial`` marker, *failing*, *not run* or *not yet*. A row
+counts as shown only while none of its tests fails. Exits with 1 when a test of the run failed, when a test names a
+row that the table does not have, or when no run is recorded.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+from scripts.recorder import RECORD, ROOT, Record, Recorder
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "rows.md"
 
 
@@ -30,7 +32,7 @@ class Evidence:
     partial: list[str] = field(default_factory=list)
 
     def word(self) -> str:
-        """The verdict."""
+        """Return the verdict."""
         if self.failed:
             return "failing"
         if not self.passed:
@@ -39,56 +41,23 @@ class Evidence:
 
 
 def rows(text: str | None = None) -> dict[str, str]:
-    """Id to short text, in order."""
+    """Return the short text of each row by id, in order."""
     text = TABLE.read_text(encoding="utf-8") if text is None else text
     return dict(re.findall(r"^\| ([A-Z]\d+) \| (.+) \|$", text, flags=re.MULTILINE))
 
 
-class Collector:
-    """A pytest plugin that notes markers and outcomes."""
-
-    def __init__(self, *, run: bool) -> None:
-        self.run = run
-        self.evidence: dict[str, Evidence] = defaultdict(Evidence)
-        self._marks: dict[str, dict[str, list[str]]] = {}
-        """Test to its rows, each with the reasons why it is shown in part only."""
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the marked tests only."""
-        marked = [item for item in items if item.get_closest_marker("design")]
-        for item in marked:
-            self._marks[item.nodeid] = _rows_of(item)
-            if not self.run:
-                self._note(item.nodeid, "skipped")
-        items[:] = marked
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how a test ended."""
-        if report.failed:
-            self._note(report.nodeid, "failed")
-        elif report.skipped:
-            self._note(report.nodeid, "skipped")
-        elif report.when == "call":
-            self._note(report.nodeid, "passed")
-
-    def _note(self, test: str, outcome: str) -> None:
-        for row, reasons in self._marks.get(test, {}).items():
-            getattr(self.evidence[row], outcome).append(test)
-            self.evidence[row].partial.extend(reasons)
-
-
-def _rows_of(item: pytest.Item) -> dict[str, list[str]]:
-    """The test's rows; ``partial("why", "A6")`` is about A6 only, ``partial("why")`` about all of them."""
-    found: dict[str, list[str]] = {str(row): [] for mark in item.iter_markers("design") for row in mark.args}
-    for mark in item.iter_markers("partial"):
-        reason, *only = mark.args
-        for row in only or list(found):
-            found[str(row)].append(str(reason))
+def evidence(record: Record) -> dict[str, Evidence]:
+    """Return what a record says of each row that it names; a marked test without an outcome did not run."""
+    found: dict[str, Evidence] = defaultdict(Evidence)
+    for test, marks in record.rows.items():
+        for row, reasons in marks.items():
+            getattr(found[row], record.outcomes.get(test, "skipped")).append(test)
+            found[row].partial.extend(reasons)
     return found
 
 
 def report(table: dict[str, str], evidence: dict[str, Evidence], *, tests: bool = True) -> list[str]:
-    """The lines to print."""
+    """Return the lines to print."""
     lines: list[str] = []
     for row, what in table.items():
         found = evidence.get(row, Evidence())
@@ -106,27 +75,50 @@ def report(table: dict[str, str], evidence: dict[str, Evidence], *, tests: bool 
 
 
 def _grouped(tests: list[str]) -> list[str]:
-    """Tests without their parameters, with how many cases there are."""
+    """Return the tests without their parameters, with how many cases there are."""
     cases: dict[str, int] = defaultdict(int)
     for test in tests:
         cases[test.partition("[")[0]] += 1
     return [name if count == 1 else f"{name} ({count} cases)" for name, count in cases.items()]
 
 
+def recorded(path: Path) -> tuple[str, Record]:
+    """Read the last run: what run it was, and its record; raises FileNotFoundError when no run is recorded."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    steps = ", ".join(f"{name} (exit code {step['code']})" for name, step in data["steps"].items())
+    about = f"From the run of {data['date']} at commit {data['commit']}: {' '.join(data['options'])}; {steps}"
+    return about, Record(**data["tests"])
+
+
+def performed(options: Sequence[str], *, collect: bool) -> Record:
+    """Run all marked tests, or only collect them."""
+    import pytest  # not needed for the record, and slow to import
+
+    recorder = Recorder(only_marked=True)
+    code = pytest.main(["-q", "--no-header", *(["--collect-only"] if collect else []), *options], plugins=[recorder])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) and not recorder.record.errors:
+        recorder.record.errors["pytest"] = f"exit code {int(code)}"
+    return recorder.record
+
+
 def main(arguments: list[str]) -> int:
-    """Run, print, and say with the exit code whether it is all right."""
-    collect = "--collect" in arguments
-    brief = "--brief" in arguments
-    rest = [argument for argument in arguments if argument not in ("--collect", "--brief")]
-    collector = Collector(run=not collect)
-    options = ["-q", "--no-header", *(["--collect-only"] if collect else []), *rest]
-    code = pytest.main(options, plugins=[collector])
-    table = rows()
-    unknown = sorted(set(collector.evidence) - set(table))
-    print("\n".join(report(table, collector.evidence, tests=not brief)))
+    """Print the table and return the exit code."""
+    own = ("--collect", "--run", "--brief")
+    rest = [argument for argument in arguments if argument not in own]
+    if "--run" in arguments or "--collect" in arguments:
+        about, record = "", performed(rest, collect="--collect" in arguments)
+    else:
+        try:
+            about, record = recorded(Path(rest[0]) if rest else RECORD)
+        except FileNotFoundError as error:
+            print(f"no run is recorded ({error.filename}): run `make test`", file=sys.stderr)
+            return 1
+    table, found = rows(), evidence(record)
+    unknown = sorted(set(found) - set(table))
+    print("\n".join([*report(table, found, tests="--brief" not in arguments), *([about] if about else [])]))
     for row in unknown:
         print(f"no such row: {row}", file=sys.stderr)
-    return 1 if unknown or code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) else 0
+    return 1 if unknown or record.errors else 0
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from controller.model import document, registry
 from controller.model.registry import AnyResource
 from controller.process.settings import ProcessSettings, load_settings
 from controller.root.settings import ResourceApiSettings, ResourceControllerSettings
+from scripts import checks, rows
+from scripts.recorder import Record
 
 ROOT = Path(__file__).parents[3]
 TOKYO = ROOT / "examples" / "tokyo"
@@ -182,11 +184,10 @@ def test_table_of_rows_has_every_row_of_the_design_once() -> None:
     counts = {"A": 9, "B": 6, "C": 8, "D": 7, "E": 10, "F": 4, "G": 7, "H": 6, "I": 5}
     counts |= {"J": 11, "K": 5, "L": 3, "M": 5, "N": 8}
     wanted = [f"{letter}{number}" for letter, count in counts.items() for number in range(1, count + 1)]
-    assert list(_script("rows").rows()) == wanted
+    assert list(rows.rows()) == wanted
 
 
 def test_a_row_is_shown_partial_failing_or_not_yet() -> None:
-    rows = _script("rows")
     evidence = {
         "A1": rows.Evidence(passed=["t.py::test_a[x]", "t.py::test_a[y]"]),
         "A2": rows.Evidence(passed=["t.py::test_b"], partial=["no alerts"]),
@@ -223,13 +224,68 @@ def test_rows_collects_marks_and_outcomes_from_real_tests(tmp_path: Path) -> Non
         "def test_skipped(): pass\n"
         "def test_of_no_row(): assert False\n"
     )
-    command = [sys.executable, str(ROOT / "scripts" / "rows.py"), "--brief", str(tmp_path)]
+    command = [sys.executable, "-m", "scripts.rows", "--run", "--brief", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     words = {line.split()[0]: line[5:13].strip() for line in done.stdout.splitlines() if re.match(r"[A-Z]\d+ ", line)}
     assert done.returncode == 1
     assert (words["A1"], words["A2"], words["A3"], words["A4"]) == ("shown", "partial", "failing", "not run")
     assert "       partial: half of it" in done.stdout.splitlines()
     assert words["N8"] == "not yet"
+
+
+def test_rows_without_a_recorded_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows.main([str(tmp_path / "none.json")]) == 1
+    assert "run `make test`" in capsys.readouterr().err
+
+
+def test_a_row_that_the_table_does_not_have_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record({"t.py::test_a": "passed"}, rows={"t.py::test_a": {"A1": []}})
+    half = checks.Done(checks.Step("half", []), 0, 1.0, record)
+    checks.save([half], [], tmp_path / "record.json")
+    assert rows.main(["--brief", str(tmp_path / "record.json")]) == 0
+    record.rows["t.py::test_a"]["Z9"] = []
+    checks.save([half], [], tmp_path / "record.json")
+    assert rows.main(["--brief", str(tmp_path / "record.json")]) == 1
+    assert capsys.readouterr().err == "no such row: Z9\n"
+
+
+TESTS_OF_BOTH_HALVES = {
+    "test_first.py": (
+        "import pytest\n"
+        "@pytest.mark.design('A1')\n"
+        "@pytest.mark.parametrize('case', [1, 2])\n"
+        "def test_good(case): pass\n"
+        "@pytest.mark.design('A2')\n"
+        "def test_bad(): assert 1 == 2\n"
+        "@pytest.mark.design('A3')\n"
+        "@pytest.mark.slow\n"
+        "def test_slow(): pass\n"
+    ),
+    "test_second.py": "import nothing_of_this_name\n",
+}
+
+
+def test_both_halves_of_the_tests_run_and_all_failures_are_named_and_recorded(tmp_path: Path) -> None:
+    """Both halves fail, the first in a process of pytest-xdist."""
+    environ = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # starts in half of the time
+    done: list[checks.Done] = []
+    for name, options in (("first", ["-p", "xdist", "-n", "1", "--dist", "loadfile"]), ("second", [])):
+        file = tmp_path / f"test_{name}.py"
+        file.write_text(TESTS_OF_BOTH_HALVES[file.name])
+        command = [*checks.PYTHON, "pytest", "-q", "-W", "ignore", "-m", "not slow", *options, str(file)]
+        done.append(checks.run(checks.Step(name, command, environ, is_pytest=True)))
+    assert [each.has_failed for each in done] == [True, True]
+    lines = "\n".join(checks.summary(done))
+    assert re.search(r"first: failed .*\n  test_first.py::test_bad: assert 1 == 2\nsecond: failed", lines), lines
+    assert re.search(r"second: failed .*\n  test_second.py: ModuleNotFoundError: .*nothing_of_this_name", lines), lines
+    path = tmp_path / "record.json"
+    checks.save(done, ["tests", "-k", "x"], path)
+    about, record = rows.recorded(path)
+    assert "tests -k x; first (exit code 1), second (exit code 2)" in about
+    assert re.search(r"at commit [0-9a-f]{12}", about)
+    words = {row: found.word() for row, found in rows.evidence(record).items()}
+    assert words == {"A1": "shown", "A2": "failing", "A3": "not run"}
+    assert set(record.seconds) == {test for test in record.outcomes if "::" in test}
 
 
 def _script(name: str) -> Any:
