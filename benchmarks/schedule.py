@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.figures import Figure
 from controller.model.node import Capacity
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import NodeFacts, Placed, Request, Snapshot, place
+from controller.schedule import NodeFacts, Placed, Request, Snapshot, place, share_of_node
 
 NODES, PER_RACK, POWERS, NETWORKS = 5000, 50, 4, 8
 SERVICES, REPLICAS = 1000, 10
@@ -176,7 +176,7 @@ def drain(nodes: list[NodeFacts]) -> Figure:
         moving.append(requests[0])
         for request in requests[1:]:
             place(snapshot, [request])
-        share = snapshot.share_on(home, requests[0])
+        share = share_of_node(snapshot, home, requests[0])
         if share is not None:
             snapshot.take(home, share)
     answers: list[Any] = []

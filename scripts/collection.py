@@ -17,8 +17,8 @@ import yaml
 from controller import model as _model  # noqa: F401  (registers the kinds)
 from controller.model import registry
 from controller.model.registry import Kind
-from scripts import collection_actions as verbs
-from scripts.collection_options import Options, of_spec, table
+from scripts import collection_actions as actions
+from scripts.collection_options import identity_options, of_spec, table
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEADER = """# Copyright: (c) Resource Service
@@ -80,7 +80,7 @@ def modules() -> dict[str, dict[str, Any]]:
         if kind.user_made:
             found[kind.noun] = _state_module(kind)
         found[f"{kind.noun}_info"] = _info_module(kind)
-    found |= verbs.modules()
+    found |= actions.modules()
     return found
 
 
@@ -93,22 +93,8 @@ def names_of(module: str) -> set[str]:
     return {"name", "project", *modules()[module]["table"]["parents"]}
 
 
-def names(kind: Kind, *, required: bool = True, state: bool = True) -> Options:
-    """The options that say which resource is meant."""
-    need: dict[str, Any] = {"required": True} if required else {}
-    options: Options = {
-        parent: {"description": [f"Name of the {parent.replace('_', ' ')}."], "type": "str", **need}
-        for parent in kind.parents
-    }
-    options["name"] = {"description": [f"Name of the {kind.name}."], "type": "str", **need}
-    if kind.per_project:
-        whose = "The project that it belongs to; V(default) when not given." if state else "Only of this project."
-        options["project"] = {"description": [whose], "type": "str"}
-    return options
-
-
 def _state_module(kind: Kind) -> dict[str, Any]:
-    options = names(kind)
+    options = identity_options(kind)
     options["state"] = {
         "description": ["Whether it is to be there."],
         "type": "str",
@@ -126,7 +112,7 @@ def _state_module(kind: Kind) -> dict[str, Any]:
     given = {key: value for key, value in kind.example.items() if key not in ("kind", "spec")}
     spec = kind.example.get("spec") or {}
     task = {**given, **{name: spec[field] for name, field in fields.items() if field in spec}}
-    identity = {key: value for key, value in task.items() if key in names(kind)}
+    identity = {key: value for key, value in task.items() if key in identity_options(kind)}
     return {
         "short": f"Makes, changes and removes a {kind.name}",
         "description": [
@@ -140,13 +126,13 @@ def _state_module(kind: Kind) -> dict[str, Any]:
             {"name": f"Have a {kind.name}", f"resource.infra.{kind.noun}": task},
             {"name": "Remove it", f"resource.infra.{kind.noun}": {**identity, "state": "absent"}},
         ],
-        "returns": verbs.returns_resource(kind),
+        "returns": actions.returns_resource(kind),
         "table": {**_where(kind), "run": "state", "fields": fields, "options": table(options)},
     }
 
 
 def _info_module(kind: Kind) -> dict[str, Any]:
-    options = names(kind, required=False, state=False)
+    options = identity_options(kind, required=False, state=False)
     options["labels"] = {
         "description": ["Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value)."],
         "type": "list",
@@ -170,7 +156,7 @@ def _info_module(kind: Kind) -> dict[str, Any]:
                 "register": "found",
             }
         ],
-        "returns": verbs.returns_resources(kind),
+        "returns": actions.returns_resources(kind),
         "table": {**_where(kind), "run": "info", "options": table(options)},
     }
 

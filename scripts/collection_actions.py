@@ -6,7 +6,7 @@ from typing import Any
 
 from controller.model import registry
 from controller.model.registry import Kind
-from scripts.collection_options import Options, table
+from scripts.collection_options import Options, identity_options, table
 
 _NODE = {"cluster": "tokyo1", "name": "floor-1-1-1-rack-1-1-server1"}
 _SERVICE = {"region": "kanto", "name": "web"}
@@ -91,10 +91,8 @@ def modules() -> dict[str, dict[str, Any]]:
 
 
 def _verb(name: str, kind_name: str, short: str, more: str, example: dict[str, Any], extra: Options) -> dict[str, Any]:
-    from scripts.collection import names
-
     kind = registry.get(kind_name)
-    options = {**names(kind), **extra}
+    options = {**identity_options(kind), **extra}
     where = {"kind": kind.name, "path": kind.item_path, "parents": list(kind.parents), "per_project": kind.per_project}
     run = "absent" if name == "compute_delete" else "act"
     returns = returns_resource(kind)

@@ -19,6 +19,20 @@ def of_spec(kind: Kind) -> Options:
     return _options(_resolve(root["properties"]["spec"], root), root, top=True)
 
 
+def identity_options(kind: Kind, *, required: bool = True, state: bool = True) -> Options:
+    """The options that say which resource is meant."""
+    need: dict[str, Any] = {"required": True} if required else {}
+    options: Options = {
+        parent: {"description": [f"Name of the {parent.replace('_', ' ')}."], "type": "str", **need}
+        for parent in kind.parents
+    }
+    options["name"] = {"description": [f"Name of the {kind.name}."], "type": "str", **need}
+    if kind.per_project:
+        whose = "The project that it belongs to; V(default) when not given." if state else "Only of this project."
+        options["project"] = {"description": [whose], "type": "str"}
+    return options
+
+
 def table(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The argument table of documented options."""
     found: dict[str, Any] = {}

@@ -21,7 +21,8 @@ import structlog
 from grpc import aio
 
 from controller.agent.assignments import Assignments
-from controller.agent.drivers.base import Driver, Event, HostFacts, MachineEvent
+from controller.agent.drivers.base import Driver
+from controller.agent.drivers.types import Event, HostFacts, MachineEvent
 from controller.agent.journal import Journal
 from controller.agent.loadbalancers import MemoryLoadbalancers
 from controller.agent.machine_reconciler import Limits, Machines

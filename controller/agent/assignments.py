@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from controller.agent.atomic_file import read_or_none, write_durably
-from controller.agent.drivers.base import Desired
+from controller.agent.drivers.types import Desired
 from controller.errors import InvalidInput, Problem
 from controller.model.assignment import AssignmentRole
 from controller.model.compute import ComputeSpec

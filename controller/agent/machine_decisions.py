@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controller.agent.assignments import Assigned
-from controller.agent.drivers.base import Machine, MachineState, PauseReason
+from controller.agent.drivers.types import Machine, MachineState, PauseReason
 from controller.agent.journal import MigrationPhase, MigrationRecord
 from controller.model.assignment import AssignmentRole
 from controller.model.compute import Power

@@ -19,7 +19,8 @@ import structlog
 
 from controller.agent.assignments import Assigned, Assignments
 from controller.agent.crash_backoff import Repeats
-from controller.agent.drivers.base import Driver, Machine, MachineState, MigrationTarget
+from controller.agent.drivers.base import Driver
+from controller.agent.drivers.types import Machine, MachineState, MigrationTarget
 from controller.agent.journal import Journal, MigrationPhase, MigrationRecord
 from controller.agent.machine_decisions import LOOK_AGAIN, Decision, Step, decide
 from controller.agent.observer import Observer

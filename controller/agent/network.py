@@ -13,7 +13,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from controller.agent.assignments import Assignments
-from controller.agent.drivers.base import MachineState
+from controller.agent.drivers.types import MachineState
 from controller.agent.observer import Observer
 from controller.clock import Clock
 from controller.errors import InvalidInput

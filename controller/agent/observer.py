@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from controller.agent.drivers.base import Driver, Machine
+from controller.agent.drivers.base import Driver
+from controller.agent.drivers.types import Machine
 from controller.errors import ResourceError, TimedOut
 
 

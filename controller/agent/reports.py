@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from controller.agent.assignments import Assigned
-from controller.agent.drivers.base import Machine, MachineState
+from controller.agent.drivers.types import Machine, MachineState
 from controller.agent.machine_decisions import Decision, Step
 from controller.model.assignment import AssignmentRole
 from controller.wire.agent_pb2 import ResourceReport

@@ -112,6 +112,11 @@ class Resource(BaseModel, Generic[SpecT]):
     )
 
     @property
+    def is_deleting(self) -> bool:
+        """Return whether deletion was asked for; the row stays until its controller has finished."""
+        return self.status in (Status.DELETING, Status.DELETING_SCHEDULED)
+
+    @property
     def parent_names(self) -> tuple[str, ...]:
         """The parents' names, outermost first."""
         return tuple(getattr(self, parent) for parent in self.parents)

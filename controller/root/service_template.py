@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from controller.model.compute import Compute, ComputeSpec, Disk, Interface
 from controller.model.fields import Change, facts
-from controller.model.flavor import ResourceFlavor
-from controller.model.image import Image
+from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
+from controller.model.image import IMAGE, Image
 from controller.model.network import NetworkV4, NetworkV4Port
 from controller.model.region_service import RegionService
 from controller.model.volume import Volume
+from controller.store import resources
+from controller.store.database import Transaction
 
 OPERATOR_FIELDS = ("power", "reboots", "migrations", "migrate_to", "rebalance")
 """Fields of a ComputeSpec that are asked of the one machine, not of the service."""
@@ -127,3 +129,11 @@ def effort(before: BaseModel, after: BaseModel) -> Effort:
 def _declared(info: FieldInfo) -> Effort:
     change = facts(info).get("x-change", Change.LIVE)
     return {Change.LIVE: Effort.LIVE, Change.RESTART: Effort.RESTART}.get(Change(change), Effort.RECREATE)
+
+
+def load_template(tx: Transaction, service: RegionService, cluster: str) -> Template:
+    """Return the service's template with its flavor and image. Raises NotFound."""
+    wanted = service.spec.compute
+    flavor = resources.get(tx, RESOURCE_FLAVOR.key(wanted.flavor))
+    picture = resources.get(tx, IMAGE.key(service.region, wanted.image))
+    return Template(service, cluster, cast(ResourceFlavor, flavor), cast(Image, picture))

@@ -4,6 +4,7 @@ from controller.schedule.inputs import CellFacts, NodeFacts, Present, Request, c
 from controller.schedule.placement import place, why_not
 from controller.schedule.results import Placed, Refused
 from controller.schedule.scores import Explained, place_explained
+from controller.schedule.shares import share_of_node, shortage
 from controller.schedule.snapshot import Snapshot
 from controller.schedule.snapshot_json import dump, load, load_present, load_requests, load_with_present
 
@@ -25,6 +26,8 @@ __all__ = [
     "need_of",
     "place",
     "place_explained",
+    "share_of_node",
+    "shortage",
     "sizes_of",
     "why_not",
 ]

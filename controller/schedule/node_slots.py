@@ -16,7 +16,7 @@ import numpy as np
 from controller.schedule import shares
 from controller.schedule.inputs import Ints, Mask
 from controller.schedule.node_groups import Layout
-from controller.schedule.shares import Shape
+from controller.schedule.shapes import Shape
 
 if TYPE_CHECKING:
     from controller.schedule.snapshot import Snapshot

@@ -14,7 +14,7 @@ import numpy as np
 from controller.model.flavor import MachineShare
 from controller.schedule import shares
 from controller.schedule.inputs import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request
-from controller.schedule.shares import Shape
+from controller.schedule.shapes import Shape
 
 if TYPE_CHECKING:
     from controller.schedule.search import Search

@@ -13,39 +13,14 @@ single decision needs, and for many in arrays. Both follow the same rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from controller.model.flavor import MachineShare
 from controller.model.node import Share
-from controller.schedule.inputs import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request, capacity_of, columns
+from controller.schedule.inputs import CELL_DIMENSIONS, DIMENSIONS, Ints, Mask, Request, capacity_of
 from controller.schedule.numa import ENDLESS
-
-if TYPE_CHECKING:
-    from controller.schedule.snapshot import Snapshot
-
-
-class Shape:
-    """What a request asks of a node."""
-
-    def __init__(self, request: Request) -> None:
-        self.size = request.need
-        self.need = columns(request.need)
-        self.share = request.machine_share
-        self.row: Ints = np.array(self.need, dtype=np.int64)
-        self.needs = [(column, amount) for column, amount in enumerate(self.need) if amount]
-        self.is_part = self.share is MachineShare.PART
-        self.has_cells = any(self.need[:CELL_DIMENSIONS])
-        self.plain = Share(size=request.need)
-        """What a part takes of a node without cells."""
-        self.in_cell = capacity_of(self.need[:CELL_DIMENSIONS])
-
-    @staticmethod
-    def key(request: Request) -> tuple[tuple[int, ...], MachineShare]:
-        """Requests with the same key have the same shape."""
-        return columns(request.need), request.machine_share
+from controller.schedule.shapes import Shape, amounts
+from controller.schedule.snapshot import Snapshot
 
 
 def count_on(snapshot: Snapshot, number: int, shape: Shape) -> int:
@@ -87,6 +62,24 @@ def count(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Ints:
         )
         whole[several] = np.minimum(found, lasting)
     return whole
+
+
+def share_of_node(snapshot: Snapshot, node: str, request: Request) -> Share | None:
+    """Return what the request would take of the named node; None without room there."""
+    number = snapshot.index.get(node)
+    return None if number is None else share_on(snapshot, number, snapshot.shape(request))
+
+
+def shortage(snapshot: Snapshot, node: str, request: Request) -> str:
+    """Return what the node lacks for the request: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
+    number = snapshot.index.get(node)
+    shape = snapshot.shape(request)
+    if number is None:
+        return amounts((0,) * len(DIMENSIONS), shape.need)
+    if shape.is_part:
+        free = snapshot.free[number].clip(min=0).tolist()
+        return amounts(free, shape.need) or "its NUMA cells have too little, each by itself"
+    return "the machine is not empty" if snapshot.cells.counts[number] < 2 else "no NUMA cell is wholly free"
 
 
 def share_on(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
@@ -168,13 +161,3 @@ def _cell_sizes(snapshot: Snapshot, numbers: Ints, rows: Ints, counts: Ints, sha
     sizes: Ints = np.maximum(snapshot.total[numbers] // counts[:, np.newaxis], shape.row)
     sizes[:, :CELL_DIMENSIONS] = snapshot.cells.total[rows]
     return sizes
-
-
-def amounts(row: Sequence[int] | Ints, need: Sequence[int]) -> str:
-    """What is short: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
-    short = [at for at in range(len(DIMENSIONS)) if row[at] < need[at]]
-    return ", ".join(f"{DIMENSIONS[at]} {_shown(at, row[at])} of {_shown(at, need[at])}" for at in short)
-
-
-def _shown(column: int, amount: int) -> str:
-    return f"{amount / 100:g}" if column == 0 else f"{amount:g}"

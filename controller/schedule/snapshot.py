@@ -23,7 +23,6 @@ import numpy as np
 
 from controller.model.node import Share
 from controller.model.schedule_policy import AXES
-from controller.schedule import shares
 from controller.schedule.best_fit import Fit
 from controller.schedule.inputs import (
     DIMENSIONS,
@@ -40,7 +39,7 @@ from controller.schedule.inputs import (
 )
 from controller.schedule.node_groups import Domains, Layout
 from controller.schedule.numa import Cells
-from controller.schedule.shares import Shape
+from controller.schedule.shapes import Shape
 
 __all__ = [
     "DIMENSIONS",
@@ -176,22 +175,6 @@ class Snapshot:
     def _taken(self) -> Ints:
         taken: Ints = (self.total - self.free).clip(min=0).sum(axis=0)
         return taken
-
-    def share_on(self, node: str, request: Request) -> Share | None:
-        """What the request would take of that node; None when there is no room for it."""
-        number = self.index.get(node)
-        return None if number is None else shares.share_on(self, number, self.shape(request))
-
-    def shortage(self, node: str, request: Request) -> str:
-        """Of what the node has too little for the request: ``vcpus 2 of 4, memory_mib 512 of 1024``."""
-        number = self.index.get(node)
-        shape = self.shape(request)
-        if number is None:
-            return shares.amounts((0,) * len(DIMENSIONS), shape.need)
-        if shape.is_part:
-            free = self.free[number].clip(min=0).tolist()
-            return shares.amounts(free, shape.need) or "its NUMA cells have too little, each by itself"
-        return "the machine is not empty" if self.cells.counts[number] < 2 else "no NUMA cell is wholly free"
 
     def take(self, node: str, share: Share) -> None:
         """Take a share of the node."""

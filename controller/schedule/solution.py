@@ -19,7 +19,7 @@ from controller.model.node import Share
 from controller.schedule.inputs import Ints, Mask, Request, columns
 from controller.schedule.results import Placed, Refused
 from controller.schedule.rules import Rules
-from controller.schedule.shares import Shape
+from controller.schedule.shapes import Shape
 from controller.schedule.snapshot import Snapshot
 
 Standing = dict["Item", tuple[int, Share]]

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from controller.agent.drivers.base import (
-    Console,
-    Desired,
-    Driver,
-    HostFacts,
-    Listeners,
-    Machine,
-    MachineEvent,
-    MigrationTarget,
-)
+from controller.agent.drivers.base import Console, Driver, Listeners
 from controller.agent.drivers.libvirt import LibvirtDriver, LibvirtSettings
 from controller.agent.drivers.limits import Limits
+from controller.agent.drivers.types import Desired, HostFacts, Machine, MachineEvent, MigrationTarget
 from controller.clock import SystemClock
 from tests.python.libvirt_host import HostLoop, PrivateHost
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from controller.agent.drivers.base import Desired
+from controller.agent.drivers.types import Desired
 from controller.errors import PermanentError
 from controller.model.flavor import CpuMode, MachineShare
 from controller.model.node import NumaCell

@@ -21,19 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from controller.agent.drivers.base import (
-    Console,
-    Desired,
-    Driver,
-    Event,
-    HostFacts,
-    Listeners,
-    Machine,
-    MachineEvent,
-    MachineState,
-    MigrationTarget,
-    PauseReason,
-)
+from controller.agent.drivers.base import Console, Driver, Listeners
 from controller.agent.drivers.limits import Limits, limits_of
 from controller.agent.drivers.memory_world import (
     FolderHypervisors,
@@ -42,6 +30,16 @@ from controller.agent.drivers.memory_world import (
     MemoryHypervisors,
     MemoryMachine,
     MemoryWorld,
+)
+from controller.agent.drivers.types import (
+    Desired,
+    Event,
+    HostFacts,
+    Machine,
+    MachineEvent,
+    MachineState,
+    MigrationTarget,
+    PauseReason,
 )
 from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, NotFound, Problem, TimedOut, Unavailable

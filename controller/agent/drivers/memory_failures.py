@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.agent.drivers.base import Desired, Machine, MachineState, MigrationTarget, PauseReason
 from controller.agent.drivers.memory import MemoryDriver, Phase
+from controller.agent.drivers.types import Desired, Machine, MachineState, MigrationTarget, PauseReason
 from controller.errors import ImageInvalid, Unavailable
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from controller.agent.drivers.base import MachineState, PauseReason
+from controller.agent.drivers.types import MachineState, PauseReason
 from controller.model.compute import ComputeSpec
 
 

@@ -18,7 +18,18 @@ from typing import Any
 from controller.cluster.moves.migration import service_of
 from controller.model.compute import Compute
 from controller.model.node import Capacity
-from controller.schedule import Placed, Present, Refused, Request, Snapshot, capacity_of, place_explained, sizes_of
+from controller.schedule import (
+    Placed,
+    Present,
+    Refused,
+    Request,
+    Snapshot,
+    capacity_of,
+    place_explained,
+    share_of_node,
+    shortage,
+    sizes_of,
+)
 from controller.schedule.snapshot import DIMENSIONS
 
 EXPLAINED = 5000
@@ -152,9 +163,9 @@ class Forecaster:
             if each.to:
                 self._snapshot.count(wish.service, each.node, -1)
                 self._snapshot.give_back(node, old)
-            share = self._snapshot.share_on(node, request)
+            share = share_of_node(self._snapshot, node, request)
             if share is None:
-                found.no_room[name] = f"no room on {node}: {self._snapshot.shortage(node, request)}"
+                found.no_room[name] = f"no room on {node}: {shortage(self._snapshot, node, request)}"
             else:
                 found.resized[name] = node
             self._snapshot.take(node, share or old)

@@ -155,4 +155,4 @@ def _places(compute: Compute) -> list[str]:
 
 
 def _is_here(compute: Compute) -> bool:
-    return bool(compute.observed.get("node")) and not compute.status.startswith("Deleting")
+    return bool(compute.observed.get("node")) and not compute.is_deleting

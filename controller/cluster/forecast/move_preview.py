@@ -44,7 +44,7 @@ def _rebalance(tx: Transaction, cluster: str, asked: Mapping[str, Any]) -> MoveP
     project, region, service = key_of_path("RegionService", str(asked["service"])).path.split("/")
     fields = {"spec.service": service}
     rows = resources.list_all(tx, COMPUTE.name, parents=(region,), project=project, fields=fields)
-    members = [row for row in cast(list[Compute], rows) if not row.status.startswith("Deleting")]
+    members = [row for row in cast(list[Compute], rows) if not row.is_deleting]
     plan = plan_store.load(tx, cluster, map(key_of, members))
     computes = [each for each in plan.workloads.values() if isinstance(each, Compute)]
     limit = asked.get("max_moves")

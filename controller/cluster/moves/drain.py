@@ -200,7 +200,7 @@ def _sort_out(plan: Plan, result: dict[str, Drained]) -> tuple[list[_Leaver], Co
             if drained is None:
                 continue
             drained.remaining += 1
-            if compute.status.startswith("Deleting"):
+            if compute.is_deleting:
                 drained.moving[key_of(compute).path] = ""
             elif assignment.spec.role is AssignmentRole.OWNER and not assignment.spec.migrate_to:
                 leavers.append(_Leaver(compute, assignment, _request(plan, compute)))

@@ -29,7 +29,7 @@ def forget(plan: Plan, node: str) -> list[str]:
             continue
         had.append(key_of(workload).path)
         held = assignment.spec.role is AssignmentRole.OWNER or bool(assignment.spec.migrate_to)
-        if not held or not isinstance(workload, Compute) or workload.status.startswith("Deleting"):
+        if not held or not isinstance(workload, Compute) or workload.is_deleting:
             continue
         target = next((each for each in plan.of(workload) if each.spec.role is AssignmentRole.INCOMING), None)
         if target is not None and migration.is_complete(target):

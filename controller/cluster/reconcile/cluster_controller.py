@@ -239,7 +239,7 @@ class ClusterController:
         seen = await self._db.aread(lambda tx: node_state.look(tx, known, self._silence, usage=usage))
         different = node_state.due(known, seen, self._shown_last, _SHOWN_AT_ONCE)
         self._shown_last = next(reversed(different), "")
-        leaving = [node for node in known.values() if node.status == "Deleting"]
+        leaving = [node for node in known.values() if node.is_deleting]
         if not different and not leaving:
             return
 

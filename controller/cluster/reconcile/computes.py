@@ -18,7 +18,7 @@ from controller.cluster.unit_of_work.unit_of_work import Plan, is_gone
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, OnNodeDown
 from controller.model.node import Capacity, Share
-from controller.schedule import Placed, Refused, Request, place, sizes_of
+from controller.schedule import Placed, Refused, Request, place, share_of_node, shortage, sizes_of
 
 ZONES = ("datacenter", "power", "network", "rack")
 
@@ -32,7 +32,7 @@ def reconcile(plan: Plan, computes: Iterable[Compute]) -> None:
 def _step(plan: Plan, compute: Compute) -> bool:
     """One Compute that has assignments, or is to go; False for one that is to be placed."""
     _release_gone(plan, compute)
-    if compute.status in ("Deleting", "Deleting:Scheduled"):
+    if compute.is_deleting:
         _remove(plan, compute)
         return True
     migration.advance(plan, compute)
@@ -55,7 +55,7 @@ def _step(plan: Plan, compute: Compute) -> bool:
 def _release_gone(plan: Plan, compute: Compute) -> None:
     """End what its node has removed; a source that makes way for its target ends with the handover."""
     for assignment in plan.of(compute):
-        if is_gone(assignment) and (not assignment.spec.migrate_to or compute.status.startswith("Deleting")):
+        if is_gone(assignment) and (not assignment.spec.migrate_to or compute.is_deleting):
             plan.release(assignment)
 
 
@@ -144,9 +144,9 @@ def _resize(plan: Plan, compute: Compute, owner: Assignment) -> Share | str:
     snapshot, node, old = plan.snapshot, owner.spec.node, plan.share(owner)
     request = Request.of(compute.spec, key=compute.name, service=migration.service_of(compute))
     snapshot.give_back(node, old)
-    share = snapshot.share_on(node, request)
+    share = share_of_node(snapshot, node, request)
     if share is None:
-        reason = f"no room on {node} for the new size: {snapshot.shortage(node, request)}"
+        reason = f"no room on {node} for the new size: {shortage(snapshot, node, request)}"
         snapshot.take(node, old)
         return reason
     snapshot.take(node, share)

@@ -102,7 +102,7 @@ def write(tx: Transaction, cluster: str, seen: Mapping[str, Seen]) -> list[Node]
 def remove_empty(tx: Transaction, node: Node) -> bool:
     """Drop a node that the root no longer lists, once nothing is on it; True when it went."""
     row = resources.find(tx, key_of(node))
-    if row is None or row.status != "Deleting" or capacity.takings(tx, node.name):
+    if row is None or not row.is_deleting or capacity.takings(tx, node.name):
         return False
     resources.delete(tx, [key_of(node)])
     capacity.remove_node(tx, node.name)

@@ -196,7 +196,7 @@ def _merged(stored: AnyResource, wanted: AnyResource) -> AnyResource:
 
 
 def _is_leaving(stored: AnyResource) -> bool:
-    return stored.status.startswith("Deleting")
+    return stored.is_deleting
 
 
 def _deleting(stored: AnyResource) -> AnyResource:

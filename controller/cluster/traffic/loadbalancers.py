@@ -27,7 +27,7 @@ def reconcile(plan: Plan, loadbalancers: Iterable[Loadbalancer]) -> None:
         for assignment in plan.of(loadbalancer):
             if is_gone(assignment):
                 plan.release(assignment)
-        if loadbalancer.status.startswith("Deleting"):
+        if loadbalancer.is_deleting:
             _remove(plan, loadbalancer)
         else:
             _keep(plan, loadbalancer)

@@ -94,7 +94,7 @@ class Plan:
 
     def members(self, compute: Compute) -> list[Compute]:
         """The Computes of its service that are to stay, in the form that this pass has given them."""
-        return [each for each in self._rows_of(compute) if not each.status.startswith("Deleting")]
+        return [each for each in self._rows_of(compute) if not each.is_deleting]
 
     def _rows_of(self, compute: Compute) -> list[Compute]:
         """Of its service, those that this pass knows of."""
@@ -201,7 +201,7 @@ class Plan:
             total=total,
             taken=taken,
             state=node.state if node.name in self.usage else "Unknown",  # it has not said what it has
-            schedulable=node.spec.schedulable and node.status != "Deleting",
+            schedulable=node.spec.schedulable and not node.is_deleting,
             draining=node.spec.drain,
             labels=node.labels,
             zones=node.observed.get("zones", {}),

@@ -24,7 +24,7 @@ from controller.root.api import access, request_body
 from controller.root.api import query as q
 from controller.root.api.operation import Call
 from controller.root.api.render import json_response, one
-from controller.root.writes import plan, plan_execution, status_after_write
+from controller.root.writes import plan, plan_execution
 from controller.root.writes.plan import Action
 from controller.store import resources, revisions
 from controller.store.database import Transaction
@@ -170,7 +170,7 @@ async def change_spec(call: Call, model: type[Body], change: Change) -> Response
 
     def work(tx: Transaction) -> plan_execution.Result:
         current = resources.get(tx, key)
-        if current.status in status_after_write.LEAVING:
+        if current.is_deleting:
             raise Conflict(f"{key} is being deleted")
         spec = current.spec.model_copy(update=dict(change(tx, current, asked)))
         steps = plan.plan_writes(tx, [current.model_copy(update={"spec": spec})]).steps

@@ -18,7 +18,7 @@ from controller.root.api import access, documents, request_body
 from controller.root.api import query as q
 from controller.root.api.operation import Call, bad
 from controller.root.api.render import json_response, listing, one
-from controller.root.writes import deletion, plan, plan_execution, status_after_write
+from controller.root.writes import deletion, plan, plan_execution
 from controller.root.writes.plan import Action, Plan, Step
 from controller.root.writes.plan_execution import Result
 from controller.store import processes, resources, selectors
@@ -115,7 +115,7 @@ async def delete(call: Call) -> Response:
         return deletion.carry_out(tx, steps)
 
     result = (await call.services.db.awrite(work))[0]
-    if result.resource.status in status_after_write.LEAVING:
+    if result.resource.is_deleting:
         return one(result.resource, 202)
     return Response(status_code=204)
 

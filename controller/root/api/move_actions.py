@@ -28,7 +28,7 @@ from controller.root.api import query as q
 from controller.root.api.actions import Body, Empty, key_of_call
 from controller.root.api.operation import Call
 from controller.root.api.render import json_response
-from controller.root.writes import plan, plan_execution, status_after_write
+from controller.root.writes import plan, plan_execution
 from controller.root.writes.plan import Action
 from controller.store import changes, resources
 from controller.store.database import Transaction
@@ -117,7 +117,7 @@ async def _change_nodes(call: Call, asked: ManyNodes, change: Callable[[Node], M
     def work(tx: Transaction) -> tuple[int, list[plan_execution.Result]]:
         wanted: list[AnyResource] = []
         for node in _nodes(tx, key, asked):
-            if node.status in status_after_write.LEAVING:
+            if node.is_deleting:
                 raise Conflict(f"{key_of(node)} is being deleted")
             wanted.append(node.model_copy(update={"spec": node.spec.model_copy(update=dict(change(node)))}))
         steps = plan.plan_writes(tx, wanted).steps
@@ -172,7 +172,7 @@ def _in_rack(tx: Transaction, cluster: Cluster, nodes: Sequence[Node], rack: str
 def _service_to_move(tx: Transaction, key: Key) -> RegionService:
     """The service, if moves can be asked of it now; raises NotFound, Conflict."""
     service = cast(RegionService, resources.get(tx, key))
-    if service.status in status_after_write.LEAVING:
+    if service.is_deleting:
         raise Conflict(f"{key} is being deleted")
     if not service.observed.get("cluster"):
         raise Conflict(f"{key} has no cluster yet: nothing of it stands anywhere")
@@ -181,7 +181,7 @@ def _service_to_move(tx: Transaction, key: Key) -> RegionService:
     waiting = [
         row.name
         for row in cast(list[Compute], rows)
-        if row.spec.migrations > int(row.observed.get("migrations", 0)) and row.status not in status_after_write.LEAVING
+        if row.spec.migrations > int(row.observed.get("migrations", 0)) and not row.is_deleting
     ]
     if waiting:
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""

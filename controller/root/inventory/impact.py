@@ -158,7 +158,7 @@ def of(failure: Failure, site: Site, computes: Iterable[Compute], loadbalancers:
             nodes[place] = why
     members: dict[Owner, _Members] = defaultdict(_Members)
     for compute in computes:
-        if not compute.status.startswith("Deleting"):
+        if not compute.is_deleting:
             _sort_in(members[compute.project, compute.region, compute.spec.service], compute, nodes)
     zones = site.zones()
     up = {(node.cluster, node.name) for node in site.nodes if node.state == "Up"}
@@ -176,7 +176,7 @@ def _balancers(
     loadbalancers: Iterable[Loadbalancer], up: set[Place], down: Mapping[Place, Cause]
 ) -> Iterator[LoadbalancerAfter]:
     for each in loadbalancers:
-        if each.status.startswith("Deleting"):
+        if each.is_deleting:
             continue
         places = [(each.spec.cluster, str(name)) for name in each.observed.get("nodes", ())]
         left = [place for place in places if place not in down]

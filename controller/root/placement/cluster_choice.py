@@ -13,7 +13,7 @@ from controller.model.cluster import Cluster
 from controller.model.compute import Compute
 from controller.model.region_service import RegionService
 from controller.model.registry import Key
-from controller.root.reconcile import service_reconciler
+from controller.root.service_template import load_template
 from controller.store import resources
 from controller.store.database import Transaction
 
@@ -36,7 +36,7 @@ def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
     indices = range(int(service.observed.get("replicas", 0)) if bound else 0, service.spec.replicas)
     chosen = []
     for cluster in asked(tx, service):
-        make = service_reconciler.template(tx, service, cluster.name)
+        make = load_template(tx, service, cluster.name)
         computes = tuple(make.compute(index, make.compute_spec(index, ())) for index in indices)
         chosen.append(Candidate(cluster, computes))
     return chosen

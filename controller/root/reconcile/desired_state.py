@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.model.compute import Compute
-from controller.model.envelope import Status
 from controller.model.loadbalancer import Loadbalancer
 from controller.model.node import Node
 from controller.model.region_service import RegionService
@@ -51,7 +50,7 @@ def owner_name(key: Key) -> str:
 def service_owner(service: RegionService, computes: Sequence[Compute], loadbalancer: Loadbalancer | None) -> Owner:
     """What is wanted of a service."""
     parts: list[AnyResource] = [*computes, *([loadbalancer] if loadbalancer is not None else [])]
-    wanted = [_wish(part) for part in parts if part.status not in _LEAVING]
+    wanted = [_wish(part) for part in parts if not part.is_deleting]
     return _owner(key_of(service), wanted, f"{service.uid} {service.observed.get(MADE, 0)}")
 
 
@@ -98,9 +97,6 @@ def chunks(owners: Sequence[Owner], site: str, term: int, sequence: int) -> list
                 break
     flush()
     return messages
-
-
-_LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
 
 
 def _wish(resource: AnyResource) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from controller.model.node import Node
 from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
 from controller.model.registry import Key, key_of
 from controller.root.inventory import failure_domains
-from controller.root.reconcile import desired_state, service_reconciler
+from controller.root.reconcile import desired_state, service_state
 from controller.root.reconcile.desired_state import Owner
 from controller.root.reconcile.observed_state import key_from_path
 from controller.store import resources
@@ -49,16 +49,16 @@ def wishes(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Ow
     return found + _nodes(tx, cluster, nodes)
 
 
-def states(tx: Transaction, owner_names: Iterable[str]) -> Iterator[service_reconciler.ServiceState]:
+def states(tx: Transaction, owner_names: Iterable[str]) -> Iterator[service_state.ServiceState]:
     """The services of those owners, as far as they are still there."""
     for name in owner_names:
-        state = service_reconciler.load(tx, _key(name))
+        state = service_state.load(tx, _key(name))
         if state is not None:
             yield state
 
 
 def _service(tx: Transaction, cluster: str, key: Key) -> Owner:
-    state = service_reconciler.load(tx, key)
+    state = service_state.load(tx, key)
     if state is None or state.cluster != cluster:
         return desired_state.gone(desired_state.owner_name(key))
     return desired_state.service_owner(state.service, state.computes, state.loadbalancer)

@@ -29,7 +29,6 @@ QUALIFIED = ("ServiceProcess", "Event")
 LISTED = ("Compute", "Loadbalancer")
 """Kinds that the root lets go of only when the cluster lists them no longer."""
 
-_LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
 _UPDATING = (Status.UPDATING, Status.UPDATING_SCHEDULED)
 
 
@@ -123,8 +122,8 @@ def merge(row: AnyResource, seen: AnyResource) -> AnyResource:
 
 def _status(row: AnyResource, seen: AnyResource) -> tuple[str, str]:
     """The root's word for what the cluster says of a Compute or Loadbalancer (K5)."""
-    if row.status in _LEAVING:
-        scheduled = seen.status in _LEAVING
+    if row.is_deleting:
+        scheduled = seen.is_deleting
         return (Status.DELETING_SCHEDULED.value if scheduled else row.status), seen.status_reason
     if seen.revision != row.revision:
         return row.status, row.status_reason  # an older wish: it says nothing of this one

@@ -10,16 +10,14 @@ changes nothing for it leaves it alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from controller.model.compute import Compute
 from controller.model.envelope import RequestMethod, Status
+from controller.root.reconcile.service_state import ServiceState
 from controller.root.service_template import Effort, Template, effort
 from controller.store import resources
 from controller.store.database import Transaction
-
-if TYPE_CHECKING:
-    from controller.root.reconcile.service_reconciler import ServiceState
 
 _UNTOUCHED = (Status.INITIALIZING,)
 
@@ -66,6 +64,4 @@ def roll(tx: Transaction, state: ServiceState, make: Template) -> None:
 
 def _replace(state: ServiceState, written: Sequence[Compute]) -> None:
     by_index = {item.spec.index: item for item in written}
-    state.computes = [
-        by_index.get(item.spec.index, item) if item.status != Status.DELETING else item for item in state.computes
-    ]
+    state.computes = [by_index.get(item.spec.index, item) if not item.is_deleting else item for item in state.computes]

@@ -12,26 +12,21 @@ Not done here: choosing the cluster (that asks clusters, ``placement``), sending
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import cast
 
-from controller.model import compute, image, loadbalancer
+from controller.model import compute, loadbalancer
 from controller.model.compute import Compute
 from controller.model.envelope import RequestMethod, Status
-from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
-from controller.model.image import Image
 from controller.model.loadbalancer import Loadbalancer
 from controller.model.region_service import RegionService
-from controller.model.registry import AnyResource, Key, key_of
-from controller.model.volume import Volume
+from controller.model.registry import Key, key_of
 from controller.root.reconcile import address_allocation, desired_state, rolling_update
 from controller.root.reconcile.cluster_view import ClusterView
-from controller.root.service_template import Template
+from controller.root.reconcile.service_state import ServiceState, load, loadbalancer_key
+from controller.root.service_template import Template, load_template
 from controller.store import addresses, resources, revisions
 from controller.store.database import Transaction
-
-LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
 
 
 class Next(Enum):
@@ -40,61 +35,6 @@ class Next(Enum):
     NOTHING = "nothing"
     CHOOSE_CLUSTER = "choose a cluster"
     GONE = "gone"
-
-
-@dataclass
-class ServiceState:
-    """A service with all that it is made of, as read in one transaction."""
-
-    service: RegionService
-    computes: list[Compute]
-    """In index order, those that are leaving included."""
-    loadbalancer: Loadbalancer | None
-    volumes: list[Volume]
-    waiting: tuple[int, ...] = ()
-    """Indices that a rolling update has still to reach."""
-
-    @property
-    def cluster(self) -> str:
-        """The cluster that was chosen; empty before."""
-        return str(self.service.observed.get("cluster", ""))
-
-    @property
-    def alive(self) -> list[Compute]:
-        """Computes that are not being deleted, in index order."""
-        return [item for item in self.computes if item.status not in LEAVING]
-
-    def volumes_of(self, index: int) -> list[Volume]:
-        """Volumes attached to the Compute of that index, by name."""
-        return [item for item in self.volumes if item.spec.attachment.index == index]
-
-
-def load(tx: Transaction, key: Key) -> ServiceState | None:
-    """Read a service and what it is made of; None when it is gone."""
-    service = cast(RegionService | None, resources.find(tx, key))
-    if service is None:
-        return None
-
-    def owned(kind: str, path: str) -> list[AnyResource]:
-        parents, fields = (service.region,), {path: service.name}
-        return resources.list_all(tx, kind, parents=parents, project=service.project, fields=fields)
-
-    found, volumes = owned("Compute", "spec.service"), owned("Volume", "spec.attachment.service")
-    balancer = resources.find(tx, loadbalancer_key(service))
-    return ServiceState(
-        service,
-        sorted(cast(list[Compute], found), key=lambda item: item.spec.index),
-        cast(Loadbalancer | None, balancer),
-        sorted(cast(list[Volume], volumes), key=lambda item: item.name),
-    )
-
-
-def template(tx: Transaction, service: RegionService, cluster: str) -> Template:
-    """The service's template with its flavor and image read; raises NotFound."""
-    wanted = service.spec.compute
-    flavor = resources.get(tx, RESOURCE_FLAVOR.key(wanted.flavor))
-    picture = resources.get(tx, image.IMAGE.key(service.region, wanted.image))
-    return Template(service, cluster, cast(ResourceFlavor, flavor), cast(Image, picture))
 
 
 def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next:
@@ -107,12 +47,12 @@ def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next
     if state is None:
         return Next.GONE
     view = views.get(state.cluster, ClusterView())
-    if state.service.status in LEAVING:
+    if state.service.is_deleting:
         return _leave(tx, state, view)
     if not state.cluster:
         return Next.CHOOSE_CLUSTER
     _let_go(tx, state, view)
-    make = template(tx, state.service, state.cluster)
+    make = load_template(tx, state.service, state.cluster)
     _scale(tx, state, make)
     rolling_update.roll(tx, state, make)
     _balance(tx, state)
@@ -137,21 +77,16 @@ def assign(tx: Transaction, key: Key, uid: str, cluster: str) -> None:
 def fail(tx: Transaction, key: Key, status: Status, reason: str) -> None:
     """Note why a service does not get on; written only when it differs."""
     service = cast(RegionService | None, resources.find(tx, key))
-    if service is None or service.status in LEAVING:
+    if service is None or service.is_deleting:
         return
     if (service.status, service.status_reason) != (status, reason):
         resources.update(tx, [service.model_copy(update={"status": status.value, "status_reason": reason})])
 
 
-def loadbalancer_key(service: RegionService) -> Key:
-    """Key of the service's Loadbalancer: it has the service's name."""
-    return loadbalancer.LOADBALANCER.key(service.region, service.name, project=service.project)
-
-
 def _leave(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
     """A service that is being deleted takes its Computes and Loadbalancer with it (K1, K4)."""
     _mark_leaving(tx, state.alive)
-    if state.loadbalancer is not None and state.loadbalancer.status not in LEAVING:
+    if state.loadbalancer is not None and not state.loadbalancer.is_deleting:
         _mark_leaving(tx, [state.loadbalancer])
     left = load(tx, key_of(state.service))
     if left is None:
@@ -166,8 +101,8 @@ def _leave(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
 
 def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
     """Delete the rows, and free the addresses, of what the cluster has let go of."""
-    leaving: list[Compute | Loadbalancer] = [item for item in state.computes if item.status in LEAVING]
-    if state.loadbalancer is not None and state.loadbalancer.status in LEAVING:
+    leaving: list[Compute | Loadbalancer] = [item for item in state.computes if item.is_deleting]
+    if state.loadbalancer is not None and state.loadbalancer.is_deleting:
         leaving.append(state.loadbalancer)
     if not leaving:
         return
@@ -256,7 +191,7 @@ def _balance(tx: Transaction, state: ServiceState) -> None:
     wanted = state.service.spec.loadbalancer
     present = state.loadbalancer
     if wanted is None:
-        if present is not None and present.status not in LEAVING:
+        if present is not None and not present.is_deleting:
             _mark_leaving(tx, [present])
         return
     if present is None:
@@ -274,7 +209,7 @@ def _balance(tx: Transaction, state: ServiceState) -> None:
             status=Status.INITIALIZING.value,
         )
         state.loadbalancer = cast(Loadbalancer, resources.insert(tx, [made])[0])
-    elif present.status not in LEAVING and present.spec.template != wanted:
+    elif not present.is_deleting and present.spec.template != wanted:
         changed = present.model_copy(
             update={
                 "spec": present.spec.model_copy(update={"template": wanted}),

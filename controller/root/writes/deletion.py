@@ -113,7 +113,7 @@ def _events_of(tx: Transaction, keys: Iterable[Key]) -> list[Key]:
 
 def _compute(compute: Compute, services: dict[Key, _Shrinking]) -> Iterator[Step]:
     key = key_of(compute)
-    if compute.status in status_after_write.LEAVING:
+    if compute.is_deleting:
         yield Step(key, Action.UNCHANGED, compute)
         return
     if (service := services.get(_service_key(compute))) is not None:
@@ -150,7 +150,7 @@ def _services_of(tx: Transaction, found: Iterable[AnyResource]) -> dict[Key, _Sh
     return {
         key: _Shrinking(service)
         for key, service in services
-        if isinstance(service, RegionService) and service.status not in status_after_write.LEAVING
+        if isinstance(service, RegionService) and not service.is_deleting
     }
 
 
@@ -160,7 +160,7 @@ def _with_services(steps: Sequence[Step], services: dict[Key, _Shrinking]) -> It
     for step in steps:
         if step.key.kind != "RegionService" or step.current is None:
             yield step
-        elif step.current.status in status_after_write.LEAVING:
+        elif step.current.is_deleting:
             yield Step(step.key, Action.UNCHANGED, step.current)
         else:
             yield Step(

@@ -16,7 +16,6 @@ from controller.model.fields import Change
 from controller.model.network import NetworkV4, NetworkV4Port
 from controller.model.registry import AnyResource, key_of
 from controller.model.volume import Volume
-from controller.root.writes import status_after_write
 from controller.root.writes.diff import FieldChange
 from controller.store import references, resources
 from controller.store.database import Transaction
@@ -58,7 +57,7 @@ def refusals(
     """Every reason against writing ``after`` over ``current``."""
     found: list[Refusal] = []
     if current is not None:
-        if current.status in status_after_write.LEAVING:
+        if current.is_deleting:
             found.append(conflict("status", f"{key_of(current)} is being deleted"))
         if after.kind not in _IN_USE:
             found.extend(_refused_fields(diff))

@@ -14,7 +14,6 @@ from controller.model.registry import AnyResource
 from controller.root.writes.diff import FieldChange
 
 NO_GSLB = "its data plane is not there yet: no process serves the record"
-LEAVING = (Status.DELETING, Status.DELETING_SCHEDULED)
 
 
 def created(wanted: AnyResource) -> AnyResource:

@@ -19,10 +19,11 @@ from typing import TypeVar
 
 import libvirt
 
-from controller.agent.drivers.base import Event, Listeners, MachineEvent
+from controller.agent.drivers.base import Listeners
 from controller.agent.drivers.libvirt import events
 from controller.agent.drivers.libvirt.failures import is_away, translate
 from controller.agent.drivers.libvirt.settings import LibvirtSettings
+from controller.agent.drivers.types import Event, MachineEvent
 from controller.errors import TimedOut, Unavailable
 
 T = TypeVar("T")

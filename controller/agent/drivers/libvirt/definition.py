@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from controller.agent.drivers.base import Desired
 from controller.agent.drivers.limits import Limits
+from controller.agent.drivers.types import Desired
 from controller.agent.host.facts import format_cpus
 from controller.agent.images import CachedImage
 from controller.hostnet.service import TAP_PREFIX

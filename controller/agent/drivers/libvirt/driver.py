@@ -22,25 +22,23 @@ from dataclasses import replace
 
 import libvirt
 
-from controller.agent.drivers.base import (
-    Console,
-    Desired,
-    Driver,
-    Event,
-    HostFacts,
-    Listeners,
-    Machine,
-    MachineEvent,
-    MachineState,
-    MigrationTarget,
-    PauseReason,
-)
+from controller.agent.drivers.base import Console, Driver, Listeners
 from controller.agent.drivers.libvirt import console, definition, migration, observation, power, tuning
 from controller.agent.drivers.libvirt.connection import Connection
 from controller.agent.drivers.libvirt.definition import Mark
 from controller.agent.drivers.libvirt.files import MachineFiles
 from controller.agent.drivers.libvirt.settings import Accelerator, LibvirtSettings
 from controller.agent.drivers.limits import Limits, limits_of
+from controller.agent.drivers.types import (
+    Desired,
+    Event,
+    HostFacts,
+    Machine,
+    MachineEvent,
+    MachineState,
+    MigrationTarget,
+    PauseReason,
+)
 from controller.agent.host import facts, kvm
 from controller.agent.images import CachedImage, ImageCache
 from controller.agent.qemu_img import GIB

@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 
 from controller.agent import config_drive, qemu_img
-from controller.agent.drivers.base import Desired
 from controller.agent.drivers.libvirt.definition import DiskFile, disk_target
+from controller.agent.drivers.types import Desired
 from controller.agent.images import CachedImage
 from controller.errors import InvalidInput, PermanentError, Problem, TemporaryError
 from controller.model.compute import ComputeSpec

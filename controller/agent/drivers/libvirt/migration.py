@@ -29,9 +29,9 @@ import libvirt
 import libvirt_qemu
 import structlog
 
-from controller.agent.drivers.base import MigrationTarget
 from controller.agent.drivers.libvirt import definition, observation
 from controller.agent.drivers.libvirt.settings import LibvirtSettings
+from controller.agent.drivers.types import MigrationTarget
 from controller.errors import NotFound, TemporaryError
 
 _log = structlog.get_logger("agent.libvirt")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import libvirt
 
-from controller.agent.drivers.base import Machine, MachineState, PauseReason
 from controller.agent.drivers.libvirt import definition
 from controller.agent.drivers.libvirt.failures import is_absent
+from controller.agent.drivers.types import Machine, MachineState, PauseReason
 
 _STATES = {
     libvirt.VIR_DOMAIN_RUNNING: MachineState.RUNNING,

@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 from ipaddress import IPv4Address
 from typing import Any
 
-from controller.agent.drivers.base import Desired, Driver, Machine, MigrationTarget
+from controller.agent.drivers.base import Driver
+from controller.agent.drivers.types import Desired, Machine, MigrationTarget
 from controller.model.compute import ComputeSpec, Disk, Interface
 from controller.model.flavor import Sizes
 from controller.model.image import ImageSpec

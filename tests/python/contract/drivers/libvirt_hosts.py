@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.base import MigrationTarget
 from controller.agent.drivers.libvirt import LibvirtSettings
 from controller.agent.drivers.libvirt.definition import domain_uuid
 from controller.agent.drivers.libvirt.settings import Accelerator
+from controller.agent.drivers.types import MigrationTarget
 from controller.agent.host.facts import CapacitySettings
 from controller.lab.guest import tiny_image
 from controller.model.image import ImageFormat, ImageSpec

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.agent.drivers.base import MigrationTarget
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import MemoryDriverRefusesImage
 from controller.agent.drivers.memory_world import MemoryWorld
+from controller.agent.drivers.types import MigrationTarget
 from controller.model.image import ImageSpec
 from controller.model.node import NumaCell
 from tests.python.contract.drivers.hosts import Hosts

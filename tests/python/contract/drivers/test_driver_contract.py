@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from controller.agent.drivers.base import Driver, Event, Machine, MachineState, PauseReason
+from controller.agent.drivers.base import Driver
+from controller.agent.drivers.types import Event, Machine, MachineState, PauseReason
 from controller.errors import Conflict, ImageInvalid, NotFound, ResourceError
 from tests.python.contract.drivers.hosts import Hosts, find
 from tests.python.eventually import eventually

@@ -14,8 +14,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from controller.agent.drivers.base import Desired, Driver, Event, MachineState
+from controller.agent.drivers.base import Driver
 from controller.agent.drivers.limits import MBIT_BYTES, Limits
+from controller.agent.drivers.types import Desired, Event, MachineState
 from controller.errors import NotFound, PermanentError
 from controller.model.compute import Interface
 from controller.model.flavor import CpuMode, MachineShare

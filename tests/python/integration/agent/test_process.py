@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from controller.agent.drivers.base import MachineState
 from controller.agent.drivers.memory_world import FolderHypervisors
+from controller.agent.drivers.types import MachineState
 from tests.python.eventually import eventually
 from tests.python.integration.agent.api import Site
 from tests.python.unit.agent.bench import item

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from controller.agent.drivers.base import Event, MachineState
+from controller.agent.drivers.types import Event, MachineState
 from controller.errors import PermanentError, TemporaryError, TimedOut, Unavailable
 from controller.model.flavor import Sizes
 from tests.python.contract.drivers.hosts import find

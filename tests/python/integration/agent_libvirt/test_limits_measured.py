@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.base import Desired, MachineState
 from controller.agent.drivers.limits import MBIT_BYTES
+from controller.agent.drivers.types import Desired, MachineState
 from controller.errors import PermanentError
 from controller.model.flavor import CpuMode
 from tests.python.contract.drivers.hosts import find

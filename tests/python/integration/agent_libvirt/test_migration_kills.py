@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import pytest
 
-from controller.agent.drivers.base import Desired, Event, Machine, MachineState, PauseReason
+from controller.agent.drivers.types import Desired, Event, Machine, MachineState, PauseReason
 from controller.errors import ResourceError, TemporaryError
 from tests.python.contract.drivers.hosts import find
 from tests.python.contract.drivers.libvirt_hosts import LibvirtHosts

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from controller.agent.drivers.base import Desired, MachineState
+from controller.agent.drivers.types import Desired, MachineState
 from controller.hostnet.service import ServiceNetwork
 from tests.python.contract.drivers.hosts import find
 from tests.python.contract.drivers.libvirt_hosts import LibvirtHosts

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from controller.agent.drivers.base import Desired
 from controller.agent.drivers.limits import Limits, limits_of
+from controller.agent.drivers.types import Desired
 from controller.errors import PermanentError
 from controller.model.compute import ComputeSpec, Interface
 from controller.model.flavor import CpuMode, MachineShare, Sizes

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from controller.agent.drivers.base import Machine
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_world import MemoryHypervisors
+from controller.agent.drivers.types import Machine
 from controller.clock import VirtualClock
 from tests.python.unit.agent.bench import Benches, item
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.agent.assignments import Assigned
-from controller.agent.drivers.base import Machine, MachineState, PauseReason
+from controller.agent.drivers.types import Machine, MachineState, PauseReason
 from controller.agent.journal import MigrationPhase, MigrationRecord
 from controller.agent.machine_decisions import Step, decide
 from tests.python.unit.agent.bench import item

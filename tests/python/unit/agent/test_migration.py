@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.base import MachineState
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import (
     MemoryDriverFailsMigration,
@@ -18,6 +17,7 @@ from controller.agent.drivers.memory_failures import (
     MemoryDriverRollsBackAtFinish,
 )
 from controller.agent.drivers.memory_world import MemoryHypervisors
+from controller.agent.drivers.types import MachineState
 from controller.clock import VirtualClock
 from controller.wire.agent_pb2 import AssignmentItem
 from tests.python.unit.agent.bench import Bench, Benches, item

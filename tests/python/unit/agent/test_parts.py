@@ -10,9 +10,9 @@ import pytest
 
 from controller.agent.assignments import Assigned, Assignments
 from controller.agent.atomic_file import read_or_none, write_durably
-from controller.agent.drivers.base import Machine
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
+from controller.agent.drivers.types import Machine
 from controller.agent.journal import Journal, MigrationPhase, MigrationRecord
 from controller.agent.machine_decisions import Decision, Step
 from controller.agent.network import NetworkKeeper, TapState

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.base import Event, MachineState
 from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.drivers.memory_failures import (
     MemoryDriverAway,
@@ -16,6 +15,7 @@ from controller.agent.drivers.memory_failures import (
     MemoryDriverRefusesImage,
 )
 from controller.agent.drivers.memory_world import MemoryHypervisors
+from controller.agent.drivers.types import Event, MachineState
 from controller.agent.machine_reconciler import Limits
 from controller.clock import VirtualClock
 from tests.python.unit.agent.bench import Benches, item

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.agent.drivers.base import Event, Listeners, MachineEvent
+from controller.agent.drivers.base import Listeners
 from controller.agent.drivers.libvirt import connection as module
 from controller.agent.drivers.libvirt.connection import Connection
 from controller.agent.drivers.libvirt.settings import LibvirtSettings
+from controller.agent.drivers.types import Event, MachineEvent
 from controller.errors import NotFound, PermanentError, TimedOut, Unavailable
 from tests.python.eventually import eventually
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from controller.agent.drivers.base import Desired
 from controller.agent.drivers.libvirt import definition
 from controller.agent.drivers.libvirt.definition import DiskFile, Mark, Place
 from controller.agent.drivers.limits import limits_of
+from controller.agent.drivers.types import Desired
 from controller.agent.images import CachedImage
 from controller.model.compute import ComputeSpec, Interface
 from controller.model.flavor import CpuMode, Sizes

@@ -11,7 +11,7 @@ from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import RequestMethod, Status
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import AnyResource, key_of
-from controller.root.reconcile import desired_state, service_reconciler
+from controller.root.reconcile import desired_state, service_reconciler, service_state
 from controller.root.reconcile.cluster_view import ClusterView
 from controller.root.reconcile.service_reconciler import Next
 from controller.store import resources, revisions
@@ -107,7 +107,7 @@ class Site:
 
     def cluster_takes_in(self) -> None:
         """The wish as it is now has arrived, and the Observe stream says so; machines still to go stay listed."""
-        state = self.db.read(lambda tx: service_reconciler.load(tx, KEY))
+        state = self.db.read(lambda tx: service_state.load(tx, KEY))
         assert state is not None
         owner = desired_state.service_owner(state.service, state.computes, state.loadbalancer)
         self.view.digests[owner.name] = owner.digest

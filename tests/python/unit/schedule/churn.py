@@ -28,7 +28,18 @@ from dataclasses import dataclass, field, replace
 from controller.model.flavor import MachineShare
 from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import CellFacts, NodeFacts, Placed, Refused, Request, Snapshot, capacity_of, headroom, place
+from controller.schedule import (
+    CellFacts,
+    NodeFacts,
+    Placed,
+    Refused,
+    Request,
+    Snapshot,
+    capacity_of,
+    headroom,
+    place,
+    share_of_node,
+)
 from controller.schedule.inputs import columns
 from controller.schedule.search import Search
 from tests.python.unit.schedule.judge import Judge
@@ -360,12 +371,12 @@ class Site:
             if isinstance(answer, Refused):
                 assert sum(answer.reasons.values()) == len(self.nodes), answer.message
                 if here or not judge.gathers_hard:
-                    assert not [name for name in able if book.share_on(name, request)], f"{request.key} had room"
+                    assert not [name for name in able if share_of_node(book, name, request)], f"{request.key} had room"
                 continue
             assert answer.node in able, f"{request.key} is not allowed on {answer.node}"
             if here or not judge.gathers_hard:
                 own = judge.cost(answer.node, here)
-                better = [name for name in able if judge.cost(name, here) < own and book.share_on(name, request)]
+                better = [name for name in able if judge.cost(name, here) < own and share_of_node(book, name, request)]
                 assert not better, f"{request.key} went to {answer.node}, {better} are better"
             book.take(answer.node, answer.share)
             book.count(request.service, answer.node, 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from controller.model.flavor import MachineShare
 from controller.model.node import Capacity, Share
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import CellFacts, NodeFacts, Request, Snapshot, headroom
+from controller.schedule import CellFacts, NodeFacts, Request, Snapshot, headroom, share_of_node
 from controller.schedule.headroom import Loss, Running
 
 SMALL = Capacity(vcpus=1, memory_mib=256, disk_gib=1)
@@ -38,7 +38,7 @@ def running(service: str, *nodes: str, rules: Any = (), moves: bool = True, need
 def snapshot(facts: list[NodeFacts], those: list[Running]) -> Snapshot:
     made = Snapshot(facts, [(each.request.service, each.node) for each in those])
     for each in those:
-        share = made.share_on(each.node, each.request)
+        share = share_of_node(made, each.node, each.request)
         assert share is not None
         made.take(each.node, share)
     return made
@@ -93,7 +93,7 @@ def test_2_the_arrays_count_what_taking_one_by_one_does(nodes: list[tuple[Capaci
 
 def _one_by_one(made: Snapshot, name: str, wanted: Request) -> int:
     count = 0
-    while (share := made.share_on(name, wanted)) is not None:
+    while (share := share_of_node(made, name, wanted)) is not None:
         made.take(name, share)
         count += 1
     return count

@@ -14,7 +14,7 @@ import pytest
 from controller.model.flavor import MachineShare
 from controller.model.node import Capacity
 from controller.model.schedule_policy import SchedulePolicy
-from controller.schedule import Placed, Refused, Request, Snapshot, headroom, place
+from controller.schedule import Placed, Refused, Request, Snapshot, headroom, place, share_of_node
 from controller.schedule.headroom import Running
 from tests.python.unit.schedule.drawing import ONE, Drawing, Placement, agree, read
 
@@ -242,7 +242,7 @@ def test_t20_a_power_domain_is_lost_and_its_resources_come_to_the_others_by_thei
     for service, name in drawing.standing:
         policy = drawing.place(1, "apart hard power", service=service).answers[0].request.policy
         request = Request(f"{service}-{name}", service, 0, ONE, "", policy)
-        share = snapshot.share_on(name, request)
+        share = share_of_node(snapshot, name, request)
         assert share is not None
         snapshot.take(name, share)
         running.append(Running(request, name, moves=True))
