@@ -1,7 +1,6 @@
-"""The control plane of the Resource Service and its agents.
+"""The control plane of the Resource Service. The package also holds the agent, the REST client and the command line.
 
-The package is a house of floors; a room imports only from floors below its own
-(``ARCHITECTURE.md``, proved by import-linter)::
+A package imports only from the layers below its own (ARCHITECTURE.md; import-linter checks it)::
 
     6  cli
     5  lab
@@ -11,5 +10,5 @@ The package is a house of floors; a room imports only from floors below its own
     1  model  pki  loop
     0  errors  clock  rendering  wire
 
-The name ``controller`` is frozen: stored Pulumi state and systemd units name it.
+The name ``controller`` is frozen: stored Pulumi state and systemd units contain it.
 """

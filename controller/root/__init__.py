@@ -1,1 +1,1 @@
-"""The root tier: the API that users talk to, and the controller that propagates and mirrors."""
+"""The root tier: the REST API for users, and the controller that sends desired state to the clusters and reads back."""

@@ -1,0 +1,1 @@
+"""Tables and texts of what commands print: resources, plans, forecasts."""

@@ -1,0 +1,1 @@
+"""The agents' side of the cluster API: sessions, registrations, heartbeats, reports, consoles."""

@@ -1,0 +1,1 @@
+"""Everything that moves a Compute: migration, drain, rebalance, loss of a node."""

@@ -1,0 +1,1 @@
+"""The cluster controller: Computes step by step, and the states of nodes."""

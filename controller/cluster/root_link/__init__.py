@@ -1,0 +1,1 @@
+"""The root's side of the cluster API: desired state in, observed state out."""
