@@ -155,10 +155,10 @@ def _node(number: int, name: str) -> Node:
 
 
 def _greet(tx: Transaction, names: list[str]) -> None:
-    from controller.cluster.reconcile import node_state
+    from controller.cluster.agents import registration
 
     facts = {"capacity": _SIZE.model_dump(), "providers": ["memory"], "numa": [], "version": "1"}
-    node_state.greet(tx, documents.CLUSTER, dict.fromkeys(names, facts))
+    registration.write(tx, documents.CLUSTER, dict.fromkeys(names, facts))
     assert len(capacity.usage(tx)) == len(names)
 
 

@@ -151,3 +151,18 @@ def kinds() -> Iterator[Kind]:
 def key_of(resource: AnyResource) -> Key:
     """Key of any resource."""
     return get(resource.kind).key_of(resource)
+
+
+def parse_key(text: str) -> Key:
+    """Return the key whose ``str`` is ``text``: ``Compute default/kanto/web-0``.
+
+    Raises NotFound for an unknown kind.
+    """
+    kind, _, path = text.partition(" ")
+    return key_of_path(kind, path)
+
+
+def key_of_path(kind: str, path: str) -> Key:
+    """Return the key of that kind whose ``path`` is ``path``; raises NotFound for an unknown kind."""
+    parts = tuple(path.split("/"))
+    return Key(kind, parts[0], parts[1:]) if get(kind).per_project else Key(kind, "", parts)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, cast
 
-from controller.cluster.keys import key_of_path
 from controller.errors import Conflict, InvalidInput, Problem, Unavailable
 from controller.model.compute import COMPUTE, Compute
 from controller.model.node import NODE, Node
+from controller.model.registry import key_of_path
 from controller.pki import cluster_scope, server_name
 from controller.pki.identity import NODE as NODE_KIND
 from controller.rpc import Channels, outgoing_metadata, translated

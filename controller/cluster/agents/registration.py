@@ -9,13 +9,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from controller.cluster.agents.assignment_index import Roster
 from controller.cluster.agents.batch_write import write_apart
-from controller.cluster.reconcile import node_state
 from controller.errors import Forbidden, ResourceError
-from controller.store.database import Database
+from controller.model.node import NODE, Capacity, Node, NumaCell
+from controller.store import capacity, resources
+from controller.store.database import Database, Transaction
+
+
+def write(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Write what agents report of their nodes at the start of a session; return the names of those that exist.
+
+    Facts: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint, migration_address,
+    version.
+    """
+    rows = cast(list[Node], list(resources.get_many(tx, (NODE.key(cluster, name) for name in told)).values()))
+    changed = []
+    for node in rows:
+        facts = told[node.name]
+        cells = [NumaCell.model_validate(cell) for cell in facts.get("numa", ())]
+        total = Capacity.model_validate(facts["capacity"])
+        capacity.set_total(tx, node.name, total, {cell.cell: cell.capacity for cell in cells})
+        observed = {**node.observed, **facts}
+        if observed != node.observed:
+            changed.append(node.model_copy(update={"observed": observed}))
+    resources.update(tx, changed)
+    return {node.name for node in rows}
 
 
 class Greetings:
@@ -29,7 +50,7 @@ class Greetings:
         self._some = asyncio.Event()
 
     async def greet(self, node: str, facts: Mapping[str, Any]) -> None:
-        """Note what the node's agent says; see ``nodes.greet``. Raises Forbidden for an unknown node."""
+        """Note what the node's agent says; see ``write``. Raises Forbidden for an unknown node."""
         known = self._roster.node(node)
         if known is not None and all(known.observed.get(name) == value for name, value in facts.items()):
             return
@@ -53,7 +74,7 @@ class Greetings:
                     _settle(futures, outcome if isinstance(outcome, ResourceError) else node in outcome)
 
     async def _write(self, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        return await self._db.awrite(partial(node_state.greet, cluster=self._cluster, told=told))
+        return await self._db.awrite(partial(write, cluster=self._cluster, told=told))
 
 
 def _settle(futures: list[asyncio.Future[bool]], outcome: bool | ResourceError) -> None:

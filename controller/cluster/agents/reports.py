@@ -9,15 +9,15 @@ connect and now and then.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import structlog
 
 from controller.clock import Clock
 from controller.cluster.agents.batch_write import write_apart
-from controller.cluster.agents.report_application import heed
 from controller.errors import ResourceError, TemporaryError
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.store import resources
@@ -25,6 +25,46 @@ from controller.store.database import Database, Transaction
 from controller.wire.agent_pb2 import ResourceReport
 
 _RETRY_SECONDS = 0.5
+
+
+def apply_report(assignment: Assignment, report: ResourceReport) -> Assignment | None:
+    """Return the assignment with the report applied; None when it changes nothing or does not count.
+
+    A report counts only for the role that it was made under. A late one, made before the role changed,
+    says nothing about the new role; the agent reports again.
+    """
+    if report.role != assignment.spec.role:
+        return None
+    observed: dict[str, Any] = {
+        **_facts(report),
+        "role": report.role,
+        "revision": report.revision,
+        "migrate_attempt": report.attempt,
+    }
+    if report.ready:
+        observed["ready"] = True
+    if report.migration:
+        observed["migration"] = report.migration
+    changes = {
+        "status": report.status or assignment.status,
+        "status_reason": report.status_reason,
+        "state": report.state,
+        "state_reason": report.state_reason,
+        "observed": observed,
+    }
+    if all(getattr(assignment, name) == value for name, value in changes.items()):
+        return None
+    return assignment.model_copy(update=changes)
+
+
+def _facts(report: ResourceReport) -> dict[str, Any]:
+    if not report.observed:
+        return {}
+    try:
+        facts = json.loads(report.observed)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def write(tx: Transaction, cluster: str, reports: Mapping[str, tuple[str, ResourceReport]]) -> int:
@@ -38,8 +78,8 @@ def write(tx: Transaction, cluster: str, reports: Mapping[str, tuple[str, Resour
     changed = []
     for row in rows:
         node, report = reports[row.name]
-        if row.spec.node == node and (heeded := heed(row, report)) is not None:
-            changed.append(heeded)
+        if row.spec.node == node and (applied := apply_report(row, report)) is not None:
+            changed.append(applied)
     resources.update(tx, changed)
     return len(changed)
 

@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from controller.cluster.keys import key_of_path
 from controller.cluster.moves import drain, rebalance
 from controller.cluster.moves.planning import MovePlan
 from controller.cluster.unit_of_work import plan_store
 from controller.errors import InvalidInput, Problem
 from controller.model.compute import COMPUTE, Compute
 from controller.model.node import NODE, Node
-from controller.model.registry import key_of
+from controller.model.registry import key_of, key_of_path
 from controller.store import resources
 from controller.store.database import Transaction
 

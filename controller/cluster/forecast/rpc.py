@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import cast
 
+from controller.cluster import owner_documents
 from controller.cluster.forecast import inputs
 from controller.cluster.forecast.forecaster import Forecaster, Wish
-from controller.cluster.root_link import apply_desired
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.compute import Compute
@@ -29,7 +29,7 @@ PART = 256 * 1024
 
 async def forecast(db: Database, cluster: str, request: cluster_pb2.ForecastRequest) -> cluster_pb2.ForecastReply:
     """Raises InvalidInput."""
-    documents = apply_desired.parse("RegionService", [each.compute for each in request.services])
+    documents = owner_documents.parse("RegionService", [each.compute for each in request.services])
     bad = [
         Problem(f"[{number}]", f"is a {each.kind}") for number, each in enumerate(documents) if each.kind != "Compute"
     ]

@@ -21,7 +21,6 @@ from typing import cast
 import structlog
 
 from controller.clock import Clock
-from controller.cluster.keys import parse_key
 from controller.cluster.moves import drain, rebalance
 from controller.cluster.moves.drain import Limits
 from controller.cluster.reconcile import computes, node_state
@@ -35,7 +34,7 @@ from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import COMPUTE, Compute
 from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
 from controller.model.node import NODE, Node
-from controller.model.registry import AnyResource, key_of
+from controller.model.registry import AnyResource, key_of, parse_key
 from controller.store import changes, events, resources
 from controller.store.changes import Change, Feed, Verb
 from controller.store.database import Database, Fence, Transaction

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
-from controller.model.node import NODE, Capacity, Node, NumaCell
+from controller.model.node import NODE, Capacity, Node
 from controller.model.registry import key_of
 from controller.store import capacity, processes, resources
 from controller.store.database import Transaction
@@ -108,26 +108,6 @@ def remove_empty(tx: Transaction, node: Node) -> bool:
     capacity.remove_node(tx, node.name)
     processes.forget(tx, [node.name])
     return True
-
-
-def greet(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """Note what agents say of their nodes at the start of a session; returns the nodes that there are.
-
-    Facts: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint, migration_address,
-    version.
-    """
-    rows = cast(list[Node], list(resources.get_many(tx, (NODE.key(cluster, name) for name in told)).values()))
-    changed = []
-    for node in rows:
-        facts = told[node.name]
-        cells = [NumaCell.model_validate(cell) for cell in facts.get("numa", ())]
-        total = Capacity.model_validate(facts["capacity"])
-        capacity.set_total(tx, node.name, total, {cell.cell: cell.capacity for cell in cells})
-        observed = {**node.observed, **facts}
-        if observed != node.observed:
-            changed.append(node.model_copy(update={"observed": observed}))
-    resources.update(tx, changed)
-    return {node.name for node in rows}
 
 
 def _shown(node: Node, seen: Seen) -> Node:

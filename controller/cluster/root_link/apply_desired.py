@@ -16,22 +16,18 @@ late (of a process that was stopped in the middle, and woke).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import ValidationError
-
-from controller.cluster.keys import parse_key
-from controller.errors import Conflict, InvalidInput, Problem, StaleTerm
-from controller.model import document, registry
+from controller.cluster.owner_documents import PLACED
+from controller.errors import Conflict, StaleTerm
 from controller.model.access import JOIN_TOKEN
 from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import RequestMethod
 from controller.model.loadbalancer import LOADBALANCER
 from controller.model.node import NODE
-from controller.model.registry import AnyResource, Key, key_of
+from controller.model.registry import AnyResource, Key, key_of, parse_key
 from controller.store import claims, resources
 from controller.store.claims import Claim
 from controller.store.database import Transaction
@@ -41,12 +37,6 @@ _TERM = "root-term"
 _SEQUENCE = "root-sequence"
 _SITE = "root-site"
 
-_PLACED = (COMPUTE.name, LOADBALANCER.name)
-_KINDS = {
-    "RegionService": _PLACED,
-    "Node": (NODE.name,),
-    "JoinToken": (JOIN_TOKEN.name,),
-}
 _WISH = ("project", "labels", "spec", "revision", "max_revision_history")
 
 
@@ -58,21 +48,6 @@ class OwnerWish:
     digest: str
     documents: Sequence[AnyResource] = ()
     gone: bool = False
-
-
-def parse(owner: str, texts: Iterable[bytes]) -> list[AnyResource]:
-    """The documents of an owner; raises InvalidInput naming the bad one."""
-    kinds = _KINDS.get(owner.partition(" ")[0], ())
-    found = []
-    for text in texts:
-        raw = json.loads(text)
-        if raw.get("kind") not in kinds:
-            raise InvalidInput([Problem(owner, f"may not have a document of kind {raw.get('kind')!r}")])
-        try:
-            found.append(registry.get(raw["kind"]).model.model_validate(raw))
-        except ValidationError as error:
-            raise InvalidInput(document.problems(error, owner)) from None
-    return found
 
 
 def check_term(tx: Transaction, term: int) -> None:
@@ -148,7 +123,7 @@ def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish], sequence: int
                 new.append(_fresh(each))
             elif _is_leaving(stored) and stored.kind != NODE.name:
                 complete = False  # it goes first; the root sends again when it is gone
-            elif each.kind in _PLACED and each.uid and each.uid != stored.uid:
+            elif each.kind in PLACED and each.uid and each.uid != stored.uid:
                 changed.append(_deleting(stored))
                 complete = False
             elif (merged := _merged(stored, each)) is not stored:
@@ -172,7 +147,7 @@ def apply(tx: Transaction, term: int, wishes: Sequence[OwnerWish], sequence: int
 
 
 def _fresh(wanted: AnyResource) -> AnyResource:
-    if wanted.kind in _PLACED:
+    if wanted.kind in PLACED:
         return wanted.model_copy(update={"status": "Initializing"})
     if wanted.kind == NODE.name:
         return wanted.model_copy(update={"status": "Active", "state": "Unknown", "state_reason": "not heard of yet"})
@@ -186,7 +161,7 @@ def _merged(stored: AnyResource, wanted: AnyResource) -> AnyResource:
         changes["status"] = "Active"
     if wanted.observed:
         changes["observed"] = {**stored.observed, **wanted.observed}
-    if stored.kind in _PLACED and wanted.revision != stored.revision:
+    if stored.kind in PLACED and wanted.revision != stored.revision:
         changes["request_method"] = RequestMethod.UPDATE
         if stored.status in ("Active", "Error"):
             changes["status"] = "Updating"

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import structlog
 
+from controller.cluster import owner_documents
 from controller.cluster.agents.console import relay
 from controller.cluster.forecast import admission, move_preview, rpc
 from controller.cluster.moves import node_loss
@@ -70,7 +71,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         async for chunk in request_iterator:
             whole: list[apply_desired.OwnerWish] = []
             for state in chunk.owners:
-                documents = parts.pop(state.owner, []) + apply_desired.parse(state.owner, state.documents)
+                documents = parts.pop(state.owner, []) + owner_documents.parse(state.owner, state.documents)
                 if state.more:
                     parts[state.owner] = documents
                 else:
@@ -116,7 +117,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         require_identity(context, scope=ROOT, kinds=_BOTH)
         owner = "RegionService"
         computes = [
-            cast(Compute, each) for each in apply_desired.parse(owner, request.computes) if each.kind == COMPUTE.name
+            cast(Compute, each) for each in owner_documents.parse(owner, request.computes) if each.kind == COMPUTE.name
         ]
         made = await self._db.aread(partial(admission.offer, cluster=self._cluster, computes=computes))
         return cluster_pb2.OfferReply(

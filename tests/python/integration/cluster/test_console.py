@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from controller.cluster.reconcile import node_state
+from controller.cluster.agents import registration
 from controller.errors import Conflict, Forbidden, NotFound
 from controller.model.registry import key_of
 from controller.pki import CredentialFolder, Identity, cluster_scope
@@ -48,7 +48,7 @@ async def test_bytes_pass_both_ways_and_refusals_keep_their_names(site: Site) ->
     facts = {"capacity": {"vcpus": 1}, "endpoint": f"unix:{site.folder}/node-0.sock"}
 
     def be_there(tx: Transaction) -> None:
-        node_state.greet(tx, CLUSTER, {"node-0": facts})
+        registration.write(tx, CLUSTER, {"node-0": facts})
         row = resources.get(tx, key_of(compute("web-0")))
         resources.update(tx, [row.model_copy(update={"observed": {"node": "node-0"}})])
 

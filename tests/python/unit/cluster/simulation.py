@@ -15,7 +15,7 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from controller.cluster.agents.report_application import heed
+from controller.cluster.agents.reports import apply_report
 from controller.cluster.moves.node_loss import forget
 from controller.cluster.reconcile import computes
 from controller.cluster.unit_of_work.unit_of_work import Plan
@@ -171,7 +171,7 @@ class World:
         name, report = self.reports[number] if keep else self.reports.pop(number)
         assignment = self.assignments.get(name)
         if assignment is not None:
-            self.assignments[name] = heed(assignment, report) or assignment
+            self.assignments[name] = apply_report(assignment, report) or assignment
 
     # -- the hypervisors ------------------------------------------------------------------------
 

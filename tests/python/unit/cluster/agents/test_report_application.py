@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster.agents import reports
+from controller.cluster.agents import registration, reports
 from controller.cluster.agents.assignment_index import item_of
-from controller.cluster.agents.report_application import heed
+from controller.cluster.agents.reports import apply_report
 from controller.cluster.reconcile import node_state
 from controller.cluster.reconcile.node_state import Silence, judge
 from controller.model.assignment import Assignment, AssignmentRole, AssignmentSpec
@@ -45,7 +45,7 @@ def assignment(role: AssignmentRole = AssignmentRole.OWNER, **spec: object) -> A
 def test_a_report_made_under_another_role_is_passed_over() -> None:
     for role, spoken in ((AssignmentRole.LEAVING, "Owner"), (AssignmentRole.OWNER, "Incoming")):
         late = ResourceReport(assignment=f"{UID}-1", role=spoken, state="Absent", status="Deleting:Scheduled")
-        assert heed(assignment(role), late) is None
+        assert apply_report(assignment(role), late) is None
 
 
 @pytest.mark.design("D5")
@@ -59,24 +59,24 @@ def test_a_report_is_taken_in_once() -> None:
         migration="Sending",
         observed=b'{"addresses": ["172.16.10.10"]}',
     )
-    heeded = heed(assignment(), report)
-    assert heeded is not None
-    assert (heeded.status, heeded.state) == ("Active", "Running")
-    assert heeded.observed == {
+    applied = apply_report(assignment(), report)
+    assert applied is not None
+    assert (applied.status, applied.state) == ("Active", "Running")
+    assert applied.observed == {
         "addresses": ["172.16.10.10"],
         "role": "Owner",
         "revision": 3,
         "migrate_attempt": 2,
         "migration": "Sending",
     }
-    assert heed(heeded, report) is None
+    assert apply_report(applied, report) is None
 
 
 def test_facts_that_are_no_json_object_do_no_harm() -> None:
     for facts in (b"{", b"[1]"):
-        heeded = heed(assignment(), ResourceReport(role="Owner", state="Running", observed=facts))
-        assert heeded is not None
-        assert heeded.state == "Running"
+        applied = apply_report(assignment(), ResourceReport(role="Owner", state="Running", observed=facts))
+        assert applied is not None
+        assert applied.state == "Running"
 
 
 @pytest.mark.design("A4", "D5")
@@ -112,7 +112,7 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
 def test_nodes_are_written_only_when_something_differs(db: Database) -> None:
     db.write(lambda tx: resources.insert(tx, [node("n1", "r1")]))
     facts = {"capacity": {"vcpus": 4, "memory_mib": 4096, "disk_gib": 40}}
-    assert db.write(lambda tx: node_state.greet(tx, CLUSTER, {"n1": facts, "n9": facts})) == {"n1"}
+    assert db.write(lambda tx: registration.write(tx, CLUSTER, {"n1": facts, "n9": facts})) == {"n1"}
     db.write(lambda tx: processes.beat(tx, {"n1": (tx.now, True, "")}))
     seen = db.read(lambda tx: node_state.look(tx, ["n1"], Silence()))
     (changed,) = db.write(lambda tx: node_state.write(tx, CLUSTER, seen))

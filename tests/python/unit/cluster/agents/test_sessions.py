@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from controller.clock import VirtualClock
+from controller.cluster.agents import registration
 from controller.cluster.agents.assignment_index import Roster
 from controller.cluster.agents.registration import Greetings
 from controller.cluster.agents.sessions import Sessions
-from controller.cluster.reconcile import node_state
 from controller.errors import InvalidInput, Problem, ResourceError, Unavailable
 from controller.store import processes
 from controller.store.database import Database, Tier
@@ -87,7 +87,7 @@ async def test_a_greeting_that_is_refused_fails_alone(
             raise error
         return set(told)
 
-    monkeypatch.setattr(node_state, "greet", picky)
+    monkeypatch.setattr(registration, "write", picky)
     greetings = Greetings(db, cast(Roster, EmptyRoster()), CLUSTER)
     running = asyncio.create_task(greetings.run())
     try:

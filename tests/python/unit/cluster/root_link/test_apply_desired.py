@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from controller.cluster import owner_documents
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.apply_desired import OwnerWish
 from controller.errors import Conflict, InvalidInput, StaleTerm
@@ -135,7 +136,7 @@ def test_a_node_that_is_wanted_again_before_it_went_stays_and_can_be_drained(db:
 
 def test_an_owner_may_not_bring_documents_of_other_kinds() -> None:
     with pytest.raises(InvalidInput, match="may not have a document of kind 'Node'"):
-        apply_desired.parse(WEB, [node("n1", "r1").model_dump_json().encode()])
+        owner_documents.parse(WEB, [node("n1", "r1").model_dump_json().encode()])
 
 
 @pytest.mark.design("H2", "H5")
