@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, cast
+
+from typing_extensions import TypeVar
 
 from controller.errors import NotFound
 from controller.model.envelope import Resource
 
 AnyResource = Resource[Any]
 
+T = TypeVar("T", bound=AnyResource)
+T_co = TypeVar("T_co", bound=AnyResource, covariant=True, default=AnyResource)
+
 
 @dataclass(frozen=True)
-class Key:
-    """Identity of a resource by name: kind, project (empty where the kind has none), names."""
+class Key(Generic[T_co]):
+    """The identity of a resource by name: kind, project (empty where the kind has none), names.
+
+    ``Key[Compute]`` is the key of a Compute; a plain ``Key`` is the key of any resource.
+    """
 
     kind: str
     project: str
@@ -45,10 +53,10 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Kind:
+class Kind(Generic[T_co]):
     """One kind of resource."""
 
-    model: type[AnyResource]
+    model: type[T_co]
     segment: str
     """Last segment of the collection's path: ``racks``."""
     parent: str | None = None
@@ -106,11 +114,16 @@ class Kind:
         above = get(self.parent)
         return f"{above.collection_path}/{{{self.parents[-1]}}}"
 
-    def key(self, *names: str, project: str = "default") -> Key:
+    def key(self, *names: str, project: str = "default") -> Key[T_co]:
         """Key from the parents' names and the own name."""
         return Key(self.name, project if self.per_project else "", names)
 
-    def key_of(self, resource: AnyResource) -> Key:
+    def narrow(self, key: Key) -> Key[T_co]:
+        """Return the key with the type of this kind; the key must be of this kind."""
+        assert key.kind == self.name, f"{key} is not a {self.name}"
+        return cast(Key[T_co], key)
+
+    def key_of(self, resource: AnyResource) -> Key[T_co]:
         """Key of a resource of this kind."""
         return self.key(*resource.parent_names, resource.name, project=resource.project)
 
@@ -118,7 +131,7 @@ class Kind:
 _KINDS: dict[str, Kind] = {}
 
 
-def register(kind: Kind) -> Kind:
+def register(kind: Kind[T]) -> Kind[T]:
     """Add a kind; its name must be new."""
     assert kind.name not in _KINDS, f"kind {kind.name} is registered twice"
     _KINDS[kind.name] = kind
@@ -148,9 +161,9 @@ def kinds() -> Iterator[Kind]:
     return iter(_KINDS.values())
 
 
-def key_of(resource: AnyResource) -> Key:
-    """Key of any resource."""
-    return get(resource.kind).key_of(resource)
+def key_of(resource: T) -> Key[T]:
+    """Return the key of a resource."""
+    return cast(Key[T], get(resource.kind).key_of(resource))
 
 
 def parse_key(text: str) -> Key:

@@ -8,7 +8,6 @@ thousands of senders cost one write. Any number of API processes may serve one d
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
 
 import structlog
 
@@ -152,7 +151,7 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
         limit = tx.now - timedelta(seconds=self._silent)
         beats = processes.beats(tx, SERVICE_PROCESS.name)
         keys = [SERVICE_PROCESS.key(name) for name, beat in beats.items() if beat.at < limit]
-        rows = cast(list[ServiceProcess], list(resources.get_many(tx, keys).values()))
+        rows = list(resources.get_many(tx, keys).values())
         return [
             row.model_copy(
                 update={

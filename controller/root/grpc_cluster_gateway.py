@@ -101,7 +101,7 @@ class GrpcClusterCalls:
                 call.cancel()
 
     async def _peer(self, cluster: str) -> ClusterPeer:
-        found = cast(Cluster, await self._db.aread(lambda tx: resources.get(tx, CLUSTER.key(cluster))))
+        found = await self._db.aread(lambda tx: resources.get(tx, CLUSTER.key(cluster)))
         if not found.spec.endpoint:
             raise Unavailable(f"cluster {cluster!r} has no endpoint")
         return ClusterPeer.of(found, self._channels)

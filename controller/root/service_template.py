@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -136,4 +136,4 @@ def load_template(tx: Transaction, service: RegionService, cluster: str) -> Temp
     wanted = service.spec.compute
     flavor = resources.get(tx, RESOURCE_FLAVOR.key(wanted.flavor))
     picture = resources.get(tx, IMAGE.key(service.region, wanted.image))
-    return Template(service, cluster, cast(ResourceFlavor, flavor), cast(Image, picture))
+    return Template(service, cluster, flavor, picture)

@@ -49,7 +49,7 @@ def allocate(tx: Transaction, network: NetworkV4, owners: Sequence[tuple[str, st
         ],
     )
     ports = [_port(network, IPv4Address(value), mac, kind, path) for value, mac, (kind, path, _) in given]
-    return cast(list[NetworkV4Port], resources.insert(tx, ports))
+    return resources.insert(tx, ports)
 
 
 def of_owner(tx: Transaction, path: str, kind: str = "Compute") -> list[NetworkV4Port]:

@@ -7,7 +7,6 @@ outside the change log. Their names rise with time, so a list is in the order of
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
 
 from sqlalchemy import select
 
@@ -40,7 +39,7 @@ def record(
         outcome=outcome,
     )
     asked = AuditRecord(name=resources.new_uid(tx), project=project, spec=spec)
-    return cast(AuditRecord, resources.insert(tx, [asked], log=False)[0])
+    return resources.insert(tx, [asked], log=False)[0]
 
 
 def prune(tx: Transaction, before: datetime) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy import select
 
@@ -50,16 +49,16 @@ def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Even
     """``record`` for many at once, in a handful of statements."""
     new, again = told(tx, occurrences)
     stored = [*resources.insert(tx, new), *resources.update(tx, again)]
-    by_name = {event.name: cast(Event, event) for event in stored}
+    by_name = {event.name: event for event in stored}
     return [by_name[_key(one).names[0]] for one in occurrences]
 
 
 def told(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event], list[Event]]:
     """The events to be inserted and those to be changed, for a caller that writes them with other things."""
     keys = [_key(one) for one in occurrences]
-    known = cast(dict[Key, Event], resources.get_many(tx, keys))
-    new: dict[Key, Event] = {}
-    old: dict[Key, Event] = {}
+    known = resources.get_many(tx, keys)
+    new: dict[Key[Event], Event] = {}
+    old: dict[Key[Event], Event] = {}
     for key, one in zip(keys, occurrences, strict=True):
         if key in known:
             old[key] = _again(tx, old.get(key) or known[key])
@@ -70,8 +69,8 @@ def told(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event
 
 def of(tx: Transaction, kind: str, path: str) -> list[Event]:
     """The events of one resource, the latest last."""
-    found = resources.list_all(tx, EVENT.name, fields={"spec.resource_kind": kind, "spec.resource": path})
-    return sorted(cast(list[Event], found), key=lambda event: (event.spec.last_at or tx.now, event.name))
+    found = resources.list_all(tx, EVENT, fields={"spec.resource_kind": kind, "spec.resource": path})
+    return sorted(found, key=lambda event: (event.spec.last_at or tx.now, event.name))
 
 
 def prune(tx: Transaction, keep: int) -> int:
@@ -88,7 +87,7 @@ def prune(tx: Transaction, keep: int) -> int:
     return len(doomed)
 
 
-def _key(one: Occurrence) -> Key:
+def _key(one: Occurrence) -> Key[Event]:
     text = "\0".join((one.kind, one.path, one.reason, one.level, one.message))
     return EVENT.key(hashlib.sha256(text.encode()).hexdigest()[:32])
 

@@ -14,7 +14,7 @@ from typing import cast
 
 from sqlalchemy import delete, select
 
-from controller.model.registry import AnyResource, key_of
+from controller.model.registry import T, key_of
 from controller.model.service_process import SERVICE_PROCESS, ServiceProcess
 from controller.store import bulk_statements, resources
 from controller.store.database import Transaction
@@ -37,11 +37,11 @@ class Beat:
 
 def heartbeat(tx: Transaction, process: ServiceProcess) -> ServiceProcess:
     """Store what a process says of itself, and that it lives now; returns its row."""
-    stored = cast(ServiceProcess | None, resources.find(tx, key_of(process)))
+    stored = resources.find(tx, key_of(process))
     if stored is None:
-        stored = cast(ServiceProcess, resources.insert(tx, [process])[0])
+        stored = resources.insert(tx, [process])[0]
     elif _said(stored) != _said(process):
-        stored = cast(ServiceProcess, resources.update(tx, [process.model_copy(update={"uid": stored.uid})])[0])
+        stored = resources.update(tx, [process.model_copy(update={"uid": stored.uid})])[0]
     flush(tx, {process.name: Beat(tx.now)})
     return _with_beat(stored, Beat(tx.now))
 
@@ -72,16 +72,16 @@ def forget(tx: Transaction, names: Sequence[str], kind: str = _NODE) -> None:
 
 def all_processes(tx: Transaction) -> list[ServiceProcess]:
     """Every process, with the time of its last heartbeat."""
-    return cast(list[ServiceProcess], with_beats(tx, resources.list_all(tx, _PROCESS)))
+    return with_beats(tx, resources.list_all(tx, SERVICE_PROCESS))
 
 
-def with_beats(tx: Transaction, rows: Sequence[AnyResource]) -> list[AnyResource]:
+def with_beats(tx: Transaction, rows: Sequence[T]) -> list[T]:
     """The rows, ServiceProcesses of this tier with the time of their last heartbeat; others as they are."""
     if not any(isinstance(row, ServiceProcess) for row in rows):
         return list(rows)
     known = beats(tx, _PROCESS)
     return [
-        _with_beat(row, known[row.name]) if isinstance(row, ServiceProcess) and row.name in known else row
+        cast(T, _with_beat(row, known[row.name])) if isinstance(row, ServiceProcess) and row.name in known else row
         for row in rows
     ]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, overload
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy import delete as sql_delete
@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from controller.errors import Conflict, NotFound
 from controller.model import registry
-from controller.model.registry import AnyResource, Key, key_of
+from controller.model.registry import AnyResource, Key, Kind, T, key_of
 from controller.store import bulk_statements, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
@@ -44,7 +44,7 @@ class Page:
     """Version of the snapshot: a watch from here misses nothing."""
 
 
-def get(tx: Transaction, key: Key) -> AnyResource:
+def get(tx: Transaction, key: Key[T]) -> T:
     """The resource of that key; raises NotFound."""
     found = find(tx, key)
     if found is None:
@@ -52,22 +52,22 @@ def get(tx: Transaction, key: Key) -> AnyResource:
     return found
 
 
-def find(tx: Transaction, key: Key) -> AnyResource | None:
+def find(tx: Transaction, key: Key[T]) -> T | None:
     """The resource of that key, or None."""
     statement = select(resource.c.document).where(resource.c.kind == key.kind, resource.c.path == key.path)
     document = tx.connection.execute(statement).scalar_one_or_none()
-    return None if document is None else load(key.kind, document)
+    return None if document is None else cast(T, load(key.kind, document))
 
 
-def get_many(tx: Transaction, keys: Iterable[Key]) -> dict[Key, AnyResource]:
+def get_many(tx: Transaction, keys: Iterable[Key[T]]) -> dict[Key[T], T]:
     """Those of the keys that exist."""
-    found: dict[Key, AnyResource] = {}
+    found: dict[Key[T], T] = {}
     for kind, by_path in _by_kind(keys).items():
         statement = select(resource.c.path, resource.c.document).where(
             resource.c.kind == kind, among(tx, resource.c.path, list(by_path))
         )
         for row in tx.connection.execute(statement):
-            found[by_path[row.path]] = load(kind, row.document)
+            found[by_path[row.path]] = cast(T, load(kind, row.document))
     return found
 
 
@@ -116,6 +116,17 @@ def list_page(
     return Page(items, rows[-1].path if more and rows else None, changes.head(tx))
 
 
+@overload
+def list_all(
+    tx: Transaction,
+    kind: Kind[T],
+    *,
+    parents: Sequence[str] = (),
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+) -> list[T]: ...
+@overload
 def list_all(
     tx: Transaction,
     kind: str,
@@ -124,9 +135,19 @@ def list_all(
     project: str | None = None,
     labels: Sequence[LabelFilter] = (),
     fields: Mapping[str, str] = _NONE,
-) -> list[AnyResource]:
-    """All that match, ordered by path."""
-    return list_page(tx, kind, parents=parents, project=project, labels=labels, fields=fields).items
+) -> list[AnyResource]: ...
+def list_all(
+    tx: Transaction,
+    kind: Kind[Any] | str,
+    *,
+    parents: Sequence[str] = (),
+    project: str | None = None,
+    labels: Sequence[LabelFilter] = (),
+    fields: Mapping[str, str] = _NONE,
+) -> list[Any]:
+    """Return all resources that match, ordered by path. Pass a name where the kind is known at run time only."""
+    name = kind if isinstance(kind, str) else kind.name
+    return list_page(tx, name, parents=parents, project=project, labels=labels, fields=fields).items
 
 
 def marks(tx: Transaction, kind: str, parents: Sequence[str] = ()) -> dict[str, tuple[str, int]]:
@@ -197,7 +218,7 @@ def count(
     return tx.connection.execute(select(func.count()).select_from(resource).where(*wanted)).scalar_one()
 
 
-def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+def insert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
     """Store new resources; returns them with uid, version and times. Raises Conflict when one exists.
 
     Nothing is asked before: the table's keys tell, and who it was is looked up only then.
@@ -205,7 +226,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     if not resources:
         return []
     keys = distinct_keys(resources)
-    stored: list[AnyResource] = []
+    stored: list[T] = []
     rows: list[dict[str, Any]] = []
 
     def made(version: int) -> Iterator[dict[str, Any]]:
@@ -236,7 +257,7 @@ def insert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     return stored
 
 
-def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+def update(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
     """Replace stored resources by key; returns them with new version and time.
 
     Identity and time of creation stay as stored. Raises NotFound when one does not exist, Conflict
@@ -256,9 +277,7 @@ def update(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = Tru
     return stored
 
 
-def _replaced(
-    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource]
-) -> tuple[list[AnyResource], list[dict[str, Any]]]:
+def _replaced(tx: Transaction, keys: Sequence[Key], resources: Sequence[T]) -> tuple[list[T], list[dict[str, Any]]]:
     """Write the resources, as they say who they are, if every one is there as such; what was stored, and its rows.
 
     Else nothing is written, no version is taken, and both are empty.
@@ -280,9 +299,7 @@ def _replaced(
     return [], []
 
 
-def _corrected(
-    tx: Transaction, keys: Sequence[Key], resources: Sequence[AnyResource], *, log: bool
-) -> list[AnyResource]:
+def _corrected(tx: Transaction, keys: Sequence[Key], resources: Sequence[T], *, log: bool) -> list[T]:
     """The resources as they are to be stored, with the identity that the stored ones have.
 
     Refuses before it takes versions.
@@ -307,7 +324,7 @@ def _corrected(
     ]
 
 
-def upsert(tx: Transaction, resources: Sequence[AnyResource], *, log: bool = True) -> list[AnyResource]:
+def upsert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
     """Insert those that do not exist and update the others; the answer is in the given order."""
     known = exist(tx, (key_of(given) for given in resources))
     new = insert(tx, [given for given in resources if key_of(given) not in known], log=log)
@@ -347,8 +364,8 @@ def _log_deleted(tx: Transaction, kind: str, rows: Sequence[Any]) -> None:
     changes.record(tx, Verb.DELETED, logged)
 
 
-def _by_kind(keys: Iterable[Key]) -> dict[str, dict[str, Key]]:
-    grouped: dict[str, dict[str, Key]] = defaultdict(dict)
+def _by_kind(keys: Iterable[Key[T]]) -> dict[str, dict[str, Key[T]]]:
+    grouped: dict[str, dict[str, Key[T]]] = defaultdict(dict)
     for key in keys:
         grouped[key.kind][key.path] = key
     return grouped

@@ -46,7 +46,7 @@ def create(
 def issue(tx: Transaction, token: Token) -> tuple[Token, str]:
     """``create`` from a document."""
     secret = f"rs_{secrets.token_urlsafe(32)}"
-    stored = cast(Token, resources.insert(tx, [token])[0])
+    stored = resources.insert(tx, [token])[0]
     claims.take(tx, [Claim(_SCOPE, digest(secret), stored.uid)])
     return stored, secret
 
@@ -72,7 +72,7 @@ def issue_join(tx: Transaction, token: JoinToken) -> tuple[JoinToken, str]:
     """``create_join`` from a document."""
     secret = f"rsj_{secrets.token_urlsafe(32)}"
     prepared = token.model_copy(update={"observed": {"digest": digest(secret)}, "state": UNUSED})
-    return cast(JoinToken, resources.insert(tx, [prepared])[0]), secret
+    return resources.insert(tx, [prepared])[0], secret
 
 
 def use_join(tx: Transaction, secret: str, node: str) -> JoinToken:
@@ -81,7 +81,7 @@ def use_join(tx: Transaction, secret: str, node: str) -> JoinToken:
     Raises Unauthenticated for an unknown secret, Forbidden when it is spent, has ended or is
     another node's.
     """
-    found = cast(list[JoinToken], resources.list_all(tx, JOIN_TOKEN.name, fields={"observed.digest": digest(secret)}))
+    found = resources.list_all(tx, JOIN_TOKEN, fields={"observed.digest": digest(secret)})
     if not found:
         raise Unauthenticated("the join token is not known to this cluster")
     token = found[0]
@@ -93,4 +93,4 @@ def use_join(tx: Transaction, secret: str, node: str) -> JoinToken:
     if ends <= tx.now:
         raise Forbidden(f"the join token ended at {ends.isoformat(timespec='seconds')}; make a new one")
     spent = token.model_copy(update={"state": USED, "state_reason": f"{node} joined"})
-    return cast(JoinToken, resources.update(tx, [spent])[0])
+    return resources.update(tx, [spent])[0]

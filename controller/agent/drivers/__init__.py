@@ -1,1 +1,1 @@
-"""Drivers of virtual machines: one interface, libvirt for real machines, and one in memory for tests and simulations."""
+"""Drivers of virtual machines: one interface, libvirt for real machines, memory for tests and simulations."""

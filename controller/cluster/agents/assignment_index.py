@@ -138,8 +138,8 @@ class Roster:
         return version
 
     def _read(self, tx: Transaction) -> tuple[int, list[Node], list[Assignment]]:
-        nodes = cast(list[Node], resources.list_all(tx, NODE.name, parents=(self._cluster,)))
-        assignments = cast(list[Assignment], resources.list_all(tx, ASSIGNMENT.name, parents=(self._cluster,)))
+        nodes = cast(list[Node], resources.list_all(tx, NODE, parents=(self._cluster,)))
+        assignments = cast(list[Assignment], resources.list_all(tx, ASSIGNMENT, parents=(self._cluster,)))
         return changes.head(tx), nodes, assignments
 
     def _take(self, batch: list[Change]) -> None:

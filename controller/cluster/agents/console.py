@@ -57,4 +57,4 @@ def _where(tx: Transaction, cluster: str, path: str) -> tuple[Compute, Node]:
     node = compute.observed.get("node")
     if not node:
         raise Conflict(f"{path} is on no node")
-    return compute, cast(Node, resources.get(tx, NODE.key(cluster, node)))
+    return compute, resources.get(tx, NODE.key(cluster, node))

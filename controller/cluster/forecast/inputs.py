@@ -58,7 +58,7 @@ class Outlook:
 
 def whole(tx: Transaction, cluster: str) -> Outlook:
     """Everything: for headroom and for a snapshot that is saved."""
-    computes = cast(list[Compute], resources.list_all(tx, COMPUTE.name))
+    computes = cast(list[Compute], resources.list_all(tx, COMPUTE))
     standing = [(service_of(each), place) for each in computes if _is_here(each) for place in _places(each)]
     return Outlook(plan_store.snapshot(tx, cluster, (), standing), computes, present(tx, computes))
 
@@ -133,15 +133,13 @@ def _loss(loss: Loss, shape: int) -> dict[str, Any]:
 def _computes(tx: Transaction, wishes: Sequence[Wish]) -> list[Compute]:
     services = {wish.service: wish.compute for wish in wishes}
     if len(services) > _FEW:
-        return [
-            each for each in cast(list[Compute], resources.list_all(tx, COMPUTE.name)) if service_of(each) in services
-        ]
+        return [each for each in cast(list[Compute], resources.list_all(tx, COMPUTE)) if service_of(each) in services]
     return [
-        cast(Compute, each)
+        each
         for sample in services.values()
         for each in resources.list_all(
             tx,
-            COMPUTE.name,
+            COMPUTE,
             parents=(sample.region,),
             project=sample.project,
             fields={"spec.service": sample.spec.service},

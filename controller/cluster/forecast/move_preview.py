@@ -32,7 +32,7 @@ def answer(tx: Transaction, cluster: str, question: bytes) -> bytes:
 
 def _drain(tx: Transaction, cluster: str, names: set[str]) -> MovePlan:
     """Nodes that the cluster does not know (yet) have nothing on them."""
-    nodes = cast(list[Node], resources.list_all(tx, NODE.name, parents=(cluster,)))
+    nodes = cast(list[Node], resources.list_all(tx, NODE, parents=(cluster,)))
     known = names & {node.name for node in nodes}
     draining = {node.name for node in nodes if node.spec.drain} - known
     plan = plan_store.load_of_nodes(tx, cluster, known | draining)
@@ -42,8 +42,8 @@ def _drain(tx: Transaction, cluster: str, names: set[str]) -> MovePlan:
 def _rebalance(tx: Transaction, cluster: str, asked: Mapping[str, Any]) -> MovePlan:
     project, region, service = key_of_path("RegionService", str(asked["service"])).path.split("/")
     fields = {"spec.service": service}
-    rows = resources.list_all(tx, COMPUTE.name, parents=(region,), project=project, fields=fields)
-    members = [row for row in cast(list[Compute], rows) if not row.is_deleting]
+    rows = resources.list_all(tx, COMPUTE, parents=(region,), project=project, fields=fields)
+    members = [row for row in rows if not row.is_deleting]
     plan = plan_store.load(tx, cluster, map(key_of, members))
     computes = [each for each in plan.workloads.values() if isinstance(each, Compute)]
     limit = asked.get("max_moves")

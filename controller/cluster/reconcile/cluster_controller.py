@@ -194,7 +194,7 @@ class ClusterController:
                 await self._clock.sleep(_RETRY_SECONDS)
 
     def _read_nodes(self, tx: Transaction) -> tuple[int, list[Node]]:
-        return changes.head(tx), cast(list[Node], resources.list_all(tx, NODE.name, parents=(self._cluster,)))
+        return changes.head(tx), cast(list[Node], resources.list_all(tx, NODE, parents=(self._cluster,)))
 
     def _wake(self, batch: list[Change]) -> None:
         keys: set[str] = set()

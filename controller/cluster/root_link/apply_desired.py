@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from controller.cluster.owner_documents import PLACED
 from controller.errors import Conflict, StaleTerm
 from controller.model.access import JOIN_TOKEN
-from controller.model.compute import COMPUTE, Compute
+from controller.model.compute import COMPUTE
 from controller.model.envelope import RequestMethod
 from controller.model.loadbalancer import LOADBALANCER
 from controller.model.node import NODE
@@ -194,16 +194,16 @@ def _members(tx: Transaction, owners: Iterable[str]) -> Mapping[str, set[Key]]:
         else:
             found[owner] = {key}
     if len(services) > _FEW:
-        rows = resources.list_all(tx, COMPUTE.name)
+        rows = resources.list_all(tx, COMPUTE)
     else:
         rows = [
             row
             for project, region, service in services
             for row in resources.list_all(
-                tx, COMPUTE.name, parents=(region,), project=project, fields={"spec.service": service}
+                tx, COMPUTE, parents=(region,), project=project, fields={"spec.service": service}
             )
         ]
-    for row in cast(list[Compute], rows):
+    for row in rows:
         if (members := services.get((row.project, row.region, row.spec.service))) is not None:
             members.add(key_of(row))
     return found

@@ -37,7 +37,7 @@ class NodeCache:
         """The nodes by name, as the transaction sees them."""
         if tx.changed:
             # What it wrote may be undone, and its versions be given to other changes.
-            return _by_name(resources.list_all(tx, NODE.name, parents=(cluster,)))
+            return _by_name(resources.list_all(tx, NODE, parents=(cluster,)))
         marks = {path.rpartition("/")[2]: mark for path, mark in resources.marks(tx, NODE.name, (cluster,)).items()}
         kept = {name: self._kept[name] for name in marks if name in self._kept}
         known = {name: node for name, node in kept.items() if marks[name] == (node.uid, node.resource_version)}

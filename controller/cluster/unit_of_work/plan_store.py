@@ -49,10 +49,10 @@ def load_of_nodes(tx: Transaction, cluster: str, names: Iterable[str], nodes: No
     wanted = set(names)
     here: list[AnyResource] = []
     if len(wanted) > _FEW:
-        here = resources.list_all(tx, ASSIGNMENT.name, parents=(cluster,))
+        here = resources.list_all(tx, ASSIGNMENT, parents=(cluster,))
     else:
         for name in sorted(wanted):
-            here += resources.list_all(tx, ASSIGNMENT.name, parents=(cluster,), fields={"spec.node": name})
+            here += resources.list_all(tx, ASSIGNMENT, parents=(cluster,), fields={"spec.node": name})
     found = [each for each in cast(list[Assignment], here) if each.spec.node in wanted]
     plan = load(tx, cluster, {workload_key(assignment) for assignment in found}, nodes)
     missing = (NODE.key(cluster, name) for name in wanted - set(plan.nodes))
@@ -132,7 +132,7 @@ class _StoredPlan(Plan):
                 list[Compute],
                 resources.list_all(
                     self._tx,
-                    COMPUTE.name,
+                    COMPUTE,
                     parents=(compute.region,),
                     project=compute.project,
                     fields={"spec.service": compute.spec.service},
@@ -153,7 +153,7 @@ def snapshot(
     plan = Plan(
         cluster=cluster,
         now=tx.now,
-        nodes=_by_name(resources.list_all(tx, NODE.name, parents=(cluster,))),
+        nodes=_by_name(resources.list_all(tx, NODE, parents=(cluster,))),
         usage=capacity.usage(tx),
         cell_usage=capacity.cell_usage(tx),
         owned_cpus=capacity.owned_cpus(tx),

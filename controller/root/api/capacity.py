@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import cast
 
 from starlette.responses import Response, StreamingResponse
 
 from controller.errors import Forbidden
 from controller.model import document
-from controller.model.flavor import ResourceFlavor
+from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
 from controller.model.registry import Kind
 from controller.root.api import access
 from controller.root.api.operation import Access, Call, Operation, bad
@@ -109,4 +108,4 @@ async def schedule_snapshot(call: Call) -> Response:
 
 
 def _flavors(tx: Transaction) -> list[ResourceFlavor]:
-    return cast(list[ResourceFlavor], resources.list_all(tx, "ResourceFlavor"))
+    return resources.list_all(tx, RESOURCE_FLAVOR)

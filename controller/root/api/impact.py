@@ -13,12 +13,12 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from controller.model import registry
-from controller.model.cluster import CLUSTER, Cluster
+from controller.model.cluster import CLUSTER
 from controller.model.compute import COMPUTE, Compute
-from controller.model.datacenter import Rack
+from controller.model.datacenter import RACK, Rack
 from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
-from controller.model.node import Node
-from controller.model.physical_resource import PhysicalResource
+from controller.model.node import NODE, Node
+from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
 from controller.model.registry import AnyResource, Kind
 from controller.root.api import access
 from controller.root.api.operation import Access, Call, Operation
@@ -83,11 +83,11 @@ def _site(tx: Transaction, thing: AnyResource) -> Site:
     """The datacenter that the thing is in."""
     datacenter = thing.name if thing.kind == "Datacenter" else getattr(thing, "datacenter", "")
     if isinstance(thing, Node):
-        datacenter = cast(Cluster, resources.get(tx, CLUSTER.key(thing.cluster))).spec.datacenter
-    clusters = cast(list[Cluster], resources.list_all(tx, "Cluster", fields={"spec.datacenter": datacenter}))
-    devices = cast(list[PhysicalResource], resources.list_all(tx, "PhysicalResource", parents=(datacenter,)))
-    nodes = [node for each in clusters for node in resources.list_all(tx, "Node", parents=(each.name,))]
-    return Site({each.name: each for each in devices}, {each.name: each for each in clusters}, cast(list[Node], nodes))
+        datacenter = resources.get(tx, CLUSTER.key(thing.cluster)).spec.datacenter
+    clusters = resources.list_all(tx, CLUSTER, fields={"spec.datacenter": datacenter})
+    devices = resources.list_all(tx, PHYSICAL_RESOURCE, parents=(datacenter,))
+    nodes = [node for each in clusters for node in resources.list_all(tx, NODE, parents=(each.name,))]
+    return Site({each.name: each for each in devices}, {each.name: each for each in clusters}, nodes)
 
 
 def _failure(tx: Transaction, thing: AnyResource, site: Site) -> Failure:
@@ -103,7 +103,7 @@ def _failure(tx: Transaction, thing: AnyResource, site: Site) -> Failure:
             racks = {thing.name}
             floor = ""
         case _ if thing.kind == "Floor":
-            found = resources.list_all(tx, "Rack", parents=thing.parent_names, fields={"spec.floor": thing.name})
+            found = resources.list_all(tx, RACK, parents=thing.parent_names, fields={"spec.floor": thing.name})
             racks = {each.name for each in found}
             floor = thing.name
         case _:

@@ -16,12 +16,12 @@ from starlette.responses import Response
 
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
 from controller.model import compute as computes
-from controller.model.cluster import Cluster
-from controller.model.compute import COMPUTE, Compute
+from controller.model.cluster import CLUSTER, Cluster
+from controller.model.compute import COMPUTE
 from controller.model.names import Name
 from controller.model.node import NODE, Node
-from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
-from controller.model.region_service import RegionService
+from controller.model.physical_resource import PHYSICAL_RESOURCE
+from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import AnyResource, Key, key_of
 from controller.root.api import access, actions, request_body
 from controller.root.api import query as q
@@ -68,7 +68,7 @@ async def drain_nodes(call: Call) -> Response:
         return await _change_nodes(call, asked, actions.drained)
     access.check_write(call.token, NODE, "")
     key = key_of_call(call)
-    nodes = await call.services.db.aread(partial(_nodes, key=key, asked=asked))
+    nodes = await call.services.db.aread(partial(_nodes, key=CLUSTER.narrow(key), asked=asked))
     return await _foreseen(call, key.names[0], {"drain": {"nodes": [node.name for node in nodes]}})
 
 
@@ -82,7 +82,7 @@ async def rebalance(call: Call) -> Response:
     asked = cast(Rebalance, await _asked(call, Rebalance, optional=True))
     key = key_of_call(call)
     access.check_write(call.token, call.kind, key.project)
-    service = await call.services.db.aread(partial(_service_to_move, key=key))
+    service = await call.services.db.aread(partial(_service_to_move, key=REGION_SERVICE.narrow(key)))
     question = {"service": key.path, "max_moves": asked.max_moves}
     cluster = str(service.observed["cluster"])
     found = await call.services.cluster_calls().plan_moves(cluster, {"rebalance": question})
@@ -90,7 +90,7 @@ async def rebalance(call: Call) -> Response:
         return json_response(found)
 
     def work(tx: Transaction) -> None:
-        _service_to_move(tx, key)
+        _service_to_move(tx, REGION_SERVICE.narrow(key))
         wanted = _wished(tx, found["moves"], asked.at_once)
         steps = plan.plan_writes(tx, wanted).steps
         plan.refuse(steps, several=True)
@@ -116,7 +116,7 @@ async def _change_nodes(call: Call, asked: ManyNodes, change: Callable[[Node], M
 
     def work(tx: Transaction) -> tuple[int, list[plan_execution.Result]]:
         wanted: list[AnyResource] = []
-        for node in _nodes(tx, key, asked):
+        for node in _nodes(tx, CLUSTER.narrow(key), asked):
             if node.is_deleting:
                 raise Conflict(f"{key_of(node)} is being deleted")
             wanted.append(node.model_copy(update={"spec": node.spec.model_copy(update=dict(change(node)))}))
@@ -134,12 +134,12 @@ async def _change_nodes(call: Call, asked: ManyNodes, change: Callable[[Node], M
     return json_response(answer, 200 if idle else 202)
 
 
-def _nodes(tx: Transaction, key: Key, asked: ManyNodes) -> list[Node]:
+def _nodes(tx: Transaction, key: Key[Cluster], asked: ManyNodes) -> list[Node]:
     """The nodes that are meant, by name; raises NotFound (no such cluster), InvalidInput."""
-    cluster = cast(Cluster, resources.get(tx, key))
+    cluster = resources.get(tx, key)
     if not asked.nodes and asked.rack is None:
         raise InvalidInput([Problem("nodes", "name at least one node, or a rack")])
-    found = cast(list[Node], resources.list_all(tx, NODE.name, parents=key.names))
+    found = resources.list_all(tx, NODE, parents=key.names)
     known = {node.name: node for node in found}
     problems = [
         Problem(f"nodes[{index}]", f"cluster {cluster.name} has no node {name}")
@@ -160,7 +160,7 @@ def _nodes(tx: Transaction, key: Key, asked: ManyNodes) -> list[Node]:
 def _in_rack(tx: Transaction, cluster: Cluster, nodes: Sequence[Node], rack: str) -> set[str]:
     """By the inventory; where it does not know the machine, by what the cluster was told."""
     parents, fields = (cluster.spec.datacenter,), {"spec.rack": rack}
-    rows = cast(list[PhysicalResource], resources.list_all(tx, PHYSICAL_RESOURCE.name, parents=parents, fields=fields))
+    rows = resources.list_all(tx, PHYSICAL_RESOURCE, parents=parents, fields=fields)
     there = {row.name for row in rows}
     return {
         node.name
@@ -169,19 +169,17 @@ def _in_rack(tx: Transaction, cluster: Cluster, nodes: Sequence[Node], rack: str
     }
 
 
-def _service_to_move(tx: Transaction, key: Key) -> RegionService:
+def _service_to_move(tx: Transaction, key: Key[RegionService]) -> RegionService:
     """The service, if moves can be asked of it now; raises NotFound, Conflict."""
-    service = cast(RegionService, resources.get(tx, key))
+    service = resources.get(tx, key)
     if service.is_deleting:
         raise Conflict(f"{key} is being deleted")
     if not service.observed.get("cluster"):
         raise Conflict(f"{key} has no cluster yet: nothing of it stands anywhere")
     fields = {"spec.service": service.name}
-    rows = resources.list_all(tx, COMPUTE.name, parents=(service.region,), project=service.project, fields=fields)
+    rows = resources.list_all(tx, COMPUTE, parents=(service.region,), project=service.project, fields=fields)
     waiting = [
-        row.name
-        for row in cast(list[Compute], rows)
-        if row.spec.migrations > int(row.observed.get("migrations", 0)) and not row.is_deleting
+        row.name for row in rows if row.spec.migrations > int(row.observed.get("migrations", 0)) and not row.is_deleting
     ]
     if waiting:
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
@@ -194,7 +192,7 @@ def _wished(tx: Transaction, moves: Sequence[Mapping[str, Any]], at_once: int) -
     wanted: list[AnyResource] = []
     for order, move in enumerate(moves):
         project, *names = str(move["resource"]).split("/")
-        row = cast(Compute | None, resources.find(tx, COMPUTE.key(*names, project=project)))
+        row = resources.find(tx, COMPUTE.key(*names, project=project))
         if row is None:
             raise NotFound(f"Compute {move['resource']} is gone: ask again")
         wish = {

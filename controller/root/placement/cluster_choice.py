@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from controller.model.cluster import Cluster
+from controller.model.cluster import CLUSTER, Cluster
 from controller.model.compute import Compute
 from controller.model.region_service import RegionService
 from controller.model.registry import Key
@@ -44,7 +44,7 @@ def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
 
 def asked(tx: Transaction, service: RegionService) -> list[Cluster]:
     """The clusters that a service may go to, in order; only its own once it has one."""
-    clusters = cast(list[Cluster], resources.list_all(tx, "Cluster", fields={"spec.region": service.region}))
+    clusters = resources.list_all(tx, CLUSTER, fields={"spec.region": service.region})
     bound = service.observed.get("cluster")
     return [each for each in clusters if each.name == bound] if bound else order(_fitting(service, clusters))
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
-from typing import cast
 
 from controller.errors import AddressesExhausted, NotFound
 from controller.model.compute import Interface
-from controller.model.network import NetworkV4
+from controller.model.network import NETWORK_V4, NetworkV4
 from controller.model.region_service import AssignPolicy, NetworkPolicy
 from controller.model.registry import Key
 from controller.root.service_template import interface
@@ -40,7 +39,7 @@ def allocate(
 
 def allocate_vip(tx: Transaction, cluster: str, network: str, owner: Key) -> IPv4Address:
     """One address of the named network."""
-    chosen = cast(NetworkV4, resources.get(tx, _network_key(cluster, network)))
+    chosen = resources.get(tx, _network_key(cluster, network))
     port = addresses.allocate(tx, chosen, [(owner.kind, owner.path, "")])[0]
     return port.spec.address
 
@@ -79,12 +78,12 @@ def _networks(tx: Transaction, cluster: str, policy: NetworkPolicy) -> list[Netw
         for key in keys:
             if key not in found:
                 raise NotFound(f"network {key.names[-1]!r} is not in cluster {cluster!r}, which runs the service")
-        return [cast(NetworkV4, found[key]) for key in keys]
-    networks = cast(list[NetworkV4], resources.list_all(tx, "NetworkV4", parents=(cluster,)))
+        return [found[key] for key in keys]
+    networks = resources.list_all(tx, NETWORK_V4, parents=(cluster,))
     if not networks:
         raise NotFound(f"cluster {cluster!r} has no network: make a NetworkV4 there")
     return sorted(networks, key=lambda network: network.name)
 
 
-def _network_key(cluster: str, name: str) -> Key:
+def _network_key(cluster: str, name: str) -> Key[NetworkV4]:
     return Key("NetworkV4", "", (cluster, name))

@@ -6,12 +6,13 @@ Everything is read in one transaction, in bulk: a resync of thousands of nodes i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
 
-from controller.model.cluster import CLUSTER, Cluster
-from controller.model.node import Node
+from controller.model.access import JOIN_TOKEN
+from controller.model.cluster import CLUSTER
+from controller.model.node import NODE, Node
 from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
-from controller.model.registry import Key, key_of
+from controller.model.region_service import REGION_SERVICE
+from controller.model.registry import AnyResource, Key, key_of
 from controller.root.inventory import failure_domains
 from controller.root.reconcile import desired_state, service_state
 from controller.root.reconcile.desired_state import Owner
@@ -24,9 +25,9 @@ OWNER_KINDS = ("RegionService", "Node", "JoinToken")
 
 def names(tx: Transaction, cluster: str) -> list[str]:
     """Names of all owners that have something to say to the cluster."""
-    found = resources.list_all(tx, "RegionService", fields={"observed.cluster": cluster})
-    found += resources.list_all(tx, "Node", parents=(cluster,))
-    found += resources.list_all(tx, "JoinToken", parents=(cluster,))
+    found: list[AnyResource] = [*resources.list_all(tx, REGION_SERVICE, fields={"observed.cluster": cluster})]
+    found += resources.list_all(tx, NODE, parents=(cluster,))
+    found += resources.list_all(tx, JOIN_TOKEN, parents=(cluster,))
     return [desired_state.owner_name(key_of(row)) for row in found]
 
 
@@ -52,13 +53,13 @@ def wishes(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Ow
 def states(tx: Transaction, owner_names: Iterable[str]) -> Iterator[service_state.ServiceState]:
     """The services of those owners, as far as they are still there."""
     for name in owner_names:
-        state = service_state.load(tx, _key(name))
+        state = service_state.load(tx, REGION_SERVICE.narrow(_key(name)))
         if state is not None:
             yield state
 
 
 def _service(tx: Transaction, cluster: str, key: Key) -> Owner:
-    state = service_state.load(tx, key)
+    state = service_state.load(tx, REGION_SERVICE.narrow(key))
     if state is None or state.cluster != cluster:
         return desired_state.gone(desired_state.owner_name(key))
     return desired_state.service_owner(state.service, state.computes, state.loadbalancer)
@@ -67,7 +68,7 @@ def _service(tx: Transaction, cluster: str, key: Key) -> Owner:
 def _nodes(tx: Transaction, cluster: str, nodes: list[Node]) -> list[Owner]:
     if not nodes:
         return []
-    home = cast(Cluster, resources.get(tx, CLUSTER.key(cluster)))
+    home = resources.get(tx, CLUSTER.key(cluster))
     inventory = _inventory(tx, home.spec.datacenter, {node.spec.physical_resource or "" for node in nodes})
     return [desired_state.node_owner(node, failure_domains.zones(node, home, inventory)) for node in nodes]
 
@@ -79,7 +80,7 @@ def _inventory(tx: Transaction, datacenter: str, wanted: set[str]) -> dict[str, 
     while wanted - asked:
         asked |= wanted
         keys = [PHYSICAL_RESOURCE.key(datacenter, name) for name in sorted(wanted - {""})]
-        found = [cast(PhysicalResource, row) for row in resources.get_many(tx, keys).values()]
+        found = resources.get_many(tx, keys).values()
         known.update({row.name: row for row in found})
         wanted = {link.source for row in found for link in row.spec.power_links}
         wanted |= {link.peer for row in found for link in row.spec.network_links if row.spec.role == "Server"}

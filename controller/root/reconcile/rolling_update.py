@@ -10,7 +10,6 @@ changes nothing for it leaves it alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from controller.model.compute import Compute
 from controller.model.envelope import RequestMethod, Status
@@ -58,7 +57,7 @@ def roll(tx: Transaction, state: ServiceState, make: Template) -> None:
                 )
             )
     if due:
-        _replace(state, cast(Sequence[Compute], resources.update(tx, due)))
+        _replace(state, resources.update(tx, due))
     state.waiting = tuple(waiting)
 
 

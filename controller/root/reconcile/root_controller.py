@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import cast
 
 import structlog
 
@@ -26,9 +25,9 @@ from controller.errors import (
     VersionsGone,
 )
 from controller.loop import BatchLoop, BatchResult
-from controller.model.cluster import Cluster
+from controller.model.cluster import CLUSTER, Cluster
 from controller.model.envelope import Status
-from controller.model.region_service import RegionService
+from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import Key, key_of
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.placement import cluster_choice
@@ -93,7 +92,7 @@ class RootController:
     # --- services
 
     async def _service_keys(self) -> list[str]:
-        rows = await self._db.aread(lambda tx: resources.list_all(tx, "RegionService"))
+        rows = await self._db.aread(lambda tx: resources.list_all(tx, REGION_SERVICE))
         return [key_of(row).path for row in rows]
 
     async def _advance_all(self, paths: frozenset[str]) -> BatchResult:
@@ -102,7 +101,7 @@ class RootController:
             self._refused.discard(path)
             try:
                 with self._patience.looking([path]):
-                    await self._advance(key_from_path("RegionService", path))
+                    await self._advance(REGION_SERVICE.narrow(key_from_path("RegionService", path)))
             except StaleTerm:
                 raise
             except PermanentError:
@@ -112,7 +111,7 @@ class RootController:
                 special[path] = error
         return special
 
-    async def _advance(self, key: Key) -> None:
+    async def _advance(self, key: Key[RegionService]) -> None:
         views: dict[str, ClusterView] = {name: link.view for name, link in self._links.items()}
         try:
             step = await self._db.awrite(lambda tx: service_reconciler.advance(tx, key, views), fence=self._fence)
@@ -133,10 +132,10 @@ class RootController:
             for link in self._links.values():
                 link.sender.wake(desired_state.owner_name(key))
 
-    async def _fail(self, key: Key, status: Status, reason: str) -> None:
+    async def _fail(self, key: Key[RegionService], status: Status, reason: str) -> None:
         await self._db.awrite(lambda tx: service_reconciler.fail(tx, key, status, reason), fence=self._fence)
 
-    async def _choose(self, key: Key) -> tuple[str, str]:
+    async def _choose(self, key: Key[RegionService]) -> tuple[str, str]:
         """The service's uid and the first candidate that accepts it.
 
         Raises NoRoom when all refuse, Unavailable when one could not be asked.
@@ -236,8 +235,8 @@ class RootController:
             await self._pause()
 
     async def _match_links(self) -> None:
-        rows = await self._db.aread(lambda tx: resources.list_all(tx, "Cluster"))
-        wanted = {row.name: row for row in cast(list[Cluster], rows) if row.spec.endpoint}
+        rows = await self._db.aread(lambda tx: resources.list_all(tx, CLUSTER))
+        wanted = {row.name: row for row in rows if row.spec.endpoint}
         for name in list(self._links):
             lost = self._running[name].done()
             if name not in wanted or wanted[name].spec.endpoint != self._endpoints[name] or lost:
@@ -286,8 +285,8 @@ class RootController:
                 self._log.info("capacity unknown", cluster=link.name, error=error.message)
 
 
-def _candidates(tx: Transaction, key: Key) -> tuple[str, list[cluster_choice.Candidate]]:
-    service = cast(RegionService, resources.get(tx, key))
+def _candidates(tx: Transaction, key: Key[RegionService]) -> tuple[str, list[cluster_choice.Candidate]]:
+    service = resources.get(tx, key)
     return service.uid, cluster_choice.candidates(tx, service)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import cast
 
 from controller.model import compute, loadbalancer
 from controller.model.compute import Compute
@@ -37,7 +36,7 @@ class Next(Enum):
     GONE = "gone"
 
 
-def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next:
+def advance(tx: Transaction, key: Key[RegionService], views: Mapping[str, ClusterView]) -> Next:
     """Take the next step of the service; see the module's description.
 
     Raises AddressesExhausted, NotFound: the caller writes them into the service's status with
@@ -63,20 +62,20 @@ def advance(tx: Transaction, key: Key, views: Mapping[str, ClusterView]) -> Next
     return Next.NOTHING
 
 
-def assign(tx: Transaction, key: Key, uid: str, cluster: str) -> None:
+def assign(tx: Transaction, key: Key[RegionService], uid: str, cluster: str) -> None:
     """Bind a service to the cluster that accepted it; the first binding stays (J9).
 
     Nothing is done when the service was meanwhile deleted and made again: its wish was not asked about.
     """
-    service = cast(RegionService | None, resources.find(tx, key))
+    service = resources.find(tx, key)
     if service is not None and service.uid == uid and not service.observed.get("cluster"):
         observed = {**service.observed, "cluster": cluster}
         resources.update(tx, [service.model_copy(update={"observed": observed, "status_reason": ""})])
 
 
-def fail(tx: Transaction, key: Key, status: Status, reason: str) -> None:
+def fail(tx: Transaction, key: Key[RegionService], status: Status, reason: str) -> None:
     """Note why a service does not get on; written only when it differs."""
-    service = cast(RegionService | None, resources.find(tx, key))
+    service = resources.find(tx, key)
     if service is None or service.is_deleting:
         return
     if (service.status, service.status_reason) != (status, reason):
@@ -177,7 +176,7 @@ def _create(tx: Transaction, state: ServiceState, make: Template, indices: Seque
         desired_state.MADE: int(state.service.observed.get(desired_state.MADE, 0)) + len(fresh),
     }
     counted = state.service.model_copy(update={"observed": observed})
-    state.service = cast(RegionService, resources.update(tx, [counted])[0])
+    state.service = resources.update(tx, [counted])[0]
 
 
 def _mark_leaving(tx: Transaction, leaving: Sequence[Compute | Loadbalancer]) -> None:
@@ -208,7 +207,7 @@ def _balance(tx: Transaction, state: ServiceState) -> None:
             revision=state.service.revision,
             status=Status.INITIALIZING.value,
         )
-        state.loadbalancer = cast(Loadbalancer, resources.insert(tx, [made])[0])
+        state.loadbalancer = resources.insert(tx, [made])[0]
     elif not present.is_deleting and present.spec.template != wanted:
         changed = present.model_copy(
             update={
@@ -217,7 +216,7 @@ def _balance(tx: Transaction, state: ServiceState) -> None:
                 "status": Status.UPDATING.value,
             }
         )
-        state.loadbalancer = cast(Loadbalancer, resources.update(tx, [changed])[0])
+        state.loadbalancer = resources.update(tx, [changed])[0]
 
 
 def _volumes(tx: Transaction, state: ServiceState) -> None:

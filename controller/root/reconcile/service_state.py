@@ -42,9 +42,9 @@ class ServiceState:
         return [item for item in self.volumes if item.spec.attachment.index == index]
 
 
-def load(tx: Transaction, key: Key) -> ServiceState | None:
+def load(tx: Transaction, key: Key[RegionService]) -> ServiceState | None:
     """Read a service and what it is made of; None when it is gone."""
-    service = cast(RegionService | None, resources.find(tx, key))
+    service = resources.find(tx, key)
     if service is None:
         return None
 
@@ -57,11 +57,11 @@ def load(tx: Transaction, key: Key) -> ServiceState | None:
     return ServiceState(
         service,
         sorted(cast(list[Compute], found), key=lambda item: item.spec.index),
-        cast(Loadbalancer | None, balancer),
+        balancer,
         sorted(cast(list[Volume], volumes), key=lambda item: item.name),
     )
 
 
-def loadbalancer_key(service: RegionService) -> Key:
+def loadbalancer_key(service: RegionService) -> Key[Loadbalancer]:
     """Key of the service's Loadbalancer: it has the service's name."""
     return loadbalancer.LOADBALANCER.key(service.region, service.name, project=service.project)

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from controller.errors import Conflict
 from controller.model import registry
+from controller.model.assignment import ASSIGNMENT
 from controller.model.compute import Compute
 from controller.model.envelope import State
+from controller.model.event import EVENT
 from controller.model.fields import Change
 from controller.model.region_service import RegionService
 from controller.model.registry import AnyResource, Key, key_of
@@ -92,7 +94,7 @@ def _node(tx: Transaction, node: AnyResource, *, force: bool) -> Iterator[Refusa
         if node.state == State.UP:
             yield conflict("state", f"node {node.name} is Up: drain it; force is for nodes that are lost for good")
         return
-    placed = resources.list_all(tx, "Assignment", parents=node.parent_names, fields={"spec.node": node.name})
+    placed = resources.list_all(tx, ASSIGNMENT, parents=node.parent_names, fields={"spec.node": node.name})
     if placed:
         users = [f"{one.spec.resource_kind} {one.spec.resource}" for one in placed]
         yield conflict("", f"node {node.name} still runs what was placed on it: drain it first", users)
@@ -108,7 +110,7 @@ def _used(tx: Transaction, key: Key, ignoring: Sequence[Key]) -> Iterator[Refusa
 def _events_of(tx: Transaction, keys: Iterable[Key]) -> list[Key]:
     """The events of projects: they go with their project and are no reason to keep it."""
     projects = [key.names[-1] for key in keys if key.kind == "Project"]
-    return [key_of(event) for name in projects for event in resources.list_all(tx, "Event", project=name)]
+    return [key_of(event) for name in projects for event in resources.list_all(tx, EVENT, project=name)]
 
 
 def _compute(compute: Compute, services: dict[Key, _Shrinking]) -> Iterator[Step]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from controller.errors import Conflict, InvalidInput
 from controller.model.fields import Change
-from controller.model.network import NetworkV4, NetworkV4Port
+from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port
 from controller.model.registry import AnyResource, key_of
 from controller.model.volume import Volume
 from controller.root.writes.diff import FieldChange
@@ -94,7 +94,7 @@ def _network(
     if not any(change.path in ("spec.start_address", "spec.end_address") for change in diff):
         return
     outside = []
-    for port in resources.list_all(tx, "NetworkV4Port", parents=(*after.parent_names, after.name)):
+    for port in resources.list_all(tx, NETWORK_V4_PORT, parents=(*after.parent_names, after.name)):
         assert isinstance(port, NetworkV4Port)
         if not after.spec.start_address <= port.spec.address <= after.spec.end_address:
             outside.append(f"{port.spec.owner_kind} {port.spec.owner} ({port.spec.address})")

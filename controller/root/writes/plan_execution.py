@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.model.access import JoinToken, Token
+from controller.model.compute import COMPUTE
 from controller.model.registry import AnyResource, Key, key_of
 from controller.root.writes import port_claims
 from controller.root.writes.plan import Action, Step
@@ -76,7 +77,7 @@ def keep_revision(tx: Transaction, before: AnyResource | None, after: AnyResourc
     elif before.max_revision_history == after.max_revision_history:
         return
     made = resources.list_all(
-        tx, "Compute", parents=after.parent_names, project=after.project, fields={"spec.service": after.name}
+        tx, COMPUTE, parents=after.parent_names, project=after.project, fields={"spec.service": after.name}
     )
     running = {compute.revision for compute in made}
     revisions.prune(tx, after.uid, after.max_revision_history, running | {after.revision})

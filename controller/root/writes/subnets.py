@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from controller.model.network import NetworkV4
+from controller.model.network import NETWORK_V4, NetworkV4
 from controller.root.writes.immutability_rules import Refusal, invalid
 from controller.root.writes.port_claims import Change
 from controller.store import resources
@@ -25,7 +25,7 @@ def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refu
             networks.setdefault(after.cluster, []).append(after)
     found: list[tuple[int, Refusal]] = []
     for cluster, made in networks.items():
-        stored = [one for one in resources.list_all(tx, "NetworkV4", parents=(cluster,)) if isinstance(one, NetworkV4)]
+        stored = [one for one in resources.list_all(tx, NETWORK_V4, parents=(cluster,)) if isinstance(one, NetworkV4)]
         for first, second in _overlapping([*stored, *made]):
             late, other = (second, first) if second.name in new[cluster] else (first, second)
             reason = f"overlaps {other.spec.subnet} of network {other.name}"

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from controller.clock import VirtualClock
 from controller.errors import Conflict, InvalidInput, VersionsGone
+from controller.model.network import NETWORK_V4
 from controller.store import addresses, backup, changes, lease, resources, tokens
 from controller.store.database import Database, Tier, Transaction
 from controller.store.tables import change, counter, metadata
@@ -37,8 +38,8 @@ def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:
 def filled(database: Database) -> Database:
     store(database, *site(), *racks("rack-1", labels={"note": "x-1"}), make("NetworkV4", "service"))
     database.write(lambda tx: tokens.create(tx, "ci", "viewer"))
-    (network,) = database.read(lambda tx: resources.list_all(tx, "NetworkV4"))
-    database.write(lambda tx: addresses.allocate(tx, network, [("Compute", "default/kanto/web-0", "u1")]))  # type: ignore[arg-type]
+    (network,) = database.read(lambda tx: resources.list_all(tx, NETWORK_V4))
+    database.write(lambda tx: addresses.allocate(tx, network, [("Compute", "default/kanto/web-0", "u1")]))
     return database
 
 

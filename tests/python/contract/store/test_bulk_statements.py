@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, text
 
 from controller.clock import VirtualClock
 from controller.errors import Conflict, NotFound, Unavailable
+from controller.model.datacenter import RACK
 from controller.store import bulk_statements, changes, resources
 from controller.store.database import Database, Tier, Transaction
 from controller.store.tables import meta
@@ -41,8 +42,8 @@ def test_any_text_comes_back_as_it_was_though_the_client_was_told_another_encodi
 def test_documents_come_back_as_they_were_from_the_table_and_from_the_log(database: Database) -> None:
     made = [rack.model_copy(update={"observed": {"said": AWKWARD}}) for rack in racks("a", "b")]
     store(database, *made)
-    database.write(lambda tx: resources.update(tx, resources.list_all(tx, "Rack")))
-    assert [each.observed["said"] for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == [
+    database.write(lambda tx: resources.update(tx, resources.list_all(tx, RACK)))
+    assert [each.observed["said"] for each in database.read(lambda tx: resources.list_all(tx, RACK))] == [
         list(AWKWARD)
     ] * 2
     logged = [each for each in database.read(lambda tx: changes.since(tx, 0)) if each.kind == "Rack"]
@@ -52,7 +53,7 @@ def test_documents_come_back_as_they_were_from_the_table_and_from_the_log(databa
 def test_more_rows_than_one_message_takes(database: Database) -> None:
     names = [f"rack-{number:03}" for number in range(250)]
     store(database, *racks(*names))
-    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == names
+    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, RACK))] == names
 
 
 def test_a_failed_insert_leaves_the_transaction_usable_and_takes_no_version(database: Database) -> None:
@@ -67,7 +68,7 @@ def test_a_failed_insert_leaves_the_transaction_usable_and_takes_no_version(data
         return last.resource_version - before
 
     assert database.write(work) == 1
-    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["b", "d"]
+    assert [each.name for each in database.read(lambda tx: resources.list_all(tx, RACK))] == ["b", "d"]
 
 
 def test_an_update_of_some_that_are_gone_changes_none(database: Database) -> None:
@@ -79,7 +80,7 @@ def test_an_update_of_some_that_are_gone_changes_none(database: Database) -> Non
             resources.update(tx, [each.model_copy(update={"status": "Error"}) for each in known])
 
     database.write(work)
-    assert [each.status for each in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["Active"]
+    assert [each.status for each in database.read(lambda tx: resources.list_all(tx, RACK))] == ["Active"]
 
 
 @pytest.mark.parametrize("identity", [{}, {"uid": ""}])
@@ -118,7 +119,7 @@ def test_an_update_keeps_the_time_of_creation_whatever_is_given(database: Databa
     (known,) = store(database, *racks("a"))
     wrong = known.model_copy(update={"created_at": clock.now().replace(year=1999), "status": "Error"})
     (stored,) = database.write(lambda tx: resources.update(tx, [wrong]))
-    (found,) = database.read(lambda tx: resources.list_all(tx, "Rack"))
+    (found,) = database.read(lambda tx: resources.list_all(tx, RACK))
     assert (stored.created_at, found.created_at, found.status) == (known.created_at, known.created_at, "Error")
 
 
@@ -127,7 +128,7 @@ def test_facts_are_picked_without_the_documents(database: Database) -> None:
     fields = ("name", "labels.row", "spec.floor")
     assert database.read(lambda tx: resources.texts(tx, "Rack", fields, given="labels.row")) == [("c", "7", "f")]
     marks = database.read(lambda tx: resources.marks(tx, "Rack", ("tokyo",)))
-    rows = database.read(lambda tx: resources.list_all(tx, "Rack"))
+    rows = database.read(lambda tx: resources.list_all(tx, RACK))
     assert marks == {f"tokyo/{each.name}": (each.uid, each.resource_version) for each in rows}
 
 

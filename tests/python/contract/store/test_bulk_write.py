@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from controller.errors import Conflict
+from controller.model.datacenter import RACK
 from controller.model.event import Event, EventSpec
 from controller.model.registry import key_of
 from controller.store import bulk_write, changes, resources
@@ -37,7 +38,7 @@ def test_new_and_changed_are_stored_and_logged_in_order(database: Database) -> N
         *(("Created", f"tokyo/new-{name}") for name in MANY),
         *(("Updated", f"tokyo/{name}") for name in MANY),
     ]
-    rows = {row.name: row for row in database.read(lambda tx: resources.list_all(tx, "Rack"))}
+    rows = {row.name: row for row in database.read(lambda tx: resources.list_all(tx, RACK))}
     assert rows == {each.resource.name: each.resource for each in log}
     assert all(row.uid and row.created_at for row in rows.values())
     assert {row.labels.get("env") for row in rows.values() if not row.name.startswith("new-")} == {"lab"}
@@ -63,7 +64,7 @@ def test_one_that_is_not_what_was_read_undoes_everything(database: Database, ane
         database.write(lambda tx: bulk_write.write(tx, racks("c"), old))
     assert refused.value.users == ("Rack tokyo/b",)
     assert database.read(changes.head) == head
-    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["a", "b"][: 1 + anew]
+    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, RACK))] == ["a", "b"][: 1 + anew]
 
 
 def test_one_that_exists_already_undoes_everything(database: Database) -> None:
@@ -85,7 +86,7 @@ def test_a_caller_that_passes_over_the_error_cannot_commit(database: Database) -
 
     with pytest.raises(Conflict):
         database.write(work)
-    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, "Rack"))] == ["a"]
+    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, RACK))] == ["a"]
     store(database, *racks("later"))  # the writer is free again
 
 

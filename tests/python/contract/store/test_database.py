@@ -11,6 +11,8 @@ from sqlalchemy import Connection, event, text
 
 from controller.clock import VirtualClock
 from controller.errors import Conflict, InvalidInput, TimedOut, Unavailable
+from controller.model.datacenter import RACK
+from controller.model.region import REGION
 from controller.store import changes, resources, revisions
 from controller.store.database import Database, Tier, Transaction
 from tests.python.contract.store.samples import make, racks, store
@@ -43,7 +45,7 @@ def test_what_a_writer_read_does_not_change_under_it(databases: Databases, clock
     (rack,) = store(opened[0], *racks("a", labels={"number": "0"}))
 
     def step(tx: Transaction) -> None:
-        (read,) = resources.list_all(tx, "Rack")
+        (read,) = resources.list_all(tx, RACK)
         labels = {"number": str(int(read.labels["number"]) + 1)}
         resources.update(tx, [read.model_copy(update={"labels": labels})])
 
@@ -78,7 +80,7 @@ def test_text_that_the_database_cannot_hold_is_bad_input(databases: Databases, c
     given = make("Region", "kanto", {"description": "a\0b"})
     if databases.engine == "sqlite":
         store(db, given)
-        assert db.read(lambda tx: resources.list_all(tx, "Region"))[0].spec == given.spec
+        assert db.read(lambda tx: resources.list_all(tx, REGION))[0].spec == given.spec
     else:
         with pytest.raises(InvalidInput, match="the database refuses"):
             store(db, given)

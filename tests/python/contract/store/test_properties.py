@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controller.clock import VirtualClock
 from controller.errors import AddressesExhausted, Conflict, NoRoom
-from controller.model.network import NetworkV4
+from controller.model.network import NETWORK_V4_PORT, NetworkV4
 from controller.model.node import Capacity, Share
 from controller.store import addresses, capacity, resources
 from controller.store.capacity import Taking
@@ -65,7 +65,7 @@ def test_addresses_follow_a_simple_model(database: Database, steps: list[tuple[s
             continue
         assert [port.spec.address.packed[3] for port in ports] == lowest
         model |= dict(zip(lowest, numbers, strict=True))
-    held = database.read(lambda tx: resources.list_all(tx, "NetworkV4Port"))
+    held = database.read(lambda tx: resources.list_all(tx, NETWORK_V4_PORT))
     assert {port.spec.address.packed[3]: port.spec.owner for port in held} == {
         value: f"default/kanto/web-{number}" for value, number in model.items()
     }

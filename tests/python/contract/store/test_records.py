@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controller.clock import VirtualClock
-from controller.model.event import EventLevel
+from controller.model.event import AUDIT_RECORD, EVENT, EventLevel
 from controller.store import audit, changes, events, resources
 from controller.store.database import Database
 from controller.store.events import Occurrence
@@ -43,7 +43,7 @@ def test_the_oldest_events_are_pruned(database: Database, clock: VirtualClock) -
         clock.shift(1)
         database.write(lambda tx, name=name: events.record(tx, "Node", f"tokyo1/{name}", "Down"))  # type: ignore[misc]
     assert database.write(lambda tx: events.prune(tx, keep=2)) == 1
-    left = database.read(lambda tx: resources.list_all(tx, "Event"))
+    left = database.read(lambda tx: resources.list_all(tx, EVENT))
     assert sorted(event.spec.resource for event in left) == ["tokyo1/a", "tokyo1/b"]
 
 
@@ -57,7 +57,7 @@ def test_audit_records_are_in_order_and_outside_the_change_log(database: Databas
     for verb in ("PutRack", "DeleteRack"):
         clock.shift(1)
         database.write(lambda tx, verb=verb: audit.record(tx, token="ops", verb=verb, resource="tokyo/rack-1"))  # type: ignore[misc]
-    records = database.read(lambda tx: resources.list_all(tx, "AuditRecord"))
+    records = database.read(lambda tx: resources.list_all(tx, AUDIT_RECORD))
     assert [(one.spec.token, one.spec.verb, one.spec.outcome) for one in records] == [
         ("ops", "PutRack", "ok"),
         ("ops", "DeleteRack", "ok"),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.design("F2", "G1")
 
 
 def names(db: Database, kind: str = "Rack", **filters: object) -> list[str]:
-    found = db.read(lambda tx: resources.list_all(tx, kind, **filters))  # type: ignore[arg-type]
+    found = db.read(lambda tx: resources.list_all(tx, kind, **filters))  # type: ignore[call-overload]
     return [item.name for item in found]
 
 

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import NullPool, create_engine, text
 
 from controller.errors import InvalidInput, SchemaMismatch
+from controller.model.access import PROJECT
 from controller.store import resources
 from controller.store.database import Database, Tier
 from controller.store.tables import metadata
@@ -30,7 +31,7 @@ def test_an_empty_database_is_refused_and_says_what_to_do(databases: Databases) 
 def test_upgrading_again_changes_nothing(database: Database) -> None:
     project = database.read(lambda tx: resources.get(tx, key("Project", "default")))
     database.upgrade()
-    assert database.read(lambda tx: resources.list_all(tx, "Project")) == [project]
+    assert database.read(lambda tx: resources.list_all(tx, PROJECT)) == [project]
 
 
 def test_several_that_upgrade_at_once_all_succeed(databases: Databases) -> None:

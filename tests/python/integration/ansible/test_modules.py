@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controller.model import document, registry
+from controller.model.compute import COMPUTE
 from controller.store import resources
 from controller.store.database import Database, Transaction
 from scripts import collection
@@ -134,7 +135,7 @@ def test_verbs_of_nodes_and_computes(plays: Plays, db: Database) -> None:
 
 def _arrived(tx: Transaction, node: str) -> None:
     """What a cluster reports when the Compute has moved."""
-    (compute,) = resources.list_all(tx, "Compute")
+    (compute,) = resources.list_all(tx, COMPUTE)
     resources.update(tx, [compute.model_copy(update={"observed": {"node": node, "migrations": 1}})])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controller.model import document, registry
+from controller.model.region_service import REGION_SERVICE
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.ansible.cases import acted, arguments, task
@@ -84,7 +85,7 @@ def test_many_documents_are_waited_for(plays: Plays, db: Database) -> None:
     (leaving,) = failures(plays, {"resource.infra.apply": {**gone, **BRIEFLY}})
     assert leaving["msg"] == "1 did not become gone within 0.3 s: RegionService default/kanto/web: it is Deleting"
     assert leaving["changed"]
-    db.write(lambda tx: resources.delete(tx, [registry.key_of(resources.list_all(tx, "RegionService")[0])]))
+    db.write(lambda tx: resources.delete(tx, [registry.key_of(resources.list_all(tx, REGION_SERVICE)[0])]))
     plays.ok([task("apply", "delete again", {**gone, **BRIEFLY})])
 
 

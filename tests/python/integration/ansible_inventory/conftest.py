@@ -13,7 +13,7 @@ import pytest
 
 from controller.model import registry
 from controller.model.compute import Compute
-from controller.model.node import Node
+from controller.model.node import NODE, Node
 from controller.store import resources
 from controller.store.database import Database, Transaction
 from tests.python.integration.ansible.conftest import ROOT, Plays, plays
@@ -76,7 +76,7 @@ def _unwrapped(value: dict[str, Any]) -> Any:
 
 
 def _observe(tx: Transaction) -> None:
-    nodes = [node for node in resources.list_all(tx, "Node") if isinstance(node, Node)]
+    nodes = [node for node in resources.list_all(tx, NODE) if isinstance(node, Node)]
     for number, node in enumerate(nodes):
         rack = node.name.rpartition("-server")[0]
         zones = {"rack": rack, "power": f"{rack}-pdu-a", "network": "leaf", "datacenter": "tokyo"}

@@ -64,7 +64,7 @@ def test_filters_refuse_what_is_no_list_of_hosts(plays: Plays) -> None:
 
 
 def cordoned(db: Database) -> list[str]:
-    nodes = db.read(lambda tx: resources.list_all(tx, NODE.name))
+    nodes = db.read(lambda tx: resources.list_all(tx, NODE))
     return [node.name for node in nodes if isinstance(node, Node) and not node.spec.schedulable]
 
 

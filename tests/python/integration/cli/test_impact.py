@@ -8,6 +8,7 @@ import pytest
 
 from controller.cli.exit_codes import ExitCode
 from controller.model import document
+from controller.model.node import NODE
 from controller.store import resources
 from controller.store.database import Database, Transaction
 from tests.python.integration.cli.conftest import Shell
@@ -118,7 +119,7 @@ def test_a_node_without_power_or_network_domain_shows_a_dash(placed: Shell, db: 
     }
 
     def observe(tx: Transaction) -> None:
-        nodes = [each for each in resources.list_all(tx, "Node") if each.name in zones]
+        nodes = [each for each in resources.list_all(tx, NODE) if each.name in zones]
         seen = [each.model_copy(update={"observed": each.observed | {"zones": zones[each.name]}}) for each in nodes]
         resources.update(tx, seen)
 

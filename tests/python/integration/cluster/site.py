@@ -11,15 +11,15 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from controller.agent.simulate import Simulation, Simulator
 from controller.clock import SystemClock
 from controller.cluster import api_process, controller_process
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
-from controller.model.assignment import Assignment
-from controller.model.compute import Compute
-from controller.model.node import Capacity, Node
+from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.compute import COMPUTE, Compute
+from controller.model.node import NODE, Capacity, Node
 from controller.model.registry import AnyResource
 from controller.pki import ROOT, AuthorityTree, CredentialFolder, Identity, cluster_scope, server_name
 from controller.rpc import Channels, translated
@@ -139,15 +139,15 @@ class Site:
         return ClusterServiceStub(self.channels.get(self.address(api), name))
 
     def computes(self) -> dict[str, Compute]:
-        rows = self.database.read(lambda tx: resources.list_all(tx, "Compute"))
-        return {row.name: cast(Compute, row) for row in rows}
+        rows = self.database.read(lambda tx: resources.list_all(tx, COMPUTE))
+        return {row.name: row for row in rows}
 
     def nodes(self) -> dict[str, Node]:
-        rows = self.database.read(lambda tx: resources.list_all(tx, "Node"))
-        return {row.name: cast(Node, row) for row in rows}
+        rows = self.database.read(lambda tx: resources.list_all(tx, NODE))
+        return {row.name: row for row in rows}
 
     def assignments(self) -> list[Assignment]:
-        return cast(list[Assignment], self.database.read(lambda tx: resources.list_all(tx, "Assignment")))
+        return self.database.read(lambda tx: resources.list_all(tx, ASSIGNMENT))
 
     def statuses(self) -> dict[str, str]:
         return {name: each.status for name, each in self.computes().items()}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from controller.errors import Conflict, Forbidden, StaleTerm, Unauthenticated
-from controller.model.access import JoinToken
+from controller.model.access import JOIN_TOKEN, JoinToken
+from controller.model.loadbalancer import LOADBALANCER
 from controller.pki import Identity, cluster_scope, make_request, server_name
 from controller.rpc import translated
 from controller.rpc.channel import first_contact_channel, secure_channel
@@ -64,7 +65,7 @@ async def test_a_node_joins_once_with_its_token_and_gets_a_certificate_for_itsel
     assert b"BEGIN CERTIFICATE" in reply.certificate
     with pytest.raises(Forbidden, match="used already"):
         await ask(secret, "node-0")
-    row = site.database.read(lambda tx: resources.list_all(tx, "JoinToken"))[0]
+    row = site.database.read(lambda tx: resources.list_all(tx, JOIN_TOKEN))[0]
     assert row.state == "Used"
     assert sorted(site.nodes()) == ["node-0"]
 
@@ -206,7 +207,7 @@ async def test_a_loadbalancer_on_the_in_memory_driver_is_active_only_by_its_node
     await site.wish(WEB, [Loadbalancer.model_validate(wished)])
 
     def seen() -> Loadbalancer:
-        return cast(Loadbalancer, site.database.read(lambda tx: resources.list_all(tx, "Loadbalancer"))[0])
+        return site.database.read(lambda tx: resources.list_all(tx, LOADBALANCER))[0]
 
     await eventually(lambda: "without provider memory-lb" in seen().status_reason)
     assert seen().status == "Initializing"

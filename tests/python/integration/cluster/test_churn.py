@@ -14,7 +14,7 @@ import sys
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -28,9 +28,9 @@ from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.service import forget_node
 from controller.cluster.unit_of_work import plan_store
 from controller.errors import Conflict, NoRoom
-from controller.model.assignment import Assignment, AssignmentRole
-from controller.model.compute import Compute, Rebalance
-from controller.model.node import Node
+from controller.model.assignment import ASSIGNMENT, Assignment, AssignmentRole
+from controller.model.compute import COMPUTE, Compute, Rebalance
+from controller.model.node import NODE, Node
 from controller.model.registry import key_of
 from controller.schedule import Placed, Request, place
 from controller.schedule.inputs import columns
@@ -303,13 +303,13 @@ class Play:
     # --- what must hold
 
     def computes(self) -> list[Compute]:
-        return cast(list[Compute], self.db.read(lambda tx: resources.list_all(tx, "Compute")))
+        return self.db.read(lambda tx: resources.list_all(tx, COMPUTE))
 
     def assignments(self) -> list[Assignment]:
-        return cast(list[Assignment], self.db.read(lambda tx: resources.list_all(tx, "Assignment")))
+        return self.db.read(lambda tx: resources.list_all(tx, ASSIGNMENT))
 
     def rows(self) -> list[Node]:
-        return cast(list[Node], self.db.read(lambda tx: resources.list_all(tx, "Node")))
+        return self.db.read(lambda tx: resources.list_all(tx, NODE))
 
     def check(self) -> None:
         self.db.read(self._check)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.model.node import NODE
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.cli.conftest import Shell
@@ -29,7 +30,7 @@ def _see(db: Database, **states: str) -> None:
     """As the cluster reports its nodes."""
 
     def change(tx: Any) -> None:
-        stored = {one.name: one for one in resources.list_all(tx, "Node")}
+        stored = {one.name: one for one in resources.list_all(tx, NODE)}
         resources.update(tx, [stored[name].model_copy(update={"state": state}) for name, state in states.items()])
 
     db.write(change)

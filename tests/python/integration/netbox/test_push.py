@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.model import registry
-from controller.model.compute import Compute
+from controller.model.compute import COMPUTE, Compute
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.cli.conftest import Shell
@@ -93,7 +93,7 @@ def test_push_follows_status_and_takes_away_what_is_gone(
     machines.ok("netbox", "push", "-m", mapping)
 
     def change(tx: Any) -> None:
-        stored = {one.name: one for one in resources.list_all(tx, "Compute")}
+        stored = {one.name: one for one in resources.list_all(tx, COMPUTE)}
         resources.update(tx, [stored["web-0"].model_copy(update={"state": "Stopped"})])
         resources.delete(tx, [_key("web-2")])
 
@@ -147,7 +147,7 @@ def test_a_new_mac_takes_the_place_of_the_old_one_and_theirs_stays(
     theirs = netbox.add(MACS, mac_address="52:54:00:00:00:99", **place)
 
     def change(tx: Any) -> None:
-        (stored,) = [one for one in resources.list_all(tx, "Compute") if one.name == "web-0"]
+        (stored,) = [one for one in resources.list_all(tx, COMPUTE) if one.name == "web-0"]
         interfaces = [stored.spec.interfaces[0].model_copy(update={"mac": "52:54:00:00:00:77"})]
         spec = stored.spec.model_copy(update={"interfaces": tuple(interfaces)})
         resources.update(tx, [stored.model_copy(update={"spec": spec})])

@@ -15,6 +15,7 @@ import pytest
 
 from controller.clock import SystemClock
 from controller.errors import Unavailable
+from controller.model.datacenter import RACK
 from controller.store import changes, lease, resources
 from controller.store.database import Fence, Tier
 from tests.python.contract.store.samples import racks, store
@@ -99,7 +100,7 @@ def test_a_master_stopped_past_its_lease_is_refused_when_woken(databases: Databa
         child.stdin.flush()
         says(child, "StaleTerm")
     db.write(lambda tx: resources.insert(tx, racks("b")), fence=Fence("resource-controller", term))
-    assert [rack.name for rack in db.read(lambda tx: resources.list_all(tx, "Rack"))] == ["b"]
+    assert [rack.name for rack in db.read(lambda tx: resources.list_all(tx, RACK))] == ["b"]
 
 
 @pytest.mark.design("H2")
@@ -133,7 +134,7 @@ def test_a_process_stopped_inside_a_write_loses_its_lock(databases: Databases) -
         child.stdin.flush()
         says(child, "inside")
         says(child, "wrote")
-    assert len(db.read(lambda tx: resources.list_all(tx, "Rack"))) == 3
+    assert len(db.read(lambda tx: resources.list_all(tx, RACK))) == 3
 
 
 @pytest.mark.design("G1")

@@ -9,6 +9,7 @@ from controller.model import document
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import RequestMethod, Status
+from controller.model.network import NETWORK_V4_PORT
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import AnyResource, key_of
 from controller.root.reconcile import desired_state, service_reconciler, service_state
@@ -126,7 +127,7 @@ class Site:
     # --- what is there
 
     def service(self) -> RegionService:
-        return cast(RegionService, self.db.read(lambda tx: resources.get(tx, KEY)))
+        return self.db.read(lambda tx: resources.get(tx, KEY))
 
     def cluster_row(self) -> AnyResource:
         return self.db.read(lambda tx: resources.get(tx, CLUSTER.key("tokyo1")))
@@ -135,8 +136,8 @@ class Site:
         return self.db.read(lambda tx: resources.find(tx, KEY)) is not None
 
     def computes(self) -> list[Compute]:
-        found = self.db.read(lambda tx: resources.list_all(tx, COMPUTE.name))
-        return sorted(cast(list[Compute], found), key=lambda item: item.spec.index)
+        found = self.db.read(lambda tx: resources.list_all(tx, COMPUTE))
+        return sorted(found, key=lambda item: item.spec.index)
 
     def names(self) -> list[str]:
         return [item.name for item in self.computes()]
@@ -146,7 +147,7 @@ class Site:
 
     def addresses(self) -> list[str]:
         """Addresses that are taken, lowest first."""
-        rows = self.db.read(lambda tx: resources.list_all(tx, "NetworkV4Port"))
+        rows = self.db.read(lambda tx: resources.list_all(tx, NETWORK_V4_PORT))
         return sorted(str(row.spec.address) for row in rows)
 
 

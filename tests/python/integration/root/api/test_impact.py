@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from controller.model import document
+from controller.model.node import NODE
 from controller.store import resources
 from controller.store.database import Database, Transaction
 from tests.python.integration.root.api.conftest import Api
@@ -130,7 +131,7 @@ async def test_loadbalancers_that_lose_instances_are_told_with_what_that_means(
     def fill(tx: Transaction) -> None:
         resources.insert(tx, [balancer("default", "web", "172.16.10.100", "server1", "server2")])
         resources.insert(tx, [balancer("shop", "cart", "172.16.10.101", "server2")])
-        nodes = resources.list_all(tx, "Node", parents=("tokyo1",))
+        nodes = resources.list_all(tx, NODE, parents=("tokyo1",))
         resources.update(tx, [node.model_copy(update={"state": "Up"}) for node in nodes])
 
     db.write(fill)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from controller.model.compute import COMPUTE
 from controller.root.api.app import create_app
 from controller.root.api.settings import ApiSettings
 from controller.store import resources
@@ -156,7 +157,7 @@ async def test_the_moves_of_a_rebalance_become_wishes_with_their_turns(
     assert again.json()["detail"] == "moves that were asked for are still to come: of web-0, web-1"
 
     def done(tx: Any) -> None:
-        rows = resources.list_all(tx, "Compute")
+        rows = resources.list_all(tx, COMPUTE)
         resources.update(tx, [row.model_copy(update={"observed": {"migrations": 1}}) for row in rows])
 
     db.write(done)

@@ -10,6 +10,8 @@ import pytest
 from controller.model.assignment import Assignment
 from controller.model.compute import Compute
 from controller.model.envelope import Status
+from controller.model.node import NODE
+from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import AnyResource
 from controller.root.api.app import create_app
 from controller.root.api.settings import ApiSettings
@@ -38,7 +40,7 @@ def made_by_the_controller(db: Database, replicas: int = 3) -> None:
     """What the root controller would write: Computes on a node, the service Active."""
 
     def work(tx: Any) -> None:
-        service = resources.list_all(tx, "RegionService")[0]
+        service = resources.list_all(tx, REGION_SERVICE)[0]
         computes: list[AnyResource] = [
             Compute.model_validate(
                 {
@@ -213,7 +215,7 @@ async def test_a_node_in_use_stays_and_only_a_lost_one_is_forced(
 
     def say(state: str) -> None:
         def work(tx: Any) -> None:
-            found = resources.list_all(tx, "Node")[0]
+            found = resources.list_all(tx, NODE)[0]
             resources.update(tx, [found.model_copy(update={"state": state})])
 
         db.write(work)

@@ -15,7 +15,7 @@ import pytest
 from controller.clock import VirtualClock
 from controller.cluster.forecast import admission, inputs, replay
 from controller.cluster.forecast.forecaster import Forecast, Wish
-from controller.model.compute import Compute
+from controller.model.compute import COMPUTE, Compute
 from controller.model.flavor import ResourceFlavor
 from controller.model.node import Capacity, Share
 from controller.schedule import dump, need_of
@@ -80,7 +80,7 @@ def test_one_more_finds_no_rack_and_a_saved_snapshot_says_the_same(db: Database)
 
 def test_one_that_goes_leaves_both_of_its_nodes(db: Database) -> None:
     def turn(tx: Transaction) -> None:
-        rows = resources.list_all(tx, "Compute")
+        rows = resources.list_all(tx, COMPUTE)
         swapped = zip(rows, ({"node": "n3"}, {"node": "n1", "migrating_to": "n2"}), strict=True)
         resources.update(tx, [row.model_copy(update={"observed": seen}) for row, seen in swapped])
         uids = [row.uid for row in rows]

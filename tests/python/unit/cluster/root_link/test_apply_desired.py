@@ -8,7 +8,7 @@ from controller.cluster import owner_documents
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.apply_desired import OwnerWish
 from controller.errors import Conflict, InvalidInput, StaleTerm
-from controller.model.compute import Compute
+from controller.model.compute import COMPUTE, Compute
 from controller.model.node import Node
 from controller.model.registry import key_of
 from controller.store import resources
@@ -29,7 +29,7 @@ def wish(db: Database, *documents: Compute | Node, owner: str = WEB, digest: str
 
 
 def rows(db: Database) -> dict[str, Compute]:
-    return {row.name: row for row in db.read(lambda tx: resources.list_all(tx, "Compute"))}  # type: ignore[misc]
+    return {row.name: row for row in db.read(lambda tx: resources.list_all(tx, COMPUTE))}
 
 
 def set_status(db: Database, name: str, status: str) -> None:

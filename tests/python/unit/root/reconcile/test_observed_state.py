@@ -41,14 +41,14 @@ def test_the_same_event_of_another_cluster_stops_nobodys_stream(root: Database, 
     assert first.name == second.name
     take(root, first)
     take(root, second, cluster="tokyo2")
-    copies = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    copies = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert [(copy.name, copy.uid) for copy in copies] == [
         (f"tokyo1.{first.name}", first.uid),
         (f"tokyo2.{second.name}", second.uid),
     ]
     gone = observed_state.parse("tokyo1", (), [f"Event {first.name}"])
     root.write(lambda tx: observed_state.apply(tx, gone))
-    (left,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    (left,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert left.uid == second.uid, "one cluster's deletion is not another's"
     root.write(lambda tx: observed_state.forget_unlisted(tx, "tokyo2", set()))
     assert root.read(lambda tx: resources.count(tx, EVENT.name)) == 0
@@ -60,7 +60,7 @@ def test_an_event_made_anew_replaces_its_copy(root: Database, sqlite_databases: 
     take(root, told_by(sqlite_databases, "tokyo1"))
     again = told_by(sqlite_databases, "tokyo1")
     take(root, again)
-    (copy,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    (copy,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert copy.uid == again.uid
 
 
@@ -75,7 +75,7 @@ def test_what_is_said_of_a_compute_that_was_made_again_is_not_taken_for_the_old_
 def test_a_copy_is_written_only_when_it_differs(root: Database, sqlite_databases: Databases) -> None:
     event = told_by(sqlite_databases, "tokyo1")
     take(root, event)
-    (before,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    (before,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     take(root, event)
-    (after,) = root.read(lambda tx: resources.list_all(tx, EVENT.name))
+    (after,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert after.resource_version == before.resource_version
