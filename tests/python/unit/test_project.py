@@ -272,7 +272,18 @@ def test_both_halves_of_the_tests_run_and_all_failures_are_named_and_recorded(tm
     for name, options in (("first", ["-p", "xdist", "-n", "1", "--dist", "loadfile"]), ("second", [])):
         file = tmp_path / f"test_{name}.py"
         file.write_text(TESTS_OF_BOTH_HALVES[file.name])
-        command = [*checks.PYTHON, "pytest", "-q", "-W", "ignore", "-m", "not slow", *options, str(file)]
+        command = [
+            *checks.PYTHON,
+            "pytest",
+            "-q",
+            "-W",
+            "ignore",
+            "-m",
+            "not slow",
+            f"--rootdir={tmp_path}",
+            *options,
+            str(file),
+        ]
         done.append(checks.run(checks.Step(name, command, environ, is_pytest=True)))
     assert [each.has_failed for each in done] == [True, True]
     lines = "\n".join(checks.summary(done))
