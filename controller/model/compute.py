@@ -148,6 +148,11 @@ class Compute(Resource[ComputeSpec]):
     region: Name = field("Region of the service.", example="kanto")
     spec: ComputeSpec = field("The resolved description.", example={"service": "web", "index": 0})
 
+    @property
+    def service_path(self) -> str:
+        """Return its RegionService as ``project/region/name``: the rules of one service count its Computes together."""
+        return f"{self.project}/{self.region}/{self.spec.service}"
+
 
 COMPUTE = register(
     Kind(

@@ -67,7 +67,7 @@ class Machine:
     cpus: tuple[int, ...] = ()
     """Hardware threads of its own that it was last given, as ``Desired.cpus``."""
     settled: bool = True
-    """False: the host offers other hardware threads by now than when it was kept to them; ``ensure`` does it anew."""
+    """False: the host offers other hardware threads than when the machine was bound; ``ensure`` then binds it again."""
 
 
 @dataclass(frozen=True)

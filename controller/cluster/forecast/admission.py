@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from controller.cluster.moves.migration import service_of
 from controller.cluster.unit_of_work import plan_store
 from controller.model.compute import Compute
 from controller.model.node import Capacity
@@ -46,7 +45,7 @@ def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
     if not asked:
         return result
     snapshot = plan_store.snapshot(tx, cluster, asked)
-    requests = [Request.of(compute.spec, key=compute.name, service=service_of(compute)) for compute in asked]
+    requests = [Request.of(compute.spec, key=compute.name, service=compute.service_path) for compute in asked]
     worst: Counter[str] = Counter()
     for answer in place(snapshot, requests):
         if isinstance(answer, Placed):

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from controller.cluster.moves.migration import service_of
 from controller.model.compute import Compute
 from controller.model.node import Capacity
 from controller.schedule import (
@@ -49,7 +48,7 @@ class Wish:
     @property
     def service(self) -> str:
         """As rules count it: project, region and name."""
-        return service_of(self.compute)
+        return self.compute.service_path
 
     def name(self, index: int) -> str:
         """``<service>-<index>``"""

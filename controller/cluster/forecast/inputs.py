@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from controller.cluster.forecast.forecaster import Forecaster, Wish
-from controller.cluster.moves.migration import service_of
 from controller.cluster.unit_of_work import plan_store
 from controller.model.compute import COMPUTE, Compute, ComputeSpec, OnNodeDown
 from controller.model.flavor import ResourceFlavor
@@ -43,7 +42,7 @@ def present(tx: Transaction, computes: Iterable[Compute]) -> dict[str, list[Pres
         made = Present(each.spec.index, node, *sizes_of(each.spec), shares.get((node, each.uid), Share()))
         for to in others:
             made = replace(made, to=to, to_share=shares.get((to, each.uid), Share()))
-        found.setdefault(service_of(each), []).append(made)
+        found.setdefault(each.service_path, []).append(made)
     return found
 
 
@@ -59,7 +58,7 @@ class Outlook:
 def whole(tx: Transaction, cluster: str) -> Outlook:
     """Everything: for headroom and for a snapshot that is saved."""
     computes = cast(list[Compute], resources.list_all(tx, COMPUTE))
-    standing = [(service_of(each), place) for each in computes if _is_here(each) for place in _places(each)]
+    standing = [(each.service_path, place) for each in computes if _is_here(each) for place in _places(each)]
     return Outlook(plan_store.snapshot(tx, cluster, (), standing), computes, present(tx, computes))
 
 
@@ -72,11 +71,11 @@ def report(outlook: Outlook, flavors: Sequence[ResourceFlavor], *, everything: b
     there = {(service, each.index): each for service, those in outlook.present.items() for each in those}
     running = [
         Running(
-            Request.of(each.spec, key=f"{service_of(each)}/{each.name}", service=service_of(each)),
+            Request.of(each.spec, key=f"{each.service_path}/{each.name}", service=each.service_path),
             str(each.observed["node"]),
             everything or each.spec.on_node_down is OnNodeDown.REBUILD,
-            there[service_of(each), each.spec.index].to,
-            there[service_of(each), each.spec.index].to_share,
+            there[each.service_path, each.spec.index].to,
+            there[each.service_path, each.spec.index].to_share,
         )
         for each in outlook.computes
         if _is_here(each)
@@ -133,7 +132,7 @@ def _loss(loss: Loss, shape: int) -> dict[str, Any]:
 def _computes(tx: Transaction, wishes: Sequence[Wish]) -> list[Compute]:
     services = {wish.service: wish.compute for wish in wishes}
     if len(services) > _FEW:
-        return [each for each in cast(list[Compute], resources.list_all(tx, COMPUTE)) if service_of(each) in services]
+        return [each for each in cast(list[Compute], resources.list_all(tx, COMPUTE)) if each.service_path in services]
     return [
         each
         for sample in services.values()

@@ -240,7 +240,7 @@ def _future(plan: Plan, result: dict[str, Drained]) -> Snapshot:
     for compute in _computes(plan):
         for assignment in plan.of(compute):
             if assignment.spec.migrate_to and compute.observed.get("migrating_to") and assignment.spec.node in result:
-                future.count(migration.service_of(compute), assignment.spec.node, -1)
+                future.count(compute.service_path, assignment.spec.node, -1)
     return future
 
 

@@ -120,7 +120,7 @@ def request_for(plan: Plan, compute: Compute, to: str | None = None, avoid: Iter
     if to is not None:
         policy = policy.model_copy(update={"node_filters": (to,)})
     away = frozenset((*avoid, *(each.spec.node for each in plan.of(compute))))
-    return Request.of(compute.spec, key=compute.name, service=service_of(compute), policy=policy, avoid=away)
+    return Request.of(compute.spec, key=compute.name, service=compute.service_path, policy=policy, avoid=away)
 
 
 def call_off(plan: Plan, compute: Compute, reason: str) -> bool:
@@ -266,8 +266,3 @@ def next_attempt(plan: Plan, compute: Compute) -> int:
     """A number that no assignment and no try of the Compute has had."""
     known = [each.spec.attempt for each in plan.of(compute)] + [each.spec.migrate_attempt for each in plan.of(compute)]
     return max([int(compute.observed.get("attempt", 0)), *known]) + 1
-
-
-def service_of(compute: Compute) -> str:
-    """The service, by project and region, whose rules count the Compute."""
-    return f"{compute.project}/{compute.region}/{compute.spec.service}"

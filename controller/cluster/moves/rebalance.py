@@ -119,7 +119,7 @@ class _Search:
         for each in members:
             owner = next((one for one in plan.of(each) if one.spec.role is AssignmentRole.OWNER), None)
             if each.observed.get("migrating_to"):
-                self._future.count(migration.service_of(each), str(each.observed["node"]), -1)
+                self._future.count(each.service_path, str(each.observed["node"]), -1)
             elif owner is not None:
                 self._owners[each.uid] = owner
                 hindrance = migration.unmovable(plan, each, owner) or self._is_leaving(owner.spec.node)

@@ -142,7 +142,7 @@ def _resize(plan: Plan, compute: Compute, owner: Assignment) -> Share | str:
     Returns what is taken now, or why there is no room; then what was taken stays.
     """
     snapshot, node, old = plan.snapshot, owner.spec.node, plan.share(owner)
-    request = Request.of(compute.spec, key=compute.name, service=migration.service_of(compute))
+    request = Request.of(compute.spec, key=compute.name, service=compute.service_path)
     snapshot.give_back(node, old)
     share = share_of_node(snapshot, node, request)
     if share is None:
@@ -191,7 +191,7 @@ def _place(plan: Plan, computes: list[Compute]) -> None:
     for compute in computes:
         held_up = migration.held_up(plan, compute)
         if held_up is None:
-            by_key[f"{migration.service_of(compute)}/{compute.name}"] = compute
+            by_key[f"{compute.service_path}/{compute.name}"] = compute
         else:
             plan.edit(compute, status="Initializing", status_reason=held_up)
     if not by_key:
@@ -200,7 +200,7 @@ def _place(plan: Plan, computes: list[Compute]) -> None:
         Request.of(
             compute.spec,
             key=key,
-            service=migration.service_of(compute),
+            service=compute.service_path,
             avoid=frozenset(each.spec.node for each in plan.of(compute)),
         )
         for key, compute in by_key.items()

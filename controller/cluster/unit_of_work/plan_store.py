@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import cast
 
-from controller.cluster.moves.migration import service_of
 from controller.cluster.unit_of_work.node_cache import NodeCache
 from controller.cluster.unit_of_work.unit_of_work import Plan, Workload, claim_of
 from controller.model import registry
@@ -126,7 +125,7 @@ class _StoredPlan(Plan):
         return self.build_snapshot()
 
     def _rows_of(self, compute: Compute) -> list[Compute]:
-        service = service_of(compute)
+        service = compute.service_path
         if service not in self._services:
             self._services[service] = cast(
                 list[Compute],
@@ -182,7 +181,7 @@ def _standing(tx: Transaction, workloads: Iterable[AnyResource]) -> list[tuple[s
 
     One that is moving stands on both of its nodes: it may end on either.
     """
-    services = {service_of(each) for each in workloads if isinstance(each, Compute)}
+    services = {each.service_path for each in workloads if isinstance(each, Compute)}
     if not services:
         return []
     standing = []

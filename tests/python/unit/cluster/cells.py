@@ -13,7 +13,6 @@ from typing import Any
 
 from controller.cluster.moves import drain
 from controller.cluster.moves.drain import Drained, Limits
-from controller.cluster.moves.migration import service_of
 from controller.cluster.moves.spread import Spread, Topology
 from controller.cluster.unit_of_work.unit_of_work import Plan
 from controller.model.assignment import Assignment, AssignmentRole
@@ -84,7 +83,7 @@ class Cell:
             fields = {name: getattr(taken, name) + getattr(need, name) for name in Capacity.model_fields}
             usage[assignment.spec.node] = total, Capacity(**fields)
         standing = [
-            (service_of(each), place)
+            (each.service_path, place)
             for each in self.computes.values()
             for place in (each.observed.get("node"), each.observed.get("migrating_to"))
             if place
