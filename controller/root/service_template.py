@@ -1,4 +1,4 @@
-"""From a service's template to the spec of one Compute (pure).
+"""From a service's template to the spec of one Compute: pure, once ``load_template`` has read flavor and image.
 
 The flavor's sizes, the image and the addresses are copied into the ComputeSpec, so that a cluster
 needs nothing else to run it. What an operator asked of the one machine (power, reboots,

@@ -12,11 +12,10 @@ from controller.model.cluster import CLUSTER
 from controller.model.node import NODE, Node
 from controller.model.physical_resource import PHYSICAL_RESOURCE, PhysicalResource
 from controller.model.region_service import REGION_SERVICE
-from controller.model.registry import AnyResource, Key, key_of
+from controller.model.registry import AnyResource, Key, key_of, parse_key
 from controller.root.inventory import failure_domains
 from controller.root.reconcile import desired_state, service_state
 from controller.root.reconcile.desired_state import Owner
-from controller.root.reconcile.observed_state import key_from_path
 from controller.store import resources
 from controller.store.database import Transaction
 
@@ -33,7 +32,7 @@ def names(tx: Transaction, cluster: str) -> list[str]:
 
 def wishes(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Owner]:
     """The wish of each owner; an owner without a row, or of another cluster, is gone."""
-    wanted = {name: _key(name) for name in owner_names}
+    wanted = {name: parse_key(name) for name in owner_names}
     rows = resources.get_many(tx, list(wanted.values()))
     found: list[Owner] = []
     nodes: list[Node] = []
@@ -53,7 +52,7 @@ def wishes(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Ow
 def states(tx: Transaction, owner_names: Iterable[str]) -> Iterator[service_state.ServiceState]:
     """The services of those owners, as far as they are still there."""
     for name in owner_names:
-        state = service_state.load(tx, REGION_SERVICE.narrow(_key(name)))
+        state = service_state.load(tx, REGION_SERVICE.narrow(parse_key(name)))
         if state is not None:
             yield state
 
@@ -86,8 +85,3 @@ def _inventory(tx: Transaction, datacenter: str, wanted: set[str]) -> dict[str, 
         wanted |= {link.peer for row in found for link in row.spec.network_links if row.spec.role == "Server"}
         wanted -= asked
     return known
-
-
-def _key(owner: str) -> Key:
-    kind, _, path = owner.partition(" ")
-    return key_from_path(kind, path)

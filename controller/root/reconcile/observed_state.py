@@ -56,16 +56,8 @@ def parse(cluster: str, documents: Iterable[bytes], deleted: Iterable[str]) -> B
     for word in deleted:
         kind, _, path = word.partition(" ")
         if kind in (*OWNED, *MIRRORED):
-            batch.deleted.append(key_from_path(kind, f"{cluster}.{path}" if kind in QUALIFIED else path))
+            batch.deleted.append(registry.key_of_path(kind, f"{cluster}.{path}" if kind in QUALIFIED else path))
     return batch
-
-
-def key_from_path(kind: str, path: str) -> Key:
-    """The inverse of ``Key.path``."""
-    parts = tuple(path.split("/"))
-    if registry.get(kind).per_project:
-        return Key(kind, parts[0], parts[1:])
-    return Key(kind, "", parts)
 
 
 def apply(tx: Transaction, batch: Batch) -> None:

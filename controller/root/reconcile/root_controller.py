@@ -28,14 +28,13 @@ from controller.loop import BatchLoop, BatchResult
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.envelope import Status
 from controller.model.region_service import REGION_SERVICE, RegionService
-from controller.model.registry import Key, key_of
+from controller.model.registry import Key, key_of, key_of_path
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.placement import cluster_choice
 from controller.root.reconcile import desired_state, service_reconciler
 from controller.root.reconcile.cluster_link import ClusterLink
 from controller.root.reconcile.cluster_view import ClusterView
 from controller.root.reconcile.cost_throttle import Patience
-from controller.root.reconcile.observed_state import key_from_path
 from controller.root.reconcile.service_reconciler import Next
 from controller.store import changes, resources
 from controller.store.changes import Change, Feed
@@ -101,7 +100,7 @@ class RootController:
             self._refused.discard(path)
             try:
                 with self._patience.looking([path]):
-                    await self._advance(REGION_SERVICE.narrow(key_from_path("RegionService", path)))
+                    await self._advance(REGION_SERVICE.narrow(key_of_path(REGION_SERVICE.name, path)))
             except StaleTerm:
                 raise
             except PermanentError:
