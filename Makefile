@@ -54,6 +54,7 @@ rows-run: setup ## the same from a run of all tests that show a row
 
 docs: setup ## what is made from the models: pages of docs/, modules of the collection
 	@$(BIN)/python scripts/docs.py $(ARGS)
+	@$(BIN)/python -m scripts.kind_table $(ARGS)
 	@$(BIN)/python -m scripts.collection $(ARGS)
 
 lock: setup ## choose the versions of all Python packages anew
@@ -61,4 +62,4 @@ lock: setup ## choose the versions of all Python packages anew
 	  --no-emit-trusted-host --strip-extras --output-file=requirements-dev.txt pyproject.toml
 
 clean: ## remove what was built in the checkout (not the virtual environment)
-	@rm -rf build dist .test-record.json .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build dist .test-record.json .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

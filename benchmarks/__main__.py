@@ -18,10 +18,12 @@ BENCHMARKS = {
     "packing": "benchmarks.packing",
     "placements": "benchmarks.placements",
     "ansible": "benchmarks.ansible",
+    "security-groups": "benchmarks.security_groups",
     "inventory": "benchmarks.inventory",
     "netbox": "benchmarks.netbox",
+    "watches": "benchmarks.watches",
 }
-PURE = frozenset({"schedule", "packing"})
+PURE = frozenset({"schedule", "packing", "security-groups"})
 """Those that need no database."""
 
 

@@ -101,10 +101,10 @@ def _measured(case: Case, database: str) -> Figure:
 
 
 def _placed(made: Site, db: Database, case: Case, database: str) -> Figure:
-    wishes = _wishes(case)
+    owners = _owner_states(case)
     count = case.services * case.replicas
     before, server_before = _cpu(made), _server_cpu(db)
-    db.write(lambda tx: apply_desired.apply(tx, 1, wishes))
+    db.write(lambda tx: apply_desired.apply(tx, 1, owners))
     inserting = _server_cpu(db) - server_before
     begin = time.perf_counter()
     while (done := db.read(_placed_now)) < count:
@@ -131,7 +131,7 @@ def _make_nodes(tx: Transaction) -> None:
     names = [f"node-{number}" for number in range(NODES)]
     made = [_node(number, name) for number, name in enumerate(names)]
     apply_desired.apply(
-        tx, 1, [apply_desired.OwnerWish(f"Node {documents.CLUSTER}/{node.name}", "d", [node]) for node in made]
+        tx, 1, [apply_desired.OwnerState(f"Node {documents.CLUSTER}/{node.name}", "d", [node]) for node in made]
     )
     _greet(tx, names)
     processes.beat(tx, dict.fromkeys(names, (tx.now, True, "")))
@@ -162,15 +162,15 @@ def _greet(tx: Transaction, names: list[str]) -> None:
     assert len(capacity.usage(tx)) == len(names)
 
 
-def _wishes(case: Case) -> list[apply_desired.OwnerWish]:
+def _owner_states(case: Case) -> list[apply_desired.OwnerState]:
     number = iter(range(1 << 24))
-    wishes = []
+    owners = []
     for service in range(case.services):
         name = f"service-{service}"
         members = [_compute(case, name, index, next(number)) for index in range(case.replicas)]
         owner = f"RegionService default/{documents.REGION}/{name}"
-        wishes.append(apply_desired.OwnerWish(owner, "d", members))
-    return wishes
+        owners.append(apply_desired.OwnerState(owner, "d", members))
+    return owners
 
 
 def _compute(case: Case, service: str, index: int, number: int) -> Compute:

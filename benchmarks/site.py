@@ -23,21 +23,20 @@ from controller.pki import ROOT, AuthorityTree, cluster_scope
 from controller.store import tokens
 from controller.store.database import Database, Tier
 
-CLUSTER = documents.CLUSTER
-
 
 class Site:
     """The processes of one root and one cluster. ``start`` brings them up as they are needed."""
 
-    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, urls: Mapping[str, str], cluster: str = documents.CLUSTER) -> None:
         self.folder = folder
+        self.cluster = cluster
         self.urls = urls
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.cluster_port, self.rest_port = free_port(), free_port()
         tree = AuthorityTree(folder / "pki", clock=SystemClock())
         self.root_authority = tree.scope_folder(ROOT)
-        self.cluster_authority = tree.scope_folder(cluster_scope(CLUSTER))
-        self.token = self._prepare()
+        self.cluster_authority = tree.scope_folder(cluster_scope(cluster))
+        self.token, self.viewer_token = self._prepare()
 
     @property
     def cluster_endpoint(self) -> str:
@@ -68,13 +67,16 @@ class Site:
             self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
 
     def simulate(self, agents: int, processes: int) -> None:
-        """Start simulated agents, spread over so many processes."""
+        """Start simulated agents, spread over so many processes, for the nodes of ``documents.nodes``."""
         each = -(-agents // processes)
         for number in range(processes):
             count = min(each, agents - number * each)
-            words = ["--agents", str(count), "--first", str(number * each), "--api", self.cluster_endpoint]
-            words += ["--cluster", CLUSTER, "--authority", str(self.cluster_authority)]
-            self.spawn(f"simulate-{number}", sys.executable, "-m", "controller.agent.simulate", *words)
+            self.simulate_some(f"simulate-{number}", "--agents", str(count), "--first", str(number * each))
+
+    def simulate_some(self, name: str, *nodes: str) -> None:
+        """Start one process of simulated agents; ``nodes`` are the words that say for which."""
+        words = ["--api", self.cluster_endpoint, "--cluster", self.cluster, "--authority", str(self.cluster_authority)]
+        self.spawn(name, sys.executable, "-m", "controller.agent.simulate", *nodes, *words)
 
     def memory(self) -> dict[str, float]:
         """Resident memory of each process in MiB."""
@@ -96,13 +98,16 @@ class Site:
                 process.kill()
                 process.wait()
 
-    def _prepare(self) -> str:
+    def _prepare(self) -> tuple[str, str]:
         root = Database(self.urls["root"], tier=Tier.ROOT)
-        cluster = Database(self.urls["cluster"], tier=Tier.CLUSTER, cluster=CLUSTER)
+        cluster = Database(self.urls["cluster"], tier=Tier.CLUSTER, cluster=self.cluster)
         try:
             root.upgrade()
             cluster.upgrade()
-            return root.write(lambda tx: tokens.create(tx, "bench", "admin")[1])
+            return (
+                root.write(lambda tx: tokens.create(tx, "bench", "admin")[1]),
+                root.write(lambda tx: tokens.create(tx, "viewer", "viewer")[1]),
+            )
         finally:
             root.close()
             cluster.close()
@@ -126,9 +131,9 @@ class Site:
             case "resource-controller":
                 return {**common, "api": {"target": f"unix:{self.folder}/resource-api.sock"}}
             case "cluster-api":
-                return {**common, "cluster": CLUSTER, "listen": self.cluster_endpoint}
+                return {**common, "cluster": self.cluster, "listen": self.cluster_endpoint}
             case _:
-                return {**common, "cluster": CLUSTER, "api": {"target": self.cluster_endpoint}}
+                return {**common, "cluster": self.cluster, "api": {"target": self.cluster_endpoint}}
 
     def _wait_ready(self, role: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
@@ -140,7 +145,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(kind: str) -> Iterator[Site]:
+def site(kind: str, cluster: str = documents.CLUSTER) -> Iterator[Site]:
     """A site on ``sqlite`` or ``postgresql``."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp")))
@@ -148,7 +153,7 @@ def site(kind: str) -> Iterator[Site]:
             urls: Mapping[str, str] = stack.enter_context(postgresql.server("root", "cluster"))
         else:
             urls = {name: f"sqlite:///{folder}/{name}.db" for name in ("root", "cluster")}
-        made = Site(folder, urls)
+        made = Site(folder, urls, cluster)
         stack.callback(made.stop)
         yield made
 

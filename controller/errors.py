@@ -18,6 +18,7 @@
     │   ├── StaleTerm             409  a write by a master that is master no longer
     │   └── SchemaMismatch        500  the database has a schema this program does not know
     └── TemporaryError            the caller should back off and try again
+        ├── TooManyRequests       429  a limit of the caller; nothing was done; ``retry_after`` seconds
         ├── Unavailable           503  a peer, node or database is away
         └── TimedOut              504  a deadline passed; whether it took effect is unknown
 
@@ -167,6 +168,18 @@ class TemporaryError(ResourceError):
     http_status = 503
 
 
+class TooManyRequests(TemporaryError):
+    """Raised when a caller asks more often than it may; nothing was done. ``retry_after`` says when to ask again."""
+
+    code = "too_many_requests"
+    http_status = 429
+
+    def __init__(self, message: str, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
 class Unavailable(TemporaryError):
     """Raised when a peer, a node or the database cannot be reached."""
 
@@ -178,3 +191,12 @@ class TimedOut(TemporaryError):
 
     code = "timed_out"
     http_status = 504
+
+
+def find_stale(error: BaseException | None) -> StaleTerm | None:
+    """Return the StaleTerm that an error is, or that is anywhere in a group of errors; None: none is."""
+    if isinstance(error, StaleTerm):
+        return error
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for part in error.exceptions if (found := find_stale(part)) is not None), None)
+    return None

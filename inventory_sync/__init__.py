@@ -1,6 +1,5 @@
-"""NetBox and the topology: ``pull`` makes our inventory from NetBox, ``push`` tells NetBox of our machines.
+"""NetBox and the inventory: ``pull`` updates the inventory from it, ``push`` writes clusters and machines to it.
 
-Joined to ``resourcectl`` by an entry point, so that it works without this package and without
-pynetbox. Imports only ``controller.client``, ``controller.model`` and ``controller.errors``; the
-import name is frozen.
+An entry point adds it to ``resourcectl``, which works without this package and without pynetbox. Imports only
+``controller.client``, ``controller.model`` and ``controller.errors``. The import name is frozen.
 """

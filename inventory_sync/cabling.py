@@ -1,21 +1,21 @@
 """Cables as links of power and network.
 
-Pure. A cord is a link of what it feeds; a network cable is a link of the end farther from the
-internet, by role. A cable between two of one role says nothing of who depends on whom, and would
-make two leaf routers look like each other's way out: it is left out and counted. Cables end at
-what was pulled, in one datacenter; patch panels between two ends are passed through.
+Pure. A power cord is a link of the device that it feeds. A network cable is a link of the end that is farther from the
+internet, by role. A cable between two devices of one role does not show which depends on the other, and would make two
+leaf routers each other's uplink: it is left out and counted. Both ends must be in the pull and in one datacenter;
+patch panels between them are followed.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from typing import Any
 
 from controller.model.physical_resource import Role
 from inventory_sync.devices import Device, Devices
 from inventory_sync.netbox_reader import Item
-from inventory_sync.patch_panels import PANEL, Patching, Port, pairs, port_of
+from inventory_sync.patch_panels import MOST_PAIRS, PANEL, PatchPanels, Port, is_too_wide, pairs, port_of
 
 _RANK = {role: index for index, role in enumerate(Role)}
 _FOLLOWED = {"dcim.interface", "dcim.powerport", "dcim.poweroutlet", "dcim.powerfeed"}
@@ -23,13 +23,15 @@ End = tuple[str, Device, int, str]
 """Object type, device, its id, name of the port."""
 
 
-def connect(cables: Collection[Item], patching: Patching, devices: Devices) -> Counter[str]:
-    """Add the links to the documents; returns what was left out and how often."""
+def connect(cables: Collection[Item], patching: PatchPanels, devices: Devices) -> Counter[str]:
+    """Add the links to the documents. Return what was left out, and how often."""
     left: Counter[str] = Counter()
     patched: set[frozenset[Port]] = set()
     for cable in cables:
         ends = list(pairs(cable))
-        if not ends and cable["a_terminations"] and cable["b_terminations"]:
+        if is_too_wide(cable):
+            left[f"cables with more than {MOST_PAIRS} pairs of ends"] += 1
+        elif not ends and cable["a_terminations"] and cable["b_terminations"]:
             left["cables whose profile is not followed"] += 1
         for pair in ends:
             panels = [end for end in pair if end["object_type"] in PANEL]
@@ -44,7 +46,26 @@ def connect(cables: Collection[Item], patching: Patching, devices: Devices) -> C
                     if (way := frozenset({port_of(near), port_of(end)})) not in patched:
                         patched.add(way)
                         _count(left, _connect(near, end, devices))
+    _mark_shared(devices)
     return left
+
+
+def _mark_shared(devices: Devices) -> None:
+    """Mark the links that share an end: in NetBox an end has one cable, so that they are arms of one."""
+    ends: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for one in devices.documents.values():
+        where, spec = one["datacenter"], one["spec"]
+        for link in spec.get("network_links") or ():
+            ends[where, one["name"], "port", link["port"]].append(link)
+            ends[where, link["peer"], "port", link["peer_port"]].append(link)
+        for link in spec.get("power_links") or ():
+            ends[where, one["name"], "inlet", link["inlet"]].append(link)
+            if link["outlet"]:
+                ends[where, link["source"], "outlet", link["outlet"]].append(link)
+    for links in ends.values():
+        if len(links) > 1:
+            for link in links:
+                link["split"] = True
 
 
 def _count(left: Counter[str], reason: str | None) -> None:

@@ -1,7 +1,7 @@
-"""``resourcectl netbox pull|push|diff``: joined by the entry point ``resourcectl.commands``.
+"""``resourcectl netbox pull|push|diff``, added by the entry point ``resourcectl.commands``.
 
-What the commands need of the command line (connection options, output) comes as a kit, so that
-this package imports nothing of it.
+The command line passes what the commands need of it (connection options, output) as a kit, so that this package does
+not import it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _PANEL = "NetBox"
 
 
 class Session(Protocol):
-    """What a command gets of ``remote``."""
+    """What ``remote`` passes to a command."""
 
     @property
     def client(self) -> Client: ...
 
 
 class Kit(Protocol):
-    """What ``controller.cli.extensions`` gives to commands."""
+    """What ``controller.cli.extensions`` passes to commands."""
 
     @property
     def remote(self) -> Callable[..., Any]: ...
@@ -58,28 +58,32 @@ UrlOption = Annotated[
 ]
 TokenFileOption = Annotated[
     Path | None,
-    typer.Option("--netbox-token-file", help="File with its token; or NETBOX_TOKEN.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--netbox-token-file", help="File with the token for NetBox; or NETBOX_TOKEN.", rich_help_panel=_PANEL
+    ),
 ]
 CaOption = Annotated[
     Path | None,
-    typer.Option("--netbox-ca", help="Its CA certificates (PEM).", envvar="NETBOX_CA", rich_help_panel=_PANEL),
+    typer.Option("--netbox-ca", help="CA certificates (PEM) of NetBox.", envvar="NETBOX_CA", rich_help_panel=_PANEL),
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what differs and change nothing.")]
-AdoptOption = Annotated[bool, typer.Option("--adopt", help="Take over what has a wanted name and another maker.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the differences without writing them.")]
+AdoptOption = Annotated[
+    bool, typer.Option("--adopt", help="Adopt resources that have a wanted name but were created by others.")
+]
 
 REQUEST_MIB = pull.REQUEST_BYTES / (1 << 20)
 RequestOption = Annotated[
-    float, typer.Option("--request-mib", help="Largest request; more goes in several transactions.", min=0.001)
+    float, typer.Option("--request-mib", help="Largest request. More is written in several transactions.", min=0.001)
 ]
 
 
 def commands(kit: Kit) -> typer.Typer:
-    """The application that is joined."""
+    """Return the application with the commands."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", rich_help_panel=_PANEL)
 
     @app.callback()
     def _netbox() -> None:
-        """Make the inventory what NetBox says, and tell NetBox of machines.
+        """Update the inventory from NetBox, and write clusters and machines to NetBox.
 
         Example:
           resourcectl netbox diff -m netbox.yaml
@@ -89,7 +93,7 @@ def commands(kit: Kit) -> typer.Typer:
         if not url:
             raise kit.refuse("no NetBox: give --netbox-url URL, or set NETBOX_URL")
         if ca is not None and not ca.is_file():
-            raise kit.refuse(f"--netbox-ca {ca}: no such file")
+            raise kit.refuse(f"--netbox-ca {ca}: the file does not exist")
         netbox = NetBox(url, _token(kit, token_file), ca=None if ca is None else str(ca))
         netbox.check()
         return netbox
@@ -122,21 +126,37 @@ def commands(kit: Kit) -> typer.Typer:
         netbox_ca: CaOption = None,
         dry_run: DryRunOption = False,
         remove: Annotated[
-            bool, typer.Option("--remove", help="Remove what the sync made and NetBox has no longer, unless in use.")
+            bool,
+            typer.Option(
+                "--remove", help="Delete what an earlier pull created and NetBox no longer has, unless it is in use."
+            ),
         ] = False,
+        remove_limit: Annotated[
+            int,
+            typer.Option(
+                "--remove-limit",
+                min=0,
+                max=100,
+                metavar="PERCENT",
+                help="Write nothing when --remove would delete a larger share of what pulls created.",
+            ),
+        ] = 50,
         adopt: AdoptOption = False,
         request_mib: RequestOption = REQUEST_MIB,
     ) -> Any:
-        """Make the inventory what NetBox says; only what differs is written.
+        """Update the inventory from NetBox. Writes only the differences.
 
         Example:
           resourcectl netbox pull -m netbox.yaml --dry-run
         """
         found = planned(session, mapping, netbox_url, netbox_token_file, netbox_ca, adopt, request_mib)
+        too_much = pull.excess(found, remove_limit) if remove else ""
+        if too_much:
+            raise kit.refuse(too_much)
         if dry_run:
             return shown_pull(found, remove=remove)
         results = pull.write(session.client, found, limit=_bytes(request_mib))
-        with partial_failure.told(
+        with partial_failure.with_progress(
             lambda: f"all {len(results)} documents that differ had been written, nothing was removed"
         ):
             removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
@@ -155,9 +175,11 @@ def commands(kit: Kit) -> typer.Typer:
         netbox_ca: CaOption = None,
         adopt: AdoptOption = False,
         request_mib: RequestOption = REQUEST_MIB,
-        exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 7 when something differs.")] = False,
+        exit_code: Annotated[
+            bool, typer.Option("--exit-code", help="Exit with code 7 when there are differences.")
+        ] = False,
     ) -> Any:
-        """Show what a pull would change, field by field; changes nothing.
+        """Show what a pull would change, field by field. Changes nothing.
 
         Example:
           resourcectl netbox diff -m netbox.yaml --exit-code
@@ -176,7 +198,7 @@ def commands(kit: Kit) -> typer.Typer:
         netbox_ca: CaOption = None,
         dry_run: DryRunOption = False,
     ) -> Any:
-        """Tell NetBox of clusters and machines, under one tag; of devices only the status, and only when asked.
+        """Write clusters and machines to NetBox, under one tag; the status of devices only where the mapping says so.
 
         Example:
           resourcectl netbox push -m netbox.yaml
@@ -189,7 +211,7 @@ def commands(kit: Kit) -> typer.Typer:
                 netbox_writer.write(netbox, rules, found, tell)
         rows: Sequence[tuple[str, ...]] = report.pushed(found)
         documents = [dict(zip(("list", "name", "action", "fields"), row, strict=True)) for row in rows]
-        lines = (*report.left(found), report.counts(found))
+        lines = (*report.unchanged_lines(found), report.counts(found))
         return kit.view(("LIST", "NAME", "ACTION", "FIELDS"), rows, documents, lines=lines)
 
     return app
@@ -205,12 +227,12 @@ def _token(kit: Kit, file: Path | None) -> str:
     except OSError as error:
         raise kit.refuse(f"--netbox-token-file {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise kit.refuse(f"--netbox-token-file {file}: is no text") from error
+        raise kit.refuse(f"--netbox-token-file {file}: must be UTF-8 text") from error
     if not token:
         raise kit.refuse("no token for NetBox: give --netbox-token-file FILE, or set NETBOX_TOKEN")
     if not all(
         "!" <= letter <= "~" for letter in token
     ):  # a header with it would be refused with the token in the error
         where = "NETBOX_TOKEN" if file is None else f"--netbox-token-file {file}"
-        raise kit.refuse(f"{where}: is no token: it has spaces, line ends or letters that no token has")
+        raise kit.refuse(f"{where}: must be a token: it has spaces, line ends or letters that a token cannot have")
     return token

@@ -1,9 +1,9 @@
-"""The status of devices in NetBox, by the state of the nodes that they are.
+"""The status of devices in NetBox, by the state of their nodes.
 
-Pure, and only where the mapping file asks for it. A device is found by its name, as a pull names it,
-and only if what it became here has the mark of the sync. A status is replaced only by one of those
-that a push writes: what people have set (planned, decommissioning) stays, and is told. No other
-field of a device is ever written, and none gets the tag.
+Pure, and only where the mapping file asks for it. A device is found by its name, as a pull names it, and only when its
+physical resource has the marker of the sync. Only a status that a push writes is ever replaced: a status that
+people have set (planned, decommissioning) stays, and is reported. No other field of a device is written, and no
+device gets the tag.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ FIELDS = "id,name,site,role,status"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Devices by datacenter and name, as they are named here."""
+class DeviceStatusPlan:
+    """Devices by datacenter and by their name in the inventory."""
 
     found: Mapping[Name, Item] = field(default_factory=dict)
     difference: Difference = field(default_factory=Difference)
     left: Mapping[Name, str] = field(default_factory=dict)
-    """What is not written though it differs, and why."""
+    """Differences that are not written, each with its reason."""
 
 
 def compare(
     nodes: Iterable[Item], clusters: Iterable[Item], pulled: Iterable[Item], devices: Iterable[Item], rules: Rules
-) -> Standing:
-    """What a push would write; ``pulled`` are the physical resources that the sync has made."""
+) -> DeviceStatusPlan:
+    """Return what a push would write; ``pulled`` are the physical resources that the sync has created."""
     statuses = {} if rules.push.devices is None else rules.push.devices.model_dump()
     ours = {(one["datacenter"], one["name"]) for one in pulled}
     datacenters = {one["name"]: one["spec"]["datacenter"] for one in clusters}
@@ -61,11 +61,11 @@ def compare(
             continue
         found[name] = device
         update[name] = {"status": (now, wanted)}
-    return Standing(found, Difference(update=dict(sorted(update.items()))), left)
+    return DeviceStatusPlan(found, Difference(update=dict(sorted(update.items()))), left)
 
 
 def _by_name(devices: Iterable[Item], rules: Rules) -> Mapping[Name, list[Item]]:
-    """The devices that a pull takes in, by the name that it gives them."""
+    """Return the devices that a pull includes, by the name that it gives them."""
     known: dict[Name, list[Item]] = defaultdict(list)
     for device in devices:
         slug, taken = device["site"]["slug"], rules.devices.statuses

@@ -1,25 +1,24 @@
 """Models and physical resources from device types, devices, panels and feeds; ports from interfaces.
 
-Pure. Devices stay apart by datacenter: ``Devices.known`` says which of NetBox's became ours, so
-that a cable to one that was left out is left out too.
+Pure. Devices are kept by datacenter. ``Devices.known`` has those of NetBox that are in the pull, so that a cable to a
+device that was left out is left out too.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from controller.errors import Problem
-from controller.model.physical_resource import Role
+from controller.model.physical_resource import Face, Role
 from inventory_sync import naming
-from inventory_sync.locations import Document, Places
+from inventory_sync.locations import Document, Locations
 from inventory_sync.mapping import SKIP, ModelFacts
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.naming import Taken
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.prefixes import Prefixes
 
@@ -29,7 +28,7 @@ _SHARED = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
 
 @dataclass(frozen=True)
 class Device:
-    """What a device, panel or feed of NetBox is with us."""
+    """The physical resource of a device, panel or feed of NetBox."""
 
     datacenter: str
     name: str
@@ -39,7 +38,7 @@ class Device:
 class Devices:
     """Documents of physical resources by NetBox's id; models."""
 
-    def __init__(self, seen: Snapshot, rules: Rules, taken: Taken, places: Places) -> None:
+    def __init__(self, seen: Snapshot, rules: Rules, taken: NameRegistry, places: Locations) -> None:
         self._rules, self._taken, self._places = rules, taken, places
         self.known: dict[int, Device] = {}
         self.panels: dict[int, Device] = {}
@@ -67,7 +66,7 @@ class Devices:
         ]
 
     def _check_rules(self, seen: Snapshot, types: Mapping[int, Item]) -> None:
-        """A word of the mapping that NetBox does not know is a typing mistake."""
+        """Report words of the mapping that NetBox does not know: each is a typing mistake."""
         for what, words, known in (
             ("roles", self._rules.roles, {role["slug"] for role in seen["device_roles"]}),
             ("models", self._rules.models, {kind["slug"] for kind in types.values()}),
@@ -118,8 +117,15 @@ class Devices:
         if rack is not None and int(rack["id"]) in self._places.racks:
             position = device.get("position")
             rack_name = self._places.racks[int(rack["id"])][0]
-            return {"floor": None, "rack": rack_name, "position": None if not position else math.floor(position)}
-        return {"floor": self._places.floor(device), "rack": None, "position": None}
+            below = self._places.first_units.get(int(rack["id"]), 1) - 1
+            face = (device.get("face") or {}).get("value") or Face.FRONT.value
+            return {
+                "floor": None,
+                "rack": rack_name,
+                "position": position - below if position else None,
+                "face": face,
+            }
+        return {"floor": self._places.floor(device), "rack": None, "position": None, "face": Face.FRONT.value}
 
     def _read_power(self, seen: Snapshot) -> None:
         for panel in seen["power_panels"]:
@@ -187,6 +193,7 @@ class Devices:
         facts = self._rules.models.get(kind["slug"], ModelFacts())
         spec = facts.model_dump(mode="json", exclude_none=True)
         spec.setdefault("role", max(sorted(roles, key=lambda role: role.value), key=lambda role: roles[role]).value)
-        spec |= {"vendor": kind["manufacturer"]["name"][:256], "height_units": math.ceil(kind["u_height"])}
+        spec |= {"vendor": kind["manufacturer"]["name"][:256], "height_units": kind["u_height"]}
+        spec["full_depth"] = kind.get("is_full_depth", True)
         labels = naming.labels(kind, self._rules.labels, self._rules.mark)
         return {"kind": "PhysicalModel", "name": self._models[int(kind["id"])], "labels": labels, "spec": spec}

@@ -1,6 +1,6 @@
 """Regions, datacenters, floors and racks from NetBox's regions, sites, locations and racks.
 
-Pure. ``Places`` also answers where a thing of NetBox is, for everything that stands in a place.
+Pure. ``Locations`` also returns the place of an object of NetBox, for all objects that have one.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 from controller.errors import Problem
 from inventory_sync import naming
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.naming import Taken
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Item, Snapshot
 
 Document = dict[str, Any]
 PLACE_NUMBERS = ("building", "storey", "number")
 
 
-class Places:
-    """Documents of places, and our names of NetBox's by id."""
+class Locations:
+    """Documents of places, and their names in the inventory by the id in NetBox."""
 
-    def __init__(self, seen: Snapshot, rules: Rules, taken: Taken) -> None:
+    def __init__(self, seen: Snapshot, rules: Rules, taken: NameRegistry) -> None:
         self._rules = rules
         self._taken = taken
         self._locations = naming.by_id(seen["locations"])
@@ -30,9 +30,12 @@ class Places:
         self.sites: dict[int, str] = {}
         self.slugs: dict[int, str] = {}
         self.racks: dict[int, tuple[str, str | None]] = {}
+        self.first_units: dict[int, int] = {}
         """Rack's id to its name and floor."""
         self._floors: dict[tuple[str, str], None] = {}
         self._floor_of: dict[int, str] = {}
+        self._outermost: dict[int, Item] = {}
+        """By id of each location on the way to it, so that deep nesting costs each step once."""
         self._read_sites(seen)
         self._read_regions(seen)
         self._read_locations(seen)
@@ -40,7 +43,7 @@ class Places:
             self._read_rack(rack)
 
     def floor(self, item: Item) -> str | None:
-        """The floor of a thing with a ``location`` and a ``site``; the default where it has no location."""
+        """Return the floor of an object with ``location`` and ``site``; the default where it has no location."""
         location = item.get("location")
         if location is not None and int(location["id"]) in self._floor_of:
             return self._floor_of[int(location["id"])]
@@ -97,8 +100,21 @@ class Places:
     def _floor_location(self, location: Item) -> Item:
         if self._rules.floors.level == "leaf":
             return location
-        while location.get("parent") and (above := self._locations.get(int(location["parent"]["id"]))) is not None:
+        way: dict[int, Item] = {}
+        while (number := int(location["id"])) not in self._outermost:
+            if number in way:
+                source = f"location {location['slug']} (id {number})"
+                self._taken.problems.append(Problem(source, "is inside of itself, by the parents that NetBox tells"))
+                break
+            way[number] = location
+            parent = location.get("parent")
+            above = self._locations.get(int(parent["id"])) if parent else None
+            if above is None:
+                break
             location = above
+        else:
+            location = self._outermost[number]
+        self._outermost.update(dict.fromkeys(way, location))
         return location
 
     def _numbers(self, location: Item) -> dict[str, int]:
@@ -115,6 +131,7 @@ class Places:
         name = self._taken.name("Rack", site, rack["name"], source)
         floor = self.floor(rack)
         self.racks[int(rack["id"])] = (name, floor)
+        self.first_units[int(rack["id"])] = int(rack.get("starting_unit") or 1)
         if floor is None:
             message = "stands in no location: give it one, or set floors.default in the mapping"
             self._taken.problems.append(Problem(source, message))

@@ -1,7 +1,7 @@
-"""The mapping file: what of NetBox becomes what of ours.
+"""The mapping file: which objects of NetBox become which resources.
 
-Owns the file's form only. A bad file is one InvalidInput that names the path of every bad field;
-nothing is read from NetBox before the file is good.
+This module has the format of the file only. A bad file raises one InvalidInput with the path of every bad field.
+Nothing is read from NetBox before the file is valid.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from controller.errors import InvalidInput, Problem
 from controller.model import document, text
@@ -22,17 +22,20 @@ def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"must be a regular expression: {error}") from None
     return pattern
+
+
+_LABELS = TypeAdapter(dict[LabelKey, LabelValue])
 
 
 def _label(word: str) -> str:
     """``key`` or ``key=value``."""
     key, _, value = word.partition("=")
-    for part, pattern in ((key, LabelKey), (value, LabelValue)):
-        (constraint,) = pattern.__metadata__  # type: ignore[attr-defined]
-        if not re.search(constraint.pattern, part):
-            raise ValueError(f"{word!r} is no label (key or key=value)")
+    try:
+        _LABELS.validate_python({key: value})
+    except ValidationError:
+        raise ValueError(f"{word!r} must be a label (key or key=value)") from None
     return word
 
 
@@ -64,18 +67,18 @@ class Replacement(Part):
 
 
 class Names(Part):
-    """How names of NetBox become ours: lower-case letters, digits and ``-``."""
+    """How names of NetBox become names of the inventory: lower-case letters, digits and ``-``."""
 
     replace: tuple[Replacement, ...] = ()
     overrides: dict[str, Name] = Field(default_factory=dict)
-    """Whole names, as NetBox has them; before everything else."""
+    """Whole names, as NetBox has them. Applied first."""
 
 
 class Floors(Part):
     """Which location is a floor, and its numbers."""
 
     level: Literal["top", "leaf"] = "top"
-    """``top``: the outermost location, rooms are folded into it; ``leaf``: the one that racks name."""
+    """``top``: the outermost location, which includes its rooms; ``leaf``: the location of the racks."""
     default: Name | None = None
     """Floor of racks and devices without a location."""
     number_pattern: Pattern | None = None
@@ -90,7 +93,7 @@ class Racks(Part):
 
 
 class ModelFacts(Part):
-    """What NetBox does not know of a device type."""
+    """Facts of a device type that NetBox does not have."""
 
     role: Role | None = None
     cpus: int | None = Field(default=None, ge=0)
@@ -100,7 +103,7 @@ class ModelFacts(Part):
 
 
 class Devices(Part):
-    """Which devices, and where their facts are."""
+    """Which devices are included, and which fields have their facts."""
 
     statuses: tuple[str, ...] = ()
     """Only these; empty: all."""
@@ -109,7 +112,7 @@ class Devices(Part):
 
 
 class Labels(Part):
-    """What becomes a label; the marker of the sync is always one."""
+    """What becomes a label. The marker of the sync always does."""
 
     tags: dict[str, Label] = Field(default_factory=dict)
     """Slug of a tag to ``key`` or ``key=value``."""
@@ -121,7 +124,7 @@ class Ports(Part):
     """Interfaces of devices."""
 
     network: Literal["vlan", "role", "prefix", "none"] = "vlan"
-    """What of the prefix around a port's address names its network."""
+    """Which part of the prefix around a port's address names its network."""
     skip_types: tuple[str, ...] = ("virtual", "bridge", "lag")
 
 
@@ -139,7 +142,7 @@ class Network(Part):
 
 
 class DeviceStatuses(Part):
-    """Status of a device in NetBox, by the state of the node that it is; null: left as it is."""
+    """Status of a device in NetBox, by the state of its node; null: not changed."""
 
     up: DeviceStatus | None = "active"
     down: DeviceStatus | None = "offline"
@@ -147,7 +150,7 @@ class DeviceStatuses(Part):
 
 
 class Push(Part):
-    """What is written to NetBox: all under one tag, but for the status of devices."""
+    """What is written to NetBox: all under one tag, except the status of devices."""
 
     tag: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=100)] = "resource-service"
     cluster_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=100)] = "resource-service"
@@ -161,7 +164,7 @@ class Mapping(Part):
     """The file."""
 
     marker: Label = "source=netbox"
-    """Label of everything that the sync has made; only that is ever removed."""
+    """Label of everything that the sync has created. Nothing else is ever deleted."""
     sites: tuple[str, ...] = ()
     """Slugs; empty: all."""
     regions: Literal["region", "site-group", "none"] = "region"
@@ -171,7 +174,7 @@ class Mapping(Part):
     roles: dict[str, Role | Literal["skip"]]
     """Slug of a device role to ours, or ``skip``."""
     default_role: Role | Literal["skip"] | None = None
-    """For roles that are not named; without it they are an error."""
+    """For roles that are not in ``roles``; without it they are an error."""
     models: dict[str, ModelFacts] = Field(default_factory=dict)
     """By slug of the device type."""
     devices: Devices = Devices()
@@ -195,12 +198,12 @@ def load(path: Path) -> Mapping:
     except OSError as error:
         raise InvalidInput([Problem(str(path), error.strerror or str(error))]) from error
     except UnicodeDecodeError as error:
-        raise InvalidInput([Problem(str(path), "is no UTF-8 text")]) from error
+        raise InvalidInput([Problem(str(path), "must be UTF-8 text")]) from error
     return parse(content)
 
 
 def parse(content: str) -> Mapping:
-    """The mapping that a YAML text stands for."""
+    """Return the mapping of a YAML text."""
     values = text.load_yaml(content)
     if len(values) != 1 or not isinstance(values[0], dict):
         raise InvalidInput([Problem("mapping", "must be one YAML mapping")])
@@ -213,11 +216,11 @@ def parse(content: str) -> Mapping:
 
 
 def _check_statuses(mapping: Mapping) -> None:
-    """A push must not write a status that a pull leaves out: the device would be gone for it."""
+    """Refuse a push of a status that a pull excludes: the pull would delete the device."""
     taken, written = mapping.devices.statuses, mapping.push.devices
     if not taken or written is None:
         return
-    message = f"must be one of devices.statuses ({', '.join(taken)}): a pull would take the device for gone"
+    message = f"must be one of devices.statuses ({', '.join(taken)}): a pull would treat the device as deleted"
     bad = [
         Problem(f"mapping.push.devices.{state}", message)
         for state, status in written.model_dump().items()

@@ -1,7 +1,7 @@
-"""Names and labels of NetBox as ours, and the watch over names that two things want.
+"""Names and labels of the inventory from those of NetBox, and the check for names that two objects would get.
 
-Pure. Names are translated one by one; ``Taken`` remembers who has which, so that two sources of
-one name end in one problem that names both.
+Pure. Names are translated one by one. ``NameRegistry`` records the source of each, so that two sources of one name
+are one problem that names both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAME = re.compile(NAME_PATTERN)
 
 
 def translate(given: str, rules: Names) -> str:
-    """Our form of a name; it may be no valid name (``Taken`` tells)."""
+    """Return the translated name, which may be invalid (``NameRegistry`` checks it)."""
     if given in rules.overrides:
         return rules.overrides[given]
     name = given
@@ -29,7 +29,7 @@ def translate(given: str, rules: Names) -> str:
     return _NO_NAME.sub("-", name.lower()).strip("-")
 
 
-class Taken:
+class NameRegistry:
     """Names by kind and parent, and the problems with them."""
 
     def __init__(self, rules: Names) -> None:
@@ -38,7 +38,7 @@ class Taken:
         self.problems: list[Problem] = []
 
     def name(self, kind: str, parent: str, given: str, source: str) -> str:
-        """Our name for ``given``; what is wrong with it is kept in ``problems``."""
+        """Return the name for ``given``, and record what is wrong with it in ``problems``."""
         name = translate(given, self._rules)
         if not _NAME.match(name):
             message = f"{given!r} gives no valid name ({name!r}): lower-case letters, digits and -, 63 at most"
@@ -72,13 +72,13 @@ def labels(item: Mapping[str, Any], rules: Labels, mark: tuple[str, str]) -> dic
 
 
 def owned(rules: Labels, mark: tuple[str, str]) -> frozenset[str]:
-    """Keys of labels that the sync writes and takes away; all others are left as they are."""
+    """Return the keys of labels that the sync writes and removes. It changes no others."""
     tags = (label.partition("=")[0] for label in rules.tags.values())
     return frozenset({mark[0], *tags, *rules.custom_fields.values(), *rules.fields.values()})
 
 
 def label_value(value: Any) -> str:
-    """A value as a label's: what is not allowed becomes ``-``."""
+    """Return a value as that of a label: characters that are not allowed become ``-``."""
     if isinstance(value, dict):
         value = value.get("value", value.get("name", ""))
     word = ",".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -86,5 +86,5 @@ def label_value(value: Any) -> str:
 
 
 def by_id(items: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
-    """Objects by their id."""
+    """Return objects by their id."""
     return {int(item["id"]): item for item in items}

@@ -1,23 +1,25 @@
 """Reading NetBox through pynetbox: lists side by side, their pages in parallel, plain dicts out.
 
-pynetbox's ``Request`` does the paging and its session the transport; its ``Record`` objects are
-not made, which costs more than everything else here. The long lists are asked with the fields that
-are used: the server would else trace every cable's path, seconds per thousand.
+pynetbox's ``Request`` does the paging and its session the transport. Its ``Record`` objects are not created, since they
+cost more than everything else here. The long lists are requested with the needed fields only: the server would
+otherwise trace the path of every cable, which takes seconds per thousand.
 
-Every failure is an error of our tree: a token that is refused, a NetBox that is away, what is no
-NetBox. Only a connection that breaks off is tried once more: a pull is repeated as a whole, and writes
-nothing before all is read.
+Every failure is an error of ``controller.errors``: a refused token, a NetBox that cannot be reached, a server that is
+not NetBox. Only a broken connection is retried, once. A pull is repeated as a whole, and writes nothing before
+everything is read.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from controller.client import retry
 from controller.errors import (
     Forbidden,
     InvalidInput,
@@ -25,6 +27,7 @@ from controller.errors import (
     Problem,
     TemporaryError,
     TimedOut,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -65,14 +68,14 @@ LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "power_feeds": ("dcim/power-feeds", {"fields": _FEEDS}),
     "prefixes": ("ipam/prefixes", {}),
 }
-"""What is read, the longest first. Power ports and outlets are named by the cables between them."""
+"""The lists that are read, the longest first. The cables name the power ports and outlets between them."""
 
 Tick = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that was read, each list in the order of ids."""
+    """Everything that was read, each list in the order of ids."""
 
     lists: Mapping[str, Sequence[Item]] = field(default_factory=dict)
 
@@ -83,19 +86,29 @@ class Snapshot:
 class NetBox:
     """A NetBox and a token for it."""
 
-    def __init__(self, url: str, token: str, *, ca: str | None = None, verify: bool = True, page: int = PAGE) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        ca: str | None = None,
+        verify: bool = True,
+        page: int = PAGE,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """``pause`` waits some seconds, where NetBox, or a proxy before it, says that it was asked too often."""
         try:
             import pynetbox
         except ImportError as error:  # pragma: no cover - the tests have it
             raise PermanentError("pynetbox is not installed: pip install 'resource-service[netbox]'") from error
         if not url.startswith(("http://", "https://")):
-            raise InvalidInput([Problem("netbox-url", f"{url!r} is no http or https address")])
+            raise InvalidInput([Problem("netbox-url", f"{url!r} must be an http or https address")])
         self.url = url.rstrip("/")
         self._page = page
         self.api = pynetbox.api(self.url, token=token)
         self.api.http_session.verify = (ca or True) if verify else False
         self.api.http_session.trust_env = False
-        _bound(self.api.http_session)
+        _set_deadline(self.api.http_session, pause)
 
     def endpoint(self, path: str) -> Any:
         """pynetbox's endpoint of ``dcim/power-panels``."""
@@ -103,24 +116,24 @@ class NetBox:
         return getattr(getattr(self.api, app), name.replace("-", "_"))
 
     def check(self) -> str:
-        """The version; raises what is wrong with the address or the token.
+        """Return the version. Raises when the address or the token is wrong.
 
-        The status is open to some who may read nothing else, so that a list is asked as well.
+        Some tokens may read the status and nothing else, so a list is read as well.
         """
         with self.errors("status"):
             version = str(self.api.status().get("netbox-version", ""))
         if not version:
-            raise PermanentError(f"{self.url} is no NetBox: its status names no version")
+            raise PermanentError(f"{self.url} is not NetBox: its status has no version")
         with self.errors("dcim/sites"):
             self.endpoint("dcim/sites").count()
         return version
 
     def list(self, path: str, **filters: Any) -> list[Item]:
-        """Every object of a list that the filters let through.
+        """Return every object of a list that the filters accept.
 
-        What is made or deleted meanwhile shifts the pages: an object may come twice, and another not
-        at all, which would look as if it were gone. Such a list is read again; raises TemporaryError
-        when NetBox does not stand still.
+        Objects that are created or deleted meanwhile shift the pages: an object may be read twice and another not at
+        all, which would look like a deletion. Such a list is read again. Raises TemporaryError when it changes
+        each time.
         """
         for _ in range(TRIES):
             found, count = self._read(path, filters)
@@ -130,7 +143,7 @@ class NetBox:
         raise TemporaryError(f"NetBox at {self.url}: {path} changes while it is read; try again")
 
     def _read(self, path: str, filters: Mapping[str, Any]) -> tuple[Sequence[Item], int]:
-        """What its pages hold, and how many objects NetBox had counted before."""
+        """Return the objects of the pages, and the number of objects that NetBox had counted before."""
         from pynetbox.core.query import Request
 
         endpoint = self.endpoint(path)
@@ -164,7 +177,7 @@ class NetBox:
 
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:
-        """Turn pynetbox's and requests' errors into ours."""
+        """Wrap errors of pynetbox and requests in those of ``controller.errors``."""
         import pynetbox
         import requests
 
@@ -173,7 +186,7 @@ class NetBox:
         except pynetbox.RequestError as error:
             raise self._refused(error, what) from error
         except (pynetbox.ContentError, requests.exceptions.JSONDecodeError) as error:
-            raise PermanentError(f"{self.url} is no NetBox: what it answered to {what} is no JSON") from error
+            raise PermanentError(f"{self.url} is not NetBox: its answer to {what} is not JSON") from error
         except requests.exceptions.Timeout as error:
             raise TimedOut(f"NetBox at {self.url} did not answer {what} in time") from error
         except requests.exceptions.RequestException as error:
@@ -184,19 +197,21 @@ class NetBox:
         said = str(error.error)
         said = "what it answered is no JSON, so it may be no NetBox" if said.lstrip()[:1] not in "{[" else said[:300]
         if status == 401 or (status == 403 and "token" in said.lower()):
-            return Unauthenticated(f"NetBox at {self.url} does not take the token: {said}")
+            return Unauthenticated(f"NetBox at {self.url} refused the token: {said}")
         if status == 403:
             return Forbidden(f"NetBox at {self.url}: the token may not use {what}: {said}")
+        if status == 429:
+            return TooManyRequests(f"NetBox at {self.url} limits the requests of this token; try again later")
         if status >= 500:
             return TemporaryError(f"NetBox at {self.url} failed at {what}: {status}")
         return PermanentError(f"NetBox at {self.url} refused {what}: {status}, {said}")
 
 
-def _bound(session: Any) -> None:
-    """Give every request of the session a deadline: requests has none by itself.
+def _set_deadline(session: Any, pause: Callable[[float], None]) -> None:
+    """Give every request of the session a deadline, since requests has none by default, and patience after a 429.
 
-    A server may close a connection that was kept open at the moment it is used again: what is only
-    read is asked once more then.
+    A server may close an idle connection at the moment of its next use. A request that only reads is then
+    sent once more.
     """
     from requests.exceptions import ConnectionError as Broken
     from urllib3.exceptions import ProtocolError
@@ -212,7 +227,18 @@ def _bound(session: Any) -> None:
                 raise
             return send(request, **options)
 
-    session.send = with_deadline
+    def with_patience(request: Any, **options: Any) -> Any:
+        waited = 0.0
+        while True:
+            response = with_deadline(request, **options)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            seconds = retry.pause(response.status_code, headers, waited)
+            if seconds is None:
+                return response
+            pause(seconds)
+            waited += seconds
+
+    session.send = with_patience
 
 
 def _short(error: Exception) -> str:

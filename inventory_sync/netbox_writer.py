@@ -1,9 +1,9 @@
-"""Carrying a push out: bulk requests, parents before what hangs on them.
+"""The execution of a push: bulk requests, parents before children.
 
-What goes is deleted first, the other way round; then clusters, machines, interfaces, MAC addresses and
-addresses are made and changed, then which of them are primary, last the status of devices. Each request
-to NetBox is a transaction of its own: an error tells how far the push had come, and the next one ends
-it. A push that has nothing to write sends nothing.
+Deletions come first, children before parents. Then clusters, machines, interfaces, MAC addresses and addresses are
+created and changed, then the primary addresses, and last the status of devices. Each request to NetBox is a
+transaction of its own: an error reports how much was written, and the next push writes the rest. A push without
+differences sends nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from inventory_sync.virtual_machines import Name
 LIMIT = 200
 """Objects of one bulk request: NetBox writes a change record for each, within one request's time."""
 STEPS = 3 * len(ORDER) + 3
-"""How often ``write`` tells how far it is."""
+"""The number of steps that ``write`` reports."""
 Ids = Mapping[str, Mapping[Name, int]]
 
 
@@ -60,7 +60,7 @@ class Writer:
         return done
 
     def ensure(self, path: str, slug: str) -> int:
-        """The id of the tag or type of this name, which is made where it is missing."""
+        """Return the id of the tag or type of this name, which is created where it is missing."""
         found = self._netbox.list(path, slug=slug)
         if found:
             return int(found[0]["id"])
@@ -69,9 +69,9 @@ class Writer:
 
 
 def write(netbox: NetBox, rules: Rules, push: Push, tell: Tell) -> None:
-    """Carry the plan out."""
+    """Execute the plan."""
     writer, wanted = Writer(netbox, tell), _count(push)
-    with partial_failure.told(lambda: partial_failure.progress(writer.written, wanted, "objects")):
+    with partial_failure.with_progress(lambda: partial_failure.progress(writer.written, wanted, "objects")):
         if push.tagged_differ:
             _write_tagged(writer, rules, push)
         ids = {name: int(item["id"]) for name, item in push.standing.found.items()}
@@ -112,7 +112,7 @@ def _write_tagged(writer: Writer, rules: Rules, push: Push) -> None:
 
 
 def _place(path: str, name: Name, ids: Ids, kind: int) -> dict[str, Any]:
-    """The fields of a new object that say where it belongs."""
+    """Return the fields of a new object that name its parent."""
     match path:
         case _ if path == CLUSTERS:
             return {"name": name[0], "type": kind}

@@ -1,7 +1,7 @@
-"""What had been written when something failed: told with the error, which stays what it was.
+"""The part that was written before a failure, added to the message of the error.
 
-A pull or push of several requests is no transaction. Whoever runs it is told how far it came, and
-that the next run writes what is missing.
+A pull or push of several requests is not a transaction. Its user learns how much was written, and that the next run
+writes the rest.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from controller.errors import InvalidInput, Problem, ResourceError
 
 
 @contextmanager
-def told(said: Callable[[], str]) -> Iterator[None]:
-    """Add ``said()``, where it says anything, to an error on its way out."""
+def with_progress(said: Callable[[], str]) -> Iterator[None]:
+    """Add ``said()``, unless it is empty, to the message of an error that is raised inside."""
     try:
         yield
     except ResourceError as error:
@@ -28,7 +28,7 @@ def told(said: Callable[[], str]) -> Iterator[None]:
 
 
 def progress(done: int, wanted: int, what: str) -> str:
-    """``done`` of ``wanted`` things had been written; nothing where none had."""
+    """Return that ``done`` of ``wanted`` objects were written; an empty text when none were."""
     if not done:
         return ""
-    return f"{done} of {wanted} {what} had been written before; another run writes the rest"
+    return f"{done} of {wanted} {what} were written before; another run writes the rest"

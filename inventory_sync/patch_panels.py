@@ -1,10 +1,9 @@
-"""Which end a cable leads to, through patch panels.
+"""The far end of a cable, through patch panels.
 
-Pure. A front port leads to a rear port of its panel, and the other way round; where one of the two
-stands for several (a trunk), the position in it is remembered until the next panel takes the trunk
-apart again; taken apart where none was put together, it leads to the ends of all its strands. What
-of both sides of a cable belongs together is told by the cable's profile; without one, each end of
-one side belongs to each end of the other.
+Pure. A front port leads to a rear port of its panel, and a rear port to a front port. Where one of the two has several
+positions (a trunk), the position is kept until the next panel splits the trunk. A trunk that is split without having
+been joined leads to the ends of all its strands. The profile of a cable states which ends of its two sides belong
+together; without a profile, each end of one side belongs to each end of the other.
 """
 
 from __future__ import annotations
@@ -20,11 +19,13 @@ Port = tuple[str, int]
 """Object type and id."""
 PANEL = frozenset({"dcim.frontport", "dcim.rearport"})
 _TRUNK = re.compile(r"trunk-\d+c\d+p")
+MOST_PAIRS = 4096
+"""Of one cable's ends: each end of one side with each of the other, where no profile says more."""
 _ONE = re.compile(r"single-1c\d+p|breakout-1c\d+p-\d+c1p")
 
 
-class Patching:
-    """The ports of all panels, and what is plugged into them."""
+class PatchPanels:
+    """The ports of all panels, and the cables in them."""
 
     def __init__(self, front_ports: Iterable[Item], rear_ports: Iterable[Item], cables: Iterable[Item]) -> None:
         self._positions: dict[Port, int] = {}
@@ -45,7 +46,7 @@ class Patching:
                         self._far[port_of(near)].append(far)
 
     def ends(self, panel: Item) -> list[Item]:
-        """What is at the ends of the ways that begin at a panel's port."""
+        """Return the ends of all paths that begin at a panel's port."""
         found: list[Item] = []
         waiting: list[tuple[Item, tuple[int, ...]]] = [(panel, ())]
         seen: set[tuple[Port, tuple[int, ...]]] = set()
@@ -70,8 +71,10 @@ class Patching:
 
 
 def pairs(cable: Item) -> Iterator[tuple[Item, Item]]:
-    """The ends of a cable that belong together; none where its profile tells more than is known here."""
+    """Return the ends of a cable that belong together; none where its profile is unknown here, or it is too wide."""
     a_ends, b_ends = cable["a_terminations"], cable["b_terminations"]
+    if is_too_wide(cable):
+        return
     given = cable.get("profile")
     profile = str((given.get("value") if isinstance(given, dict) else given) or "")
     if profile and max(len(a_ends), len(b_ends)) > 1:
@@ -85,8 +88,13 @@ def pairs(cable: Item) -> Iterator[tuple[Item, Item]]:
             yield a, b
 
 
+def is_too_wide(cable: Item) -> bool:
+    """Return whether a cable has more pairs of ends than any cable is made with."""
+    return len(cable["a_terminations"]) * len(cable["b_terminations"]) > MOST_PAIRS
+
+
 def port_of(end: Item) -> Port:
-    """Which port a cable ends at."""
+    """Return the port that a cable ends at."""
     return end["object_type"], int(end["object_id"])
 
 

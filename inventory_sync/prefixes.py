@@ -1,6 +1,6 @@
-"""Prefixes: which one is around an address, and which become networks of service addresses.
+"""Prefixes: the one around an address, and those that become networks of service addresses.
 
-Pure; IPv4 only, as our networks are.
+Pure. IPv4 only, as all networks of the service are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from controller.errors import Problem
 from inventory_sync import naming
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import Network
-from inventory_sync.naming import Taken
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Item, Snapshot
 
 _LISTED = 3
@@ -56,8 +56,8 @@ class Prefixes:
         return ""
 
 
-def networks(seen: Snapshot, rules: Rules, taken: Taken) -> list[dict[str, Any]]:
-    """NetworkV4 documents of the prefixes that the mapping names."""
+def networks(seen: Snapshot, rules: Rules, taken: NameRegistry) -> list[dict[str, Any]]:
+    """Return the NetworkV4 documents of the prefixes that the mapping names."""
     made = []
     for index, rule in enumerate(rules.networks):
         chosen = [prefix for prefix in seen["prefixes"] if prefix["family"]["value"] == 4 and _matches(prefix, rule)]
@@ -76,7 +76,7 @@ def _matches(prefix: Item, rule: Network) -> bool:
     return rule.tag is None or any(tag["slug"] == rule.tag for tag in prefix["tags"])
 
 
-def _network(prefix: Item, rule: Network, seen: Snapshot, rules: Rules, taken: Taken) -> dict[str, Any]:
+def _network(prefix: Item, rule: Network, seen: Snapshot, rules: Rules, taken: NameRegistry) -> dict[str, Any]:
     subnet = IPv4Network(prefix["prefix"])
     given = prefix["vlan"]["name"] if prefix["vlan"] and rule.prefix else prefix["prefix"]
     source = f"prefix {prefix['prefix']} (id {prefix['id']})"
@@ -93,8 +93,10 @@ def _network(prefix: Item, rule: Network, seen: Snapshot, rules: Rules, taken: T
     return {"kind": "NetworkV4", "name": name, "cluster": rule.cluster, "labels": labels, "spec": spec}
 
 
-def _check_pool(prefix: Item, spec: Mapping[str, str], seen: Snapshot, rules: Rules, taken: Taken, source: str) -> None:
-    """An address that NetBox gives to another must not be given out by us as well."""
+def _check_pool(
+    prefix: Item, spec: Mapping[str, str], seen: Snapshot, rules: Rules, taken: NameRegistry, source: str
+) -> None:
+    """Refuse addresses in the pool that NetBox assigns to others: the service would assign them twice."""
     first, last = IPv4Address(spec["start_address"]), IPv4Address(spec["end_address"])
     others = []
     for address in seen["ip_addresses"]:

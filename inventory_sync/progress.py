@@ -1,4 +1,4 @@
-"""How far a pull or push is: a bar on a terminal, nothing elsewhere."""
+"""The progress of a pull or push: a bar on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Tell = Callable[[str, int], None]
 
 @contextlib.contextmanager
 def bar(what: str, steps: int) -> Iterator[Tell]:
-    """A function to call once per step, with its name and a count; safe from any thread."""
+    """Yield a function to call once per step, with its name and a count; it may be called from any thread."""
     if not sys.stderr.isatty():
         yield lambda name, count: None
         return

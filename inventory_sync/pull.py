@@ -1,17 +1,17 @@
-"""Pull: make our inventory what NetBox says, and no more than that.
+"""Pull: update the inventory from NetBox.
 
-The order of one pull: read all, translate all, plan all; only when nothing of it is refused is
-anything written, and only what differs. What NetBox does not say (other labels, fields that the
-mapping leaves out) stays as it is.
+The order of one pull: read everything, translate everything, plan everything. Only when nothing is refused are the
+differences written. What NetBox does not have (other labels, fields that the mapping leaves out) is not
+changed.
 
 The marker label tells what the sync has made. What is not marked and has a name that is wanted is
 a conflict, unless it is to be adopted. What is marked and wanted no longer is reported; asked to
-remove, it goes unless something names it: a device that is a node stays. An address that NetBox
-gives to another now is taken from it in any case.
+remove, it goes unless something names it: a device that is a node stays. An address, a unit of a
+rack, an outlet or a port that NetBox gives to another now is taken from it in any case.
 
 Documents go in requests below the server's limit, what is named before what names it. One request
 is one transaction; a pull of several that is broken off tells how far it came, and is finished by
-the next. Where several are needed, addresses that change hands are given up in the first.
+the next. Where several are needed, what changes hands is given up in the first.
 """
 
 from __future__ import annotations
@@ -28,28 +28,40 @@ from controller.model.registry import Key
 from inventory_sync import naming, partial_failure
 from inventory_sync.locations import Document
 from inventory_sync.mapping import Mapping as Rules
+from inventory_sync.moved_places import MovedPlaces
 from inventory_sync.translation import KINDS, Translation
 
 REQUEST_BYTES = 24 << 20
 """Below the server's default limit for an apply."""
 _SHOWN = 20
+_TAKEN = (
+    "spec.ports[",
+    "spec.position",
+    "spec.network_links[",
+    "spec.power_links[",
+    "spec.height_units",
+    "spec.full_depth",
+)
+"""Fields that can be refused because another device has what they name or need."""
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What a pull would do."""
+    """The result of comparing NetBox with the inventory: what a pull would do."""
 
     wanted: tuple[Document, ...]
-    """The documents that differ, as they are to be written."""
+    """The documents that differ, as a pull would write them."""
     changes: tuple[Mapping[str, Any], ...]
     """The server's plan of all documents."""
     gone: tuple[Document, ...] = ()
-    """Made by the sync, and no longer in NetBox."""
+    """Created by the sync, and no longer in NetBox."""
     kept: tuple[tuple[str, str], ...] = ()
-    """Of those, what cannot be removed as things are, and why."""
+    """Those of them that cannot be deleted now, each with its reason."""
     yielding: tuple[Document, ...] = ()
-    """What is stored of those whose addresses go to others of ``wanted``, without these addresses."""
+    """What is stored of those whose addresses and places go to others of ``wanted``, without these."""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    synced: int = 0
+    """How many stored resources the sync created, with those that are no longer in NetBox."""
 
     @property
     def differs(self) -> bool:
@@ -59,43 +71,64 @@ class Pull:
 def plan(
     client: Client, translation: Translation, rules: Rules, *, adopt: bool = False, limit: int = REQUEST_BYTES
 ) -> Pull:
-    """Compare with what the server has; raises what a write would be refused with."""
+    """Compare with the inventory. Raises the error with which a write would be refused."""
     stored = _stored(client, translation.documents, rules)
     ordered = _sources_first(translation.documents)
     wanted = [_merged(one, stored.get(_key(one)), rules) for one in ordered]
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
     known = {_key(one) for one in wanted}
     gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
-    yielding = list(_released([stored[key] for key in known if key in stored], wanted))
-    wanted = [*_released(gone, wanted), *wanted]
+    places = MovedPlaces(stored.values(), wanted)
+    yielding = list(_without_what_moved([stored[key] for key in known if key in stored], wanted, places))
+    wanted = [*_without_what_moved(gone, wanted, places), *wanted]
     changes: list[Mapping[str, Any]] = []
     for batch in batches(wanted, limit):
         changes += client.plan(batch)["changes"]
-    givers = {_giver(one) for one in (*yielding, *wanted[: len(wanted) - len(known)])}
+    unchanged = {_key(one) for one, change in zip(wanted, changes, strict=True) if change["action"] == "unchanged"}
+    yielding = [one for one in yielding if _key(one) not in unchanged]  # nothing would give it back
+    givers = {title for one in (*yielding, *wanted[: len(wanted) - len(known)]) for title in _titles_of(one)}
     _refuse(wanted, changes, givers)
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
     _, kept = removable(client, gone)
-    return Pull(tuple(differing), tuple(changes), tuple(gone), tuple(kept), tuple(yielding), translation.left_out)
+    synced = sum(_in_scope(one, rules) for one in stored.values())
+    return Pull(
+        tuple(differing), tuple(changes), tuple(gone), tuple(kept), tuple(yielding), translation.left_out, synced
+    )
 
 
 def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Document]:
-    """Write what differs; returns what became of each.
+    """Write the differences; return the result of each.
 
-    An error in a later request also tells how much had been written by then.
+    An error in a later request also reports how much was written before.
     """
     requests = list(batches(pull.wanted, limit))
     if len(requests) > 1:
         requests = [*batches(pull.yielding, limit), *requests]
     results: list[Document] = []
     total = sum(map(len, requests))
-    with partial_failure.told(lambda: partial_failure.progress(len(results), total, "documents")):
+    with partial_failure.with_progress(lambda: partial_failure.progress(len(results), total, "documents")):
         for batch in requests:
             results += client.apply(batch)
     return results
 
 
+def excess(pull: Pull, limit: int) -> str:
+    """Return why a removal is refused: it is more than ``limit`` percent of what the sync created. Empty: it is not.
+
+    A token that may no longer see everything answers with short lists, as if devices had been deleted.
+    """
+    going = len(pull.gone) - len(pull.kept)
+    if going * 100 <= limit * pull.synced:
+        return ""
+    share = -(-going * 100 // pull.synced)
+    return (
+        f"--remove would delete {going} of the {pull.synced} resources that pulls created, which is more than"
+        f" --remove-limit ({limit} %): check what NetBox's token may see, or give --remove-limit {share}"
+    )
+
+
 def remove(client: Client, pull: Pull) -> tuple[list[Document], list[tuple[str, str]]]:
-    """Remove what is gone from NetBox; returns what was removed, and what stays and why."""
+    """Delete what NetBox no longer has; return what was deleted, and what was kept and why."""
     going, kept = removable(client, pull.gone)
     return (client.delete_many(going) if going else []), kept
 
@@ -181,30 +214,35 @@ def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
     return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
 
 
-def _released(stored: Iterable[Document], wanted: Sequence[Document]) -> Iterator[Document]:
-    """Those of ``stored`` that have an address which NetBox gives to another now, without it.
+def _without_what_moved(
+    stored: Iterable[Document], wanted: Sequence[Document], moved: MovedPlaces
+) -> Iterator[Document]:
+    """Those of ``stored`` that have an address or a place which NetBox gives to another now, without it.
 
     A renamed device has the addresses of the old one, and two may have exchanged theirs.
     """
-    needed = {place: _key(one) for one in wanted for _, places in _claims(one) for place in places.values()}
+    needed = {place: _key(one) for one in wanted for _, places in _port_claims(one) for place in places.values()}
     for one in stored:
         key = _key(one)
         freed = {
             index: [field for field, place in places.items() if needed.get(place, key) != key]
-            for index, places in _claims(one)
+            for index, places in _port_claims(one)
         }
+        changed = moved.kept(one)
         if any(freed.values()):
             ports = [{**port, **dict.fromkeys(freed.get(index, ()))} for index, port in enumerate(one["spec"]["ports"])]
+            changed["ports"] = ports
+        if changed:
             rest: Document = {field: one[field] for field in ("project", "labels", "max_revision_history")}
-            yield {**_named(one), **rest, "spec": {**one["spec"], "ports": ports}}
+            yield {**_named(one), **rest, "spec": {**one["spec"], **changed}}
 
 
-def _giver(one: Document) -> str:
-    """As the server names who has an address."""
-    return f"{one['kind']} {one['name']}"
+def _titles_of(one: Document) -> tuple[str, str]:
+    """As the server names who has an address, and who has a place."""
+    return f"{one['kind']} {one['name']}", str(_key(one))
 
 
-def _claims(one: Document) -> Iterator[tuple[int, dict[str, tuple[str, ...]]]]:
+def _port_claims(one: Document) -> Iterator[tuple[int, dict[str, tuple[str, ...]]]]:
     """Per port, what nobody else in the datacenter may have."""
     for index, port in enumerate(one["spec"].get("ports") or ()):
         places = {"address": (port.get("network") or "", port["address"])} if port.get("address") else {}
@@ -218,7 +256,7 @@ def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], 
     keys = [_key(one) for one in wanted]
     foreign = [str(key) for key in keys if key in stored and not _is_ours(stored[key], rules)]
     if foreign:
-        message = "NetBox has names that are taken by what the sync has not made; --adopt takes these over"
+        message = "names from NetBox are taken by resources that the sync has not created; --adopt adopts them"
         raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))
 
 
@@ -233,9 +271,11 @@ def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]], gi
     for change in changes:
         where = f"{change['kind']} {change['key']}"
         for refusal in change["refusals"]:
-            taken = refusal.get("users") and refusal["path"].startswith("spec.ports[")
-            if taken and set(refusal["users"]) <= set(givers):
-                continue
+            if refusal.get("users") and refusal["path"].startswith(_TAKEN):
+                staying = set(refusal["users"]) - set(givers)
+                # Two devices of which one would grow into the other: it is enough that one gives its place up.
+                if not staying or (change["kind"] == "PhysicalModel" and len(staying) < len(refusal["users"])):
+                    continue
             users = f" (by {', '.join(refusal['users'])})" if refusal.get("users") else ""
             bad.append(Problem(f"{where}.{refusal['path']}", refusal["message"] + users))
         for problem in change["unresolved"]:

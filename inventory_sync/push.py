@@ -1,15 +1,17 @@
-"""Push: what NetBox is to be told of our clusters and machines, under one tag and touching nothing else.
+"""Push: write clusters and machines to NetBox, under one tag, and change nothing else.
 
-Reads what has the tag and what has a name that is wanted, and compares; ``writing`` carries the plan
-out. What goes stays where something without the tag would go with it. The one thing without the tag
-that is ever written is the status of devices, where the mapping file asks for it (``standing``).
+Reads the objects that have the tag and those that have a wanted name, and compares; ``netbox_writer`` executes
+the plan. An object that is no longer wanted is kept where its deletion would delete objects without the tag. The only
+thing without the tag that is ever written is the status of devices, where the mapping file asks for it
+(``device_status``).
 
-A token of the API that sees only some projects, and an API without clusters, are refused: what they
-do not show would be taken for gone.
+A token for some projects only, and an API without clusters, are refused: what they do not show would be treated as
+deleted.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from controller.client import Client
 from controller.errors import Conflict, Forbidden
 from inventory_sync import device_status, virtual_machines
-from inventory_sync.device_status import DEVICES, Standing
+from inventory_sync.device_status import DEVICES, DeviceStatusPlan
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.netbox_reader import Item, NetBox
 from inventory_sync.virtual_machines import Difference, Name, Wanted
@@ -41,7 +43,7 @@ _BESIDE = (
 
 @dataclass(frozen=True)
 class Push:
-    """What a push would do, and the objects of ours that NetBox has."""
+    """What a push would do, and the tagged objects that NetBox has."""
 
     differences: Mapping[str, Difference]
     wanted: Wanted
@@ -50,7 +52,7 @@ class Push:
     """Machines whose primary address is not the one it should be."""
     primary_macs: tuple[Name, ...] = ()
     """Interfaces whose primary MAC address is not the one it should be."""
-    standing: Standing = field(default_factory=Standing)
+    standing: DeviceStatusPlan = field(default_factory=DeviceStatusPlan)
     """The status of devices, where it is asked for."""
     kept: tuple[Name, ...] = ()
     """Of ours and wanted no longer, but something of somebody else's hangs on it."""
@@ -66,11 +68,11 @@ class Push:
 
 
 def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
-    """Compare with what NetBox has; writes nothing."""
+    """Compare with NetBox; writes nothing."""
     names_asked, tag = rules.push.clusters, rules.push.tag
     chosen = [one for one in client.list("Cluster") if not names_asked or one["name"] in names_asked]
     if missing := set(names_asked) - {one["name"] for one in chosen}:
-        raise Conflict(f"mapping.push.clusters: there is no cluster {', '.join(sorted(missing))}")
+        raise Conflict(f"mapping.push.clusters: the cluster does not exist: {', '.join(sorted(missing))}")
     _check_token(client)
     wanted = virtual_machines.wanted(chosen, client.list("Compute"))
     found: dict[str, dict[Name, Item]] = {}
@@ -81,7 +83,7 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
     tagged = bool(netbox.list("extras/tags", slug=tag))  # a tag it does not know is no filter for NetBox
     for path, part in zip(ORDER, parts(wanted), strict=True):
         items = list(netbox.list(path, tag=tag)) if tagged else []
-        items += _beside(netbox, path, part, names)
+        items += _read_untagged(netbox, path, part, names)
         ours, others = _split(path, items, names, tag)
         if ours and not chosen:
             raise Conflict(f"the API shows no cluster: all that has the tag {tag} in NetBox would be deleted")
@@ -91,7 +93,7 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
         taken = _addresses_of(others, part) if path == ADDRESSES else (name for name, _ in others)
         differences[path] = virtual_machines.compare(part, ours, taken, blocked)
         blocked += differences[path].clashes
-    foreign |= _hanging(netbox, found, differences, tag)
+    foreign |= _dependents(netbox, found, differences, tag)
     kept: list[Name] = []
     for path, difference in differences.items():
         held = [name for name in difference.delete if any(other[: len(name)] == name for other in foreign)]
@@ -103,24 +105,29 @@ def plan(client: Client, netbox: NetBox, rules: Rules) -> Push:
         found,
         tuple(_primaries(first_addresses(wanted), MACHINES, ADDRESSES, "primary_ip4", found, differences)),
         tuple(_primaries(first_macs(wanted), INTERFACES, MACS, "primary_mac_address", found, differences)),
-        _standing(client, netbox, rules, chosen),
+        _device_statuses(client, netbox, rules, chosen),
         tuple(kept),
     )
 
 
 def _check_token(client: Client) -> None:
-    """Refuse a token that sees some projects only: the machines of the others would be taken for gone."""
-    for project in client.list("Project"):
-        try:
-            next(client.list("Compute", project=project["name"], page_size=1), None)
-        except Forbidden as error:
-            raise Forbidden(f"a push takes a token for all projects: {error.message}") from error
+    """Refuse a token for some projects only: the machines of the others would be treated as deleted.
+
+    Such a token does not read which other projects exist. So a project is asked for that nobody has: a token for all
+    projects may ask for any, and every other one is refused.
+    """
+    try:
+        next(client.list("Compute", project=f"none-{secrets.token_hex(16)}", page_size=1), None)
+    except Forbidden as error:
+        raise Forbidden(
+            "a push needs a token for all projects: what this one does not see would be deleted in NetBox"
+        ) from error
 
 
-def _standing(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[Item]) -> Standing:
+def _device_statuses(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[Item]) -> DeviceStatusPlan:
     """The status of devices; nothing is read for it unless the mapping asks for it."""
     if rules.push.devices is None:
-        return Standing()
+        return DeviceStatusPlan()
     key, value = rules.mark
     pulled = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
     devices = netbox.list(DEVICES, fields=device_status.FIELDS)
@@ -132,40 +139,40 @@ def parts(wanted: Wanted) -> tuple[Mapping[Name, Mapping[str, Any]], ...]:
     return wanted.clusters, wanted.machines, wanted.interfaces, wanted.macs, wanted.addresses
 
 
-def _beside(
+def _read_untagged(
     netbox: NetBox, path: str, wanted: Mapping[Name, Any], names: Mapping[str, Mapping[int, Name]]
 ) -> list[Item]:
     """What may stand in the way without the tag: the wanted names, and all that hangs on what is ours."""
     if path == CLUSTERS:
-        return _asked(netbox, path, "name", [name[-1] for name in wanted])
+        return _filtered_list(netbox, path, "name", [name[-1] for name in wanted])
     if path == MACHINES:
-        return _asked(netbox, path, "cluster_id", list(names[CLUSTERS]))
+        return _filtered_list(netbox, path, "cluster_id", list(names[CLUSTERS]))
     if path == INTERFACES:
-        return _asked(netbox, path, "virtual_machine_id", list(names[MACHINES]))
-    on_ours = _asked(netbox, path, "vminterface_id", list(names[INTERFACES]))
+        return _filtered_list(netbox, path, "virtual_machine_id", list(names[MACHINES]))
+    on_ours = _filtered_list(netbox, path, "vminterface_id", list(names[INTERFACES]))
     if path == MACS:  # two interfaces may have one MAC: only what is on ours can be in the way
         return on_ours
     hosts = dict.fromkeys(
         virtual_machines.host(name[-1]) for name in wanted
     )  # NetBox allows each once, whatever its mask
-    return on_ours + _asked(netbox, path, "address", list(hosts))
+    return on_ours + _filtered_list(netbox, path, "address", list(hosts))
 
 
-def _hanging(
+def _dependents(
     netbox: NetBox, found: Mapping[str, Mapping[Name, Item]], differences: Mapping[str, Difference], tag: str
 ) -> set[Name]:
     """What somebody else has hung on clusters and machines that would go: NetBox deletes or empties it along."""
     hanging: set[Name] = set()
     for path, below, asked, holder in _BESIDE:
         going = {int(found[path][name]["id"]): name for name in differences[path].delete}
-        for item in _asked(netbox, below, asked, list(going)):
+        for item in _filtered_list(netbox, below, asked, list(going)):
             parent = item[holder] if isinstance(item[holder], int) else item[holder]["id"]
             if not any(one["slug"] == tag for one in item["tags"]):
                 hanging.add((*going[int(parent)], str(item["name"])))
     return hanging
 
 
-def _asked(netbox: NetBox, path: str, field: str, values: Sequence[Any]) -> list[Item]:
+def _filtered_list(netbox: NetBox, path: str, field: str, values: Sequence[Any]) -> list[Item]:
     found: list[Item] = []
     for start in range(0, len(values), _ASKED):
         found += netbox.list(path, **{field: list(values[start : start + _ASKED])})

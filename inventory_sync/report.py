@@ -1,4 +1,4 @@
-"""What a pull or push did or would do, as lines, rows and documents. Pure."""
+"""The result or the plan of a pull or push, as lines, rows and documents. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inventory_sync.push import INTERFACES, MACHINES, Push
 
 
 def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:
-    """What is gone from NetBox and what became of it; what was left out; the sum."""
+    """Return lines: what NetBox no longer has and what was done with it, what was left out, the totals."""
     reasons = dict(found.kept if kept is None else kept)
     lines = []
     for one in found.gone:
@@ -20,18 +20,18 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
         path = "/".join(str(one[field]) for field in (*kind.parents, "name"))
         said = f"{one['kind']} {path}"
         if said in reasons:
-            lines.append(f"gone from NetBox: {said}, kept: {reasons[said]}")
+            lines.append(f"no longer in NetBox: {said}, kept: {reasons[said]}")
         elif path in removed:
-            lines.append(f"gone from NetBox: {said}, removed")
+            lines.append(f"no longer in NetBox: {said}, removed")
         else:
-            lines.append(f"gone from NetBox: {said}, goes with --remove")
+            lines.append(f"no longer in NetBox: {said}, deleted with --remove")
     lines += [f"left out: {count} {what}" for what, count in sorted(found.left_out.items())]
     unchanged = len(found.changes) - len(found.wanted)
-    return [*lines, f"{len(found.wanted)} differ, {unchanged} as in NetBox, {len(found.gone)} gone from NetBox"]
+    return [*lines, f"{len(found.wanted)} differ, {unchanged} as in NetBox, {len(found.gone)} no longer in NetBox"]
 
 
 def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
-    """The plan for programs; ``differs`` says whether a pull would write or remove anything."""
+    """Return the plan for programs; ``differs`` is whether a pull would write or delete anything."""
     removable = len(found.gone) > len(found.kept)
     return {
         "differs": found.differs or (remove and removable),
@@ -44,7 +44,7 @@ def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
 
 
 def pushed(found: Push) -> list[tuple[str, ...]]:
-    """One row for each object that is or would be written."""
+    """Return one row for each object that is or would be written."""
     rows: list[tuple[str, ...]] = []
     for path, difference in {**found.differences, DEVICES: found.standing.difference}.items():
         rows += [(path, "/".join(name), "create", "-") for name in difference.create]
@@ -61,8 +61,8 @@ def pushed(found: Push) -> list[tuple[str, ...]]:
     return rows
 
 
-def left(found: Push) -> list[str]:
-    """What was not touched, and why."""
+def unchanged_lines(found: Push) -> list[str]:
+    """Return what was not changed, and why."""
     clashes = [(path, name) for path, difference in found.differences.items() for name in difference.clashes]
     lines = [f"left as it is: {path} {'/'.join(name)} is there without our tag" for path, name in clashes]
     lines += [f"left as it is: {DEVICES} {'/'.join(name)} {why}" for name, why in found.standing.left.items()]
@@ -71,7 +71,7 @@ def left(found: Push) -> list[str]:
 
 
 def counts(found: Push) -> str:
-    """The sum in one line."""
+    """Return the totals in one line."""
     made = sum(len(difference.create) for difference in found.differences.values())
     changed = sum(len(difference.update) for difference in found.differences.values())
     changed += len(found.standing.difference.update)

@@ -1,7 +1,7 @@
-"""All of NetBox that was read, as documents of ours: ``translate``.
+"""The translation of everything that was read from NetBox into documents: ``translate``.
 
-Pure, and the same for the same lists whatever their order. Every problem is collected, so that
-one run tells all; with any problem there are no documents.
+Pure. The result does not depend on the order of the lists. All problems are collected and raised together; with any
+problem no documents are returned.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from controller.errors import InvalidInput, Problem
 from controller.model import document
 from inventory_sync import cabling, prefixes
 from inventory_sync.devices import Devices
-from inventory_sync.locations import Document, Places
+from inventory_sync.locations import Document, Locations
 from inventory_sync.mapping import Mapping
-from inventory_sync.naming import Taken
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Snapshot
-from inventory_sync.patch_panels import Patching
+from inventory_sync.patch_panels import PatchPanels
 
 KINDS = ("Region", "Datacenter", "Floor", "Rack", "PhysicalModel", "PhysicalResource", "NetworkV4")
-"""What a pull writes, what is named before what names it."""
+"""The kinds that a pull writes; a kind that others refer to comes before them."""
 _SHOWN = 50
 
 
@@ -35,13 +35,13 @@ class Translation:
 
 
 def translate(seen: Snapshot, rules: Mapping) -> Translation:
-    """The documents; raises InvalidInput with everything that is wrong."""
+    """Return the documents. Raises InvalidInput with all problems."""
     if not seen["sites"]:
         raise InvalidInput([Problem("sites", "NetBox shows no site to this token")])
-    taken = Taken(rules.names)
-    places = Places(seen, rules, taken)
+    taken = NameRegistry(rules.names)
+    places = Locations(seen, rules, taken)
     devices = Devices(seen, rules, taken, places)
-    patching = Patching(seen["front_ports"], seen["rear_ports"], seen["cables"])
+    patching = PatchPanels(seen["front_ports"], seen["rear_ports"], seen["cables"])
     left = cabling.connect(seen["cables"], patching, devices)
     if devices.skipped:
         left["devices whose role is skipped"] += devices.skipped
@@ -52,13 +52,13 @@ def translate(seen: Snapshot, rules: Mapping) -> Translation:
             if len(one["spec"].get(field) or ()) > 1:
                 one["spec"][field].sort(key=lambda part: tuple(str(value) for value in part.values()))
     if taken.problems:
-        raise InvalidInput(_bounded(taken.problems))
+        raise InvalidInput(_first_of_each(taken.problems))
     ordered = sorted(made, key=lambda one: (KINDS.index(one["kind"]), one.get("datacenter", ""), one["name"]))
     return Translation(tuple(_checked(ordered)), left)
 
 
 def _checked(made: Iterable[Document]) -> list[dict[str, Any]]:
-    """Each document must be one that the server takes; the path begins with its kind and name."""
+    """Check that the server would accept each document; the path of a problem begins with its kind and name."""
     bad: list[Problem] = []
     good: list[Document] = []
     for one in made:
@@ -68,12 +68,12 @@ def _checked(made: Iterable[Document]) -> list[dict[str, Any]]:
         except InvalidInput as error:
             bad.extend(error.problems)
     if bad:
-        raise InvalidInput(_bounded(bad))
+        raise InvalidInput(_first_of_each(bad))
     return good
 
 
-def _bounded(problems: list[Problem]) -> list[Problem]:
-    """The same thing wrong with thousands of devices is told fifty times, and counted."""
+def _first_of_each(problems: list[Problem]) -> list[Problem]:
+    """Return the first fifty problems of a kind, and the number of the others."""
     unique = list(dict.fromkeys(problems))
     more = len(unique) - _SHOWN
     return unique[:_SHOWN] + ([Problem("", f"and {more} more")] if more > 0 else [])

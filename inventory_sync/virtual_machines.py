@@ -1,8 +1,8 @@
-"""What NetBox is to know of our machines: clusters, virtual machines, interfaces, MACs, addresses.
+"""The objects that NetBox should have: clusters, virtual machines, interfaces, MAC addresses, addresses.
 
-Pure: from our documents to wanted objects, and the differences to what NetBox has. An object is
-ours when it has the tag; one of the same name without it is a clash: it is left as it is, and
-with it whatever would hang on it.
+Pure: computes the wanted objects from documents, and their differences to NetBox. An object belongs to the sync when
+it has the tag. One of the same name without the tag is a conflict: neither it nor anything that would depend on it is
+changed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is to be done with one list of NetBox."""
+    """The changes of one list of NetBox."""
 
     create: tuple[Name, ...] = ()
     update: Mapping[Name, Mapping[str, tuple[Any, Any]]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Difference:
 
 
 def wanted(clusters: Iterable[Item], computes: Iterable[Item]) -> Wanted:
-    """The objects that NetBox should have under our tag."""
+    """Return the objects that NetBox should have under the tag."""
     made = Wanted()
     for cluster in clusters:
         made.clusters[(cluster["name"],)] = {"status": "offline" if cluster["state"] == "Down" else "active"}
@@ -83,7 +83,7 @@ def compare(
     others = set(taken)
     clashes = [name for name in wanted if name in others and name not in found]
     stopped = {*blocked, *clashes}
-    open_ = {name: fields for name, fields in wanted.items() if not _hangs(name, stopped)}
+    open_ = {name: fields for name, fields in wanted.items() if not _depends_on(name, stopped)}
     update: dict[Name, dict[str, tuple[Any, Any]]] = {}
     for name, fields in open_.items():
         if name in found:
@@ -102,12 +102,12 @@ def compare(
 
 
 def mac(value: str) -> str:
-    """A MAC address as NetBox writes it."""
+    """Return a MAC address as NetBox writes it."""
     return value.upper()
 
 
 def host(address: str) -> str:
-    """An address without its mask."""
+    """Return an address without its mask."""
     return address.partition("/")[0]
 
 
@@ -119,7 +119,7 @@ def _status(compute: Item) -> str:
     return STATUSES.get(compute["state"], "staged" if compute["status"].startswith("Creating") else "active")
 
 
-def _hangs(name: Name, stopped: set[Name]) -> bool:
+def _depends_on(name: Name, stopped: set[Name]) -> bool:
     return any(name[:length] in stopped for length in range(1, len(name) + 1))
 
 

@@ -24,7 +24,9 @@ from scripts.recorder import RECORD, ROOT, Record
 PYTHON = [sys.executable, "-m"]
 TESTS = Path("tests/python")
 # Tests that make namespaces, mounts and virtual machines run alone, since they look at all that is left on the
-# machine; the others share two processes, each file on one of them.
+# machine; the others share two processes, each file on one of them. The files keep their order, which ends with the
+# short unit tests: by number of tests, as pytest-xdist would have it, files with one long test come last, and one of
+# the processes waits for the other.
 ALONE = [
     str(TESTS / name)
     for name in (
@@ -36,7 +38,7 @@ ALONE = [
         "integration/lab",
     )
 ]
-SHARED = ["-n", "2", "--dist", "loadfile", *(f"--ignore={path}" for path in ALONE)]
+SHARED = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *(f"--ignore={path}" for path in ALONE)]
 NOT_SLOW = ["-m", "not slow"]
 LONG = ["--timeout", "3600"]
 SCHEMATHESIS = {"RESOURCE_SCHEMATHESIS_EXAMPLES": "92", "RESOURCE_SCHEMATHESIS_LEAST": "20000"}
@@ -54,6 +56,8 @@ class Step:
     is_pytest: bool = False
     may_be_empty: bool = False
     """Whether it is all right that no test was chosen."""
+    has_result: bool = False
+    """Whether the last line of its output is a result that the summary tells."""
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Done:
     code: int
     seconds: float
     record: Record = field(default_factory=Record)
+    result: str = ""
 
     @property
     def has_failed(self) -> bool:
@@ -79,6 +84,7 @@ def steps(group: str, options: Sequence[str] = ()) -> list[Step]:
                 "ruff check": ["ruff", "check", "."],
                 "ruff format": ["ruff", "format", "--check", "."],
                 "mypy": ["mypy"],
+                "dead code": ["scripts.dead_code"],
             }
             found = [Step(name, [*PYTHON, *command]) for name, command in tools.items()]
             return [*found, Step("import-linter", [str(Path(sys.executable).parent / "lint-imports")])]
@@ -96,7 +102,14 @@ def _halves(options: Sequence[str], chosen: bool, environ: Mapping[str, str] | N
         command = [*PYTHON, "pytest", *where, *options]
         return Step(name, command, environ or {}, is_pytest=True, may_be_empty=chosen)
 
-    return [half("tests in two processes", SHARED), half("tests alone", ALONE)]
+    alone = half("tests alone", ALONE)
+    if chosen:  # some of the tests: they say nothing of the rest
+        return [half("tests in two processes", SHARED), alone]
+    return [
+        half("tests in two processes", [*SHARED, "-p", "scripts.unit_coverage"]),
+        Step("coverage", [*PYTHON, "scripts.unit_coverage"], has_result=True),
+        alone,
+    ]
 
 
 def run(step: Step) -> Done:
@@ -107,9 +120,15 @@ def run(step: Step) -> Done:
         file = Path(folder) / "record.json"
         more = ["-p", "scripts.recorder", "--record", str(file)] if step.is_pytest else []
         environ = {**os.environ, **step.environ}
-        code = subprocess.run([*step.command, *more], cwd=ROOT, env=environ, check=False).returncode
+        if step.is_pytest:  # hundreds of processes start: each would compile the project again
+            environ["PYTHONDONTWRITEBYTECODE"] = ""
+        pipe = subprocess.PIPE if step.has_result else None
+        ended = subprocess.run([*step.command, *more], cwd=ROOT, env=environ, stdout=pipe, text=True, check=False)
         record = Record(**json.loads(file.read_text())) if file.exists() else Record()
-    return Done(step, code, time.monotonic() - began, record)
+    result = ended.stdout.strip() if step.has_result else ""
+    if result:
+        print(result, flush=True)
+    return Done(step, ended.returncode, time.monotonic() - began, record, result.rpartition("\n")[2])
 
 
 def summary(done: Sequence[Done]) -> list[str]:
@@ -117,7 +136,7 @@ def summary(done: Sequence[Done]) -> list[str]:
     lines = ["--- summary"]
     for each in done:
         word = f"failed (exit code {each.code})" if each.has_failed else "passed"
-        lines.append(f"{each.step.name}: {word}, {each.seconds:.0f} s")
+        lines.append(f"{each.step.name}: {word}, {each.seconds:.0f} s" + (f"; {each.result}" if each.result else ""))
         lines += [f"  {test}: {error}" for test, error in each.record.errors.items()]
     return lines
 

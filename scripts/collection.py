@@ -18,7 +18,7 @@ from controller import model as _model  # noqa: F401  (registers the kinds)
 from controller.model import registry
 from controller.model.registry import Kind
 from scripts import collection_actions as actions
-from scripts.collection_options import identity_options, of_spec, table
+from scripts.collection_options import identity_options, of_spec, required_of_spec, table
 
 ROOT = Path(__file__).resolve().parents[1]
 _HEADER = """# Copyright: (c) Resource Service
@@ -56,7 +56,7 @@ _FRAGMENTS = ["resource.infra.api"]
 
 
 def files() -> dict[str, str]:
-    """Path to text, for everything that is made."""
+    """Return path to text, for every generated file."""
     every = modules()
     texts = {f"plugins/modules/{name}.py": _module(name, entry) for name, entry in every.items()}
     entries = {name: entry["table"] for name, entry in every.items()}
@@ -65,7 +65,7 @@ def files() -> dict[str, str]:
     # The action has a module of its own name, which needs no routing.
     routed = {name: {"action_plugin": "resource.infra.apply"} for name in sorted(every) if name != "apply"}
     runtime = {
-        "requires_ansible": ">=2.18.0",
+        "requires_ansible": ">=2.19.0,<2.20.0",
         "action_groups": {"api": sorted(every)},
         "plugin_routing": {"modules": routed},
     }
@@ -74,7 +74,7 @@ def files() -> dict[str, str]:
 
 
 def modules() -> dict[str, dict[str, Any]]:
-    """Name to documentation, examples and table, for every module."""
+    """Return name to documentation, examples and table, for every module."""
     found: dict[str, dict[str, Any]] = {}
     for kind in registry.kinds():
         if kind.user_made:
@@ -88,36 +88,43 @@ def _title(kind: Kind) -> str:
     return " ".join((kind.model.__doc__ or "").split("\n\n")[0].split()).rstrip(".")
 
 
-def names_of(module: str) -> set[str]:
-    """The options that say which resource a module is about."""
-    return {"name", "project", *modules()[module]["table"]["parents"]}
-
-
 def _state_module(kind: Kind) -> dict[str, Any]:
     options = identity_options(kind)
     options["state"] = {
-        "description": ["Whether it is to be there."],
+        "description": ["Whether the resource must exist."],
         "type": "str",
         "choices": ["present", "absent"],
         "default": "present",
     }
-    options["labels"] = {"description": ["Labels, for filters and rules; all of them."], "type": "dict"}
+    options["labels"] = {"description": ["All labels of the resource, for filters and rules."], "type": "dict"}
     if kind.has_revisions:
-        options["max_revision_history"] = {"description": ["How many old revisions are kept."], "type": "int"}
+        options["max_revision_history"] = {"description": ["Number of old revisions to store."], "type": "int"}
     fields: dict[str, str] = {}
     for field, option in of_spec(kind).items():
         name = f"spec_{field}" if field in options else field
         options[name] = option
         fields[name] = field
+    clearable: list[str] = [name for name in ("labels", "max_revision_history") if name in options]
+    clearable += [name for name, field in fields.items() if field not in required_of_spec(kind)]
+    if clearable:
+        options["clear"] = {
+            "description": [
+                "Fields that get their defaults again: without a value, empty, or what the server sets.",
+                "For fields inside a map, give the map without them.",
+            ],
+            "type": "list",
+            "elements": "str",
+            "choices": clearable,
+        }
     given = {key: value for key, value in kind.example.items() if key not in ("kind", "spec")}
     spec = kind.example.get("spec") or {}
     task = {**given, **{name: spec[field] for name, field in fields.items() if field in spec}}
     identity = {key: value for key, value in task.items() if key in identity_options(kind)}
     return {
-        "short": f"Makes, changes and removes a {kind.name}",
+        "short": f"Creates, changes and deletes a {kind.name}",
         "description": [
             f"{_title(kind)}.",
-            "What the task does not name stays as it is; a list or map that it names is replaced as a whole.",
+            "Fields that the task does not name do not change. A list or map that it names is replaced as a whole.",
         ],
         "options": options,
         "check": "full",
@@ -134,18 +141,20 @@ def _state_module(kind: Kind) -> dict[str, Any]:
 def _info_module(kind: Kind) -> dict[str, Any]:
     options = identity_options(kind, required=False, state=False)
     options["labels"] = {
-        "description": ["Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value)."],
+        "description": ["Only resources that match all of these: C(key), C(!key), C(key=value) or C(key!=value)."],
         "type": "list",
         "elements": "str",
     }
     options["fields"] = {
-        "description": ["Only what has these values, by the path of the field, such as C(spec.rack) or C(status)."],
+        "description": [
+            "Only resources with these values, by the path of the field, such as C(spec.rack) or C(status)."
+        ],
         "type": "dict",
     }
     example = {key: value for key, value in kind.example.items() if key in kind.parents}
     return {
         "short": f"Lists {kind.plural_name}",
-        "description": [f"{_title(kind)}.", "A parent that is not named stands for all of them."],
+        "description": [f"{_title(kind)}.", "Without a name of a parent, the resources of all parents are listed."],
         "options": options,
         "check": "full",
         "diff": "none",
@@ -208,7 +217,7 @@ def _yaml(value: Any) -> str:
 
 
 def main() -> int:
-    """Write the files, or with ``--check`` say which are stale."""
+    """Write the files, or with ``--check`` report which are stale."""
     wanted = files()
     folders = {ROOT / "plugins" / "modules"}
     extra = [path for folder in folders for path in folder.glob("*.py") if str(path.relative_to(ROOT)) not in wanted]

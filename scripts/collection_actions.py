@@ -15,16 +15,16 @@ _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
     (
         "node_cordon",
         "Node",
-        "Takes a Node out of placement",
-        "Nothing new comes to it, nothing moves. It stays so when a drain is called off.",
+        "Closes a Node for new Computes",
+        "Nothing that runs there moves. The node stays cordoned when a drain is cancelled.",
         _NODE,
         {},
     ),
-    ("node_uncordon", "Node", "Lets a Node take part in placement again", "A drain is called off.", _NODE, {}),
+    ("node_uncordon", "Node", "Opens a Node for new Computes again", "Cancels a drain of the node.", _NODE, {}),
     (
         "node_drain",
         "Node",
-        "Cordons a Node and moves everything away",
+        "Cordons a Node and moves its Computes to other nodes",
         "With O(wait) the task ends when the node is empty.",
         _NODE,
         {},
@@ -33,19 +33,19 @@ _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
         "region_service_scale",
         "RegionService",
         "Sets the number of Computes of a RegionService",
-        "Fewer Computes go from the end.",
+        "A lower number deletes the Computes with the highest indices.",
         {**_SERVICE, "replicas": 3},
-        {"replicas": {"description": ["Computes that there are to be."], "type": "int", "required": True}},
+        {"replicas": {"description": ["Wanted number of Computes."], "type": "int", "required": True}},
     ),
     (
         "region_service_rollback",
         "RegionService",
-        "Takes a RegionService back to a revision",
-        "The number of replicas stays. Nothing changes when the revision asks for what is asked already.",
+        "Restores a revision of a RegionService",
+        "The number of replicas does not change. Nothing changes when the revision equals the current spec.",
         {**_SERVICE, "revision": 1},
         {
             "revision": {
-                "description": ["Number of a revision that is kept; the one before when not given."],
+                "description": ["Number of a stored revision. Default is the one before the current."],
                 "type": "int",
             }
         },
@@ -54,11 +54,11 @@ _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
         "compute_power",
         "Compute",
         "Starts, stops or reboots a Compute",
-        "Stopping asks the machine first.",
+        "Stopping shuts the machine down by ACPI first.",
         {**_COMPUTE, "state": "stopped"},
         {
             "state": {
-                "description": ["What it is to be; V(rebooted) counts anew with each run."],
+                "description": ["Wanted state. V(rebooted) reboots at each run."],
                 "type": "str",
                 "choices": ["started", "stopped", "rebooted"],
                 "required": True,
@@ -69,15 +69,15 @@ _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
         "compute_migrate",
         "Compute",
         "Moves a Compute to another Node while it runs",
-        "A Compute that is on the named node already stays.",
+        "Nothing changes when the Compute is on the named node already.",
         {**_COMPUTE, "node": "floor-1-1-1-rack-1-2-server1"},
-        {"node": {"description": ["Node to move to; the scheduler chooses when not given."], "type": "str"}},
+        {"node": {"description": ["Node to move to. By default the scheduler chooses."], "type": "str"}},
     ),
     (
         "compute_delete",
         "Compute",
-        "Removes a Compute by name",
-        "Its service has one replica fewer then; with the last one the service goes as well.",
+        "Deletes a Compute by name",
+        "Its service then has one replica less. Deleting the last one deletes the service.",
         _COMPUTE,
         {},
     ),
@@ -98,7 +98,7 @@ def _verb(name: str, kind_name: str, short: str, more: str, example: dict[str, A
     returns = returns_resource(kind)
     if name == "node_drain":
         returns["plan"] = {
-            "description": "What would move where, and what stands in the way.",
+            "description": "The moves that would be made, and what blocks others.",
             "returned": "in check mode",
             "type": "dict",
             "sample": {"moves": [], "blocked": [], "message": ""},
@@ -118,40 +118,52 @@ def _verb(name: str, kind_name: str, short: str, more: str, example: dict[str, A
 def _apply() -> dict[str, Any]:
     options: Options = {
         "documents": {
-            "description": ["Documents, as C(resourcectl apply) takes them; each says all that is asked of it."],
+            "description": [
+                "Documents, as C(resourcectl apply) accepts them. Each is the whole desired state of its resource."
+            ],
             "type": "list",
             "elements": "dict",
         },
         "src": {
-            "description": ["Files of documents (YAML or JSON), or folders of them."],
+            "description": ["Files of documents (YAML or JSON), or folders of such files."],
             "type": "list",
             "elements": "path",
         },
         "state": {
-            "description": ["Whether they are to be there."],
+            "description": ["Whether the resources must exist."],
             "type": "str",
             "choices": ["present", "absent"],
             "default": "present",
         },
         "purge": {
             "description": [
-                "Also remove what matches O(labels) and is not among the documents.",
-                "One of the selectors must say what a resource has; what it has not is not enough.",
-                "Projects and tokens are never removed by it.",
+                "Also delete resources that match O(labels) and are not among the documents.",
+                "At least one of the selectors must require a label. Selectors that only exclude labels are refused.",
+                "It never deletes projects and tokens.",
             ],
             "type": "bool",
             "default": False,
         },
+        "purge_limit": {
+            "description": [
+                "The largest share of the resources that match O(labels) that O(purge) may delete, in percent.",
+                "A task that would delete more writes nothing and fails, so that an empty or cut list of documents does"
+                " not delete a site.",
+                "With V(100) it may delete all of them.",
+            ],
+            "type": "int",
+            "default": 50,
+        },
         "labels": {
-            "description": ["Label selectors that say what O(purge) may remove, all of which must match."],
+            "description": ["Label selectors of the resources that O(purge) may delete. All of them must match."],
             "type": "list",
             "elements": "str",
         },
     }
     return {
-        "short": "Makes many documents so, all or nothing",
+        "short": "Writes or deletes many documents, all or none",
         "description": [
-            "Sends all documents in one request, which is one transaction. When one is refused nothing is written.",
+            "Sends all documents in one request, which is one transaction. When one is refused, nothing is written.",
             "Parents and children may come in any order.",
         ],
         "options": options,
@@ -160,7 +172,7 @@ def _apply() -> dict[str, Any]:
         "examples": [
             {"name": "Have a site", "resource.infra.apply": {"src": ["examples/tokyo"]}},
             {
-                "name": "Have these racks of the label, and no others",
+                "name": "Create these racks, and delete all others with the label",
                 "resource.infra.apply": {
                     "documents": [dict(registry.get("Rack").example)],
                     "purge": True,
@@ -176,7 +188,7 @@ def _apply() -> dict[str, Any]:
                 "sample": {"create": 2, "unchanged": 40},
             },
             "results": {
-                "description": "What became of each document. The secret of a new token is among it, this once.",
+                "description": "The result of each document. The secret of a new token is shown only here.",
                 "returned": "success",
                 "type": "list",
                 "elements": "dict",
@@ -190,20 +202,20 @@ def _apply() -> dict[str, Any]:
 
 _PLANNED: dict[str, Any] = {
     "unresolved": {
-        "description": "Names of what is not there yet; a real run is refused unless the play makes it first.",
+        "description": "Names that do not exist yet. A real run is refused unless the play creates them first.",
         "returned": "in check mode or with diff, when there are any",
         "type": "list",
         "elements": "dict",
-        "sample": [{"path": "datacenter", "message": "there is no Datacenter tokyo"}],
+        "sample": [{"path": "datacenter", "message": "Datacenter tokyo does not exist"}],
     },
     "forecast": {
-        "description": "Where new Computes would be placed, as far as can be told now.",
+        "description": "The nodes that new Computes would get; a forecast.",
         "returned": "in check mode or with diff, for services",
         "type": "dict",
         "sample": {"unknown": "no cluster answers"},
     },
     "problems": {
-        "description": "Each field at fault, with its document where there are several.",
+        "description": "Each field with an error, with its document where there are several.",
         "returned": "failure",
         "type": "list",
         "elements": "dict",
@@ -216,7 +228,7 @@ def returns_resource(kind: Kind) -> dict[str, Any]:
     """What modules about one resource return."""
     return {
         "resource": {
-            "description": f"The {kind.name} after the task; before it in check mode, empty when there is none.",
+            "description": f"The {kind.name} after the task (in check mode, before it). Empty when it does not exist.",
             "returned": "success",
             "type": "dict",
             "sample": {**kind.example, "status": "Active", "resource_version": 42},

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from controller.model import field_descriptions, registry
+from controller.model.field_descriptions import Schema, resolved, schema_of
 from controller.model.registry import Kind
 
-Schema = Mapping[str, Any]
 Options = dict[str, dict[str, Any]]
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 
 
 def of_spec(kind: Kind) -> Options:
-    """One option for each field of the spec that a user may write."""
-    root = kind.model.model_json_schema()
-    return _options(_resolve(root["properties"]["spec"], root), root, top=True)
+    """Return one option for each field of the spec that a user may write."""
+    root = schema_of(kind)
+    return _options(resolved(root["properties"]["spec"], root), root, top=True)
+
+
+def required_of_spec(kind: Kind) -> set[str]:
+    """Return the fields of the spec that have no default."""
+    root = schema_of(kind)
+    return set(resolved(root["properties"]["spec"], root).get("required", ()))
 
 
 def identity_options(kind: Kind, *, required: bool = True, state: bool = True) -> Options:
-    """The options that say which resource is meant."""
+    """Return the options that identify the resource."""
     need: dict[str, Any] = {"required": True} if required else {}
     options: Options = {
         parent: {"description": [f"Name of the {parent.replace('_', ' ')}."], "type": "str", **need}
@@ -28,22 +36,31 @@ def identity_options(kind: Kind, *, required: bool = True, state: bool = True) -
     }
     options["name"] = {"description": [f"Name of the {kind.name}."], "type": "str", **need}
     if kind.per_project:
-        whose = "The project that it belongs to; V(default) when not given." if state else "Only of this project."
+        whose = "Project of the resource. Default is V(default)." if state else "Only of this project."
         options["project"] = {"description": [whose], "type": "str"}
     return options
 
 
 def table(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The argument table of documented options."""
+    """Return the argument table of documented options."""
     found: dict[str, Any] = {}
     for name, option in options.items():
         entry = {key: option[key] for key in ("type", "elements", "choices", "default", "required") if key in option}
-        if re.search("token|secret|password", name):
+        if name in _secret_names():
+            entry["no_log"] = True
+        elif re.search("token|secret|password", name):
             entry["no_log"] = False
         if "suboptions" in option:
             entry["options"] = table(option["suboptions"])
         found[name] = entry
     return found
+
+
+@cache
+def _secret_names() -> frozenset[str]:
+    """Return the names of the fields that are declared as secret, in any kind."""
+    fields = (field for kind in registry.kinds() for field in field_descriptions.of_spec(kind))
+    return frozenset(field.path.rpartition(".")[2] for field in fields if field.secret)
 
 
 def _options(schema: Schema, root: Schema, *, top: bool = False) -> Options:
@@ -55,7 +72,7 @@ def _options(schema: Schema, root: Schema, *, top: bool = False) -> Options:
         option = _option(own, root)
         if name in required:
             if top:
-                option["description"].append("Needed when it is made.")
+                option["description"].append("Required when the resource is created.")
             else:
                 option["required"] = True
         options[name] = option
@@ -63,7 +80,7 @@ def _options(schema: Schema, root: Schema, *, top: bool = False) -> Options:
 
 
 def _option(own: Schema, root: Schema) -> dict[str, Any]:
-    target = _resolve(own, root)
+    target = resolved(own, root)
     option: dict[str, Any] = {"description": _words(own, target)}
     branches = [branch for branch in own.get("anyOf", ()) if branch.get("type") != "null"]
     if len(branches) > 1:
@@ -72,7 +89,7 @@ def _option(own: Schema, root: Schema) -> dict[str, Any]:
         return option | {"type": "str", "choices": [str(value) for value in target["enum"]]}
     match target.get("type"):
         case "array":
-            items = _resolve(target.get("items") or {}, root)
+            items = resolved(target.get("items") or {}, root)
             option["type"] = "list"
             if "properties" in items:
                 return option | {"elements": "dict", "suboptions": _options(items, root)}
@@ -96,15 +113,5 @@ def _words(own: Schema, target: Schema) -> list[str]:
     if own.get("default") not in (None, "", [], {}):
         lines.append(f"The server's default is {own['default']}.")
     if own.get("x-change") in ("restart", "recreate", "refused"):
-        lines.append(f"What changing it does to what runs with it, {own['x-change']}.")
+        lines.append(f"Effect of a change on what runs with it, {own['x-change']}.")
     return lines
-
-
-def _resolve(schema: Schema, root: Schema) -> Schema:
-    if "$ref" in schema:
-        target: Schema = root
-        for part in str(schema["$ref"]).removeprefix("#/").split("/"):
-            target = target[part]
-        return _resolve(target, root)
-    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
-    return _resolve(branches[0], root) if len(branches) == 1 else schema

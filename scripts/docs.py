@@ -6,21 +6,18 @@ is stale.
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from controller import model as _model  # noqa: F401  (registers the kinds)
-from controller.model import registry
-from controller.model.envelope import SERVER_SET
+from controller.model import field_descriptions, registry
+from controller.model.field_descriptions import FieldDescription
 from controller.model.registry import Kind
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "kinds"
-Schema = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
@@ -48,17 +45,15 @@ def index() -> str:
 
 def page(kind: Kind) -> str:
     """The page of one kind."""
-    schema = kind.model.model_json_schema()
     lines = [f"# {kind.name}", "", "Made by `make docs` from the models; do not edit.", "", _summary(kind), ""]
     lines += list(_facts(kind))
     if kind.example:
         text = yaml.safe_dump(dict(kind.example), sort_keys=False, allow_unicode=True)
         lines += ["## Example", "", "```yaml", text.rstrip(), "```", ""]
     lines += ["## Fields of spec", ""]
-    lines += list(_table(_resolve(schema["properties"]["spec"], schema), schema, "spec"))
+    lines += list(_table(field_descriptions.of_spec(kind)))
     lines += ["", "## Fields around it", ""]
-    around = {name: value for name, value in schema["properties"].items() if name != "spec"}
-    lines += list(_table({"properties": around, "required": schema.get("required", [])}, schema, ""))
+    lines += list(_table(field_descriptions.around_spec(kind)))
     lines += [
         "",
         "*change*: what changing the field does to what runs with it: *live* (taken in while it runs), *restart*,",
@@ -84,105 +79,32 @@ def _facts(kind: Kind) -> Iterator[str]:
     yield ""
 
 
-def _table(schema: Schema, root: Schema, path: str) -> Iterator[str]:
-    rows = list(_rows(schema, root, path))
-    if not rows:
+def _table(fields: Sequence[FieldDescription]) -> Iterator[str]:
+    if not fields:
         yield "None."
         return
     yield "| field | type | unit | default | example | change | marks | what it is |"
     yield "|---|---|---|---|---|---|---|---|"
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
-
-
-def _rows(schema: Schema, root: Schema, path: str) -> Iterator[tuple[str, ...]]:
-    required = set(schema.get("required", ()))
-    for name, raw in schema.get("properties", {}).items():
-        own = dict(raw)
-        here = f"{path}.{name}" if path else name
-        target = _resolve(own, root)
-        server = bool(own.get("x-server-set")) or (not path and name in SERVER_SET)
-        marks = ["server"] if server else (["required"] if name in required else [])
-        marks += ["secret"] if own.get("x-secret") else []
-        reference = own.get("x-reference")
-        what = own.get("description") or target.get("description", "")
-        if reference:
-            what += f" Names a {reference}." if not what.startswith(reference) else ""
-        yield (
-            f"`{here}`",
-            _type(own, root),
-            own.get("x-unit", ""),
-            _code(own["default"]) if "default" in own and own["default"] not in ("", None) else "",
-            _code(own["examples"][0]) if own.get("examples") and own["examples"][0] not in ("", None) else "",
-            "" if server else _change(name, own, path),
-            ", ".join(marks),
-            _escape(what),
+    for each in fields:
+        cells = (
+            f"`{each.path}`",
+            _escape(each.type),
+            each.unit,
+            _code(each.default),
+            _code(each.example),
+            each.change,
+            ", ".join(each.marks),
+            _escape(each.text),
         )
-        inner, suffix = _inner(target, root)
-        if inner is not None:
-            yield from _rows(inner, root, here + suffix)
-
-
-def _change(name: str, own: Schema, path: str) -> str:
-    """Names are the resource's identity: another name is another resource."""
-    identity = not path and name not in ("labels", "max_revision_history")
-    return "identity" if identity else str(own.get("x-change", "live"))
-
-
-def _inner(schema: Schema, root: Schema) -> tuple[Schema | None, str]:
-    """The object that a field holds, if it holds one: itself, or the members of its list."""
-    if schema.get("type") == "object" and "properties" in schema:
-        return schema, ""
-    if schema.get("type") == "array" and isinstance(schema.get("items"), Mapping):
-        items = _resolve(schema["items"], root)
-        if "properties" in items:
-            return items, "[]"
-    return None, ""
-
-
-def _resolve(schema: Schema, root: Schema) -> Schema:
-    """Follow ``$ref`` and the one branch of ``anyOf`` that is not null."""
-    if "$ref" in schema:
-        target: Schema = root
-        for part in str(schema["$ref"]).removeprefix("#/").split("/"):
-            target = target[part]
-        return _resolve(target, root)
-    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
-    if len(branches) == 1:
-        return _resolve(branches[0], root)
-    return schema
-
-
-def _type(schema: Schema, root: Schema) -> str:
-    branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
-    if len(branches) > 1:
-        return " or ".join(_type(branch, root) for branch in branches)
-    target = _resolve(schema, root)
-    if "enum" in target:
-        return " / ".join(str(value) for value in target["enum"])
-    if "const" in target:
-        return _escape(str(target["const"]))
-    match target.get("type"):
-        case "array":
-            items = target.get("items")
-            return f"list of {_type(items, root)}" if isinstance(items, Mapping) else "list"
-        case "object" if "properties" not in target:
-            return "map"
-        case "string" if target.get("format"):
-            return str(target["format"])
-        case str(word):
-            low, high = target.get("minimum"), target.get("maximum")
-            return f"{word} {low}..{high}" if low is not None and high is not None else word
-        case _:
-            return "any"
+        yield "| " + " | ".join(cells) + " |"
 
 
 def _summary(kind: Kind) -> str:
     return _escape(" ".join((kind.model.__doc__ or "").split("\n\n")[0].split()))
 
 
-def _code(value: Any) -> str:
-    return f"`{_escape(json.dumps(value, ensure_ascii=False))}`"
+def _code(value: str) -> str:
+    return f"`{_escape(value)}`" if value else ""
 
 
 def _escape(text: str) -> str:

@@ -43,6 +43,15 @@ if ! is_done requirements "$wanted"; then
   echo "$wanted" >.venv/.stamp-requirements
 fi
 
+wanted=$(digest requirements-ansible-lowest.txt)
+if ! is_done ansible-lowest "$wanted"; then
+  say "the lowest version of Ansible"
+  rm -rf .venv/ansible-lowest
+  .venv/bin/python -m pip install --quiet --no-deps --require-hashes --no-compile --target .venv/ansible-lowest \
+    -r requirements-ansible-lowest.txt
+  echo "$wanted" >.venv/.stamp-ansible-lowest
+fi
+
 # The build also compiles the wire messages, so their sources count.
 wanted=$(digest requirements-dev.txt pyproject.toml hatch_build.py controller/wire/*.proto)
 if ! is_done project "$wanted" || [ ! -f controller/wire/cluster_pb2.py ]; then

@@ -1,34 +1,34 @@
-"""The process ``cluster-agent`` (A6, A9): settings turned into one agent, its driver and its services.
+"""Runs the process ``cluster-agent``: makes one agent, its driver and its services from the settings.
 
-At SIGTERM it begins nothing new, lets what is under way end within the drain's time, and closes;
-machines go on as they are, and so do their routes.
+At SIGTERM it begins nothing new, waits for steps in progress up to the drain timeout, and closes.
+Machines and their routes stay as they are.
+
+Design: A6, A9
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
-from ipaddress import IPv4Network
+from collections.abc import Awaitable, Callable
 
-from controller.agent.agent import Agent, Options
+from controller.agent.agent import Agent
 from controller.agent.console_service import ConsoleService
-from controller.agent.drivers import memory_failures
 from controller.agent.drivers.base import Driver
-from controller.agent.drivers.memory import MemoryDriver
-from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
+from controller.agent.drivers.memory import FolderHypervisors, MemoryDriver, MemoryHypervisors, failing_drivers
 from controller.agent.enrolment import Enrolment
 from controller.agent.host.facts import read_cells
-from controller.agent.machine_reconciler import Limits
+from controller.agent.machine_reconciler import WorkLimits
 from controller.agent.network import NetworkPort
-from controller.agent.session import Pace
+from controller.agent.options import Options
+from controller.agent.session import Intervals
 from controller.agent.settings import AgentSettings, JoinSettings, MachineDriver, MemoryVariant
+from controller.agent.state_guard import StateGuard
 from controller.clock import Clock
 from controller.errors import InvalidInput, Problem
 from controller.model.service_process import ProcessKind
-from controller.process import Process
 from controller.process.heartbeat import ApiClient
-from controller.process.process import VERSION
+from controller.process.process import VERSION, Process
 from controller.wire.agent_pb2_grpc import add_NodeServiceServicer_to_server
 
 WATCH_SECONDS = 1.0
@@ -37,7 +37,8 @@ WATCH_SECONDS = 1.0
 async def main(settings: AgentSettings) -> None:
     """Run the agent of one node until SIGTERM."""
     process = Process(ProcessKind.CLUSTER_AGENT, settings)
-    driver = make_driver(settings, process.clock)
+    guard = _guard(settings)
+    driver = make_driver(settings, process.clock, guard.check)
     enrolment = Enrolment(
         process.folder,
         process.identity,
@@ -59,32 +60,46 @@ async def main(settings: AgentSettings) -> None:
         lambda: process.channels.get(settings.api.target, enrolment.server_name),
         clock=process.clock,
         state=settings.state_folder,
+        guard=guard,
         network=_network(settings),
         endpoint=lambda: process.endpoint,
         report=process.report,
     )
+    process.metrics.quarantine.set_function(lambda: agent.session.quarantine_bytes)
     process.add_task("agent", agent.run, stop=agent.stop)
-    process.add_task("watch", lambda: _watch(process, agent))
-    process.heartbeat_to(ApiClient(process.channels, settings.api.target, enrolment.server_name).tell)
+    process.add_task("watch", lambda: _watch_readiness(process, agent, guard))
+    process.heartbeat_to(ApiClient(process.channels, settings.api.target, enrolment.server_name).send_heartbeat)
     await process.run()
 
 
-def make_driver(settings: AgentSettings, clock: Clock) -> Driver:
-    """The driver of virtual machines that the settings ask for."""
+def make_driver(
+    settings: AgentSettings, clock: Clock, check_state: Callable[[], Awaitable[None]] | None = None
+) -> Driver:
+    """Return the driver of virtual machines that the settings name; ``check_state`` as LibvirtDriver takes it."""
     if settings.driver is MachineDriver.MEMORY:
         return _memory_driver(settings, clock)
     # Imported here: a node without libvirt's library may run the in-memory driver.
-    from controller.agent.drivers.libvirt import LibvirtDriver
+    from controller.agent.drivers.libvirt.driver import LibvirtDriver
+    from controller.agent.image_source.source import ImageSource
 
     read_cells(settings.libvirt.capacity)  # settings that do not fit the host end the process, with the reason
-    return LibvirtDriver(settings.libvirt, clock)
+    source = ImageSource(settings.images, settings.network.infrastructure)
+    return LibvirtDriver(settings.libvirt, source, clock, check_state)
+
+
+def _guard(settings: AgentSettings) -> StateGuard:
+    """Return the guard of all that the node keeps on disk: the agent's own state, and what the driver keeps."""
+    folders = [settings.state_folder]
+    if settings.driver is MachineDriver.LIBVIRT:
+        folders.append(settings.libvirt.state_folder)
+    return StateGuard(folders, node=settings.name, cluster=settings.cluster, credentials=settings.tls.folder)
 
 
 def _memory_driver(settings: AgentSettings, clock: Clock) -> MemoryDriver:
     memory = settings.memory
     make: Callable[..., MemoryDriver] = MemoryDriver
     if memory.variant is not MemoryVariant.PLAIN:
-        make = getattr(memory_failures, memory.variant.value)
+        make = getattr(failing_drivers, memory.variant.value)
     if memory.variant in (MemoryVariant.REFUSES_IMAGE, MemoryVariant.HANGS, MemoryVariant.FAILS_START):
         make = functools.partial(make, marker=memory.marker)
     return make(
@@ -109,8 +124,9 @@ def _options(settings: AgentSettings) -> Options:
         boot=_boot(settings),
         providers={offer.name: offer.driver for offer in settings.providers},
         resync=settings.resync_seconds,
-        limits=Limits(limits.starts, limits.start_patience, limits.call_deadline, limits.stray_grace),
-        pace=Pace(heartbeat=settings.heartbeat_seconds, resync=settings.resync_seconds),
+        quarantine_seconds=limits.quarantine_seconds,
+        limits=WorkLimits(limits.starts, limits.start_patience, limits.call_deadline, limits.stray_grace),
+        intervals=Intervals(heartbeat=settings.heartbeat_seconds, resync=settings.resync_seconds),
     )
 
 
@@ -119,11 +135,11 @@ def _network(settings: AgentSettings) -> NetworkPort | None:
         return None
     from controller.hostnet.service import ServiceNetwork
 
-    return ServiceNetwork(infrastructure=[IPv4Network(network) for network in settings.network.infrastructure])
+    return ServiceNetwork(infrastructure=settings.network.infrastructure)
 
 
 def _boot(settings: AgentSettings) -> str:
-    """The node's boot; empty where it cannot be told, and then nothing is concluded from it."""
+    """Return the node's boot; empty if it cannot be read, and then restarts are not detected."""
     try:
         return settings.boot_file.read_text().strip()
     except OSError:
@@ -131,7 +147,7 @@ def _boot(settings: AgentSettings) -> str:
 
 
 def _token(join: JoinSettings) -> str:
-    """The join token; read each time, for an operator may bring a new one."""
+    """Return the join token. It is read at each call, because an operator may have put a new one."""
     if join.token_file is not None:
         try:
             return join.token_file.read_text().strip()
@@ -142,15 +158,16 @@ def _token(join: JoinSettings) -> str:
     return join.token.get_secret_value() if join.token else ""
 
 
-async def _watch(process: Process, agent: Agent) -> None:
-    """Keep the process's readiness in step with the hypervisor and the session."""
+async def _watch_readiness(process: Process, agent: Agent, guard: StateGuard) -> None:
+    """Set the process's readiness from the state on disk, the hypervisor and the session."""
     while True:
-        for part, why in (
-            ("hypervisor", agent.trouble()),
+        for part, reason in (
+            ("state", guard.reason),
+            ("hypervisor", agent.hypervisor_reason()),
             ("cluster-api", "" if agent.session.connected else agent.session.last_error or "not connected yet"),
         ):
-            if why:
-                process.not_ready(part, why)
+            if reason:
+                process.not_ready(part, reason)
             else:
                 process.ready(part)
         await asyncio.sleep(WATCH_SECONDS)

@@ -1,10 +1,12 @@
-"""The ConfigDrive: an ISO 9660 image labelled ``config-2`` that tells a guest who it is (design B6).
+"""Writes the ConfigDrive of a machine for drivers: an ISO 9660 image labelled ``config-2``.
 
 The layout is OpenStack's (``openstack/latest/...``), which cloud-init and others read: meta data
-with SSH keys, network data with links, addresses and routes, and the user data. The guest's
-addresses come from here alone; there is no DHCP and no metadata service.
+with SSH keys, network data with links, addresses and routes, and the user data. It is the guest's
+only source of its addresses; DHCP and a metadata service do not exist.
 
-Not promised: equal bytes for equal input; the image carries the time of its making.
+Not promised: equal bytes for equal input; the image has the time at which it was written.
+
+Design: B6
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ def files(uid: str, spec: ComputeSpec) -> dict[str, bytes]:
 
 
 def meta_data(uid: str, spec: ComputeSpec) -> dict[str, Any]:
-    """Who the guest is."""
+    """Return the guest's identity: its uuid, names, index and SSH keys."""
     short_name = spec.host_name.partition(".")[0]
     return {
         "uuid": uid,
@@ -48,7 +50,7 @@ def meta_data(uid: str, spec: ComputeSpec) -> dict[str, Any]:
 
 
 def network_data(interfaces: Sequence[Interface]) -> dict[str, Any]:
-    """Links, addresses and routes; the default route goes by the first interface."""
+    """Return links, addresses and routes; the default route uses the first interface."""
     return {
         "links": [
             {"id": f"link{number}", "type": "phy", "ethernet_mac_address": interface.mac, "mtu": 1500}
@@ -60,7 +62,7 @@ def network_data(interfaces: Sequence[Interface]) -> dict[str, Any]:
 
 
 def write(path: Path, uid: str, spec: ComputeSpec) -> None:
-    """Write the drive to ``path``, replacing what is there at once. Blocks."""
+    """Write the drive to ``path`` and replace an existing one atomically. Blocks."""
     iso = PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
     iso.add_directory("/OPENSTAC", rr_name="openstack", joliet_path="/openstack")
@@ -87,7 +89,7 @@ def _network(number: int, interface: Interface) -> dict[str, Any]:
     routes: list[dict[str, str]] = []
     if number == 0:
         if interface.prefix_length == 32:
-            # The gateway is outside the guest's subnet: it has to be told that it is on the link.
+            # The gateway is outside the guest's subnet: a route must say that it is on the link.
             routes.append({"network": str(interface.gateway), "netmask": "255.255.255.255", "gateway": "0.0.0.0"})  # noqa: S104
         routes.append({"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": str(interface.gateway)})  # noqa: S104
     return {

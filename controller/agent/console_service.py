@@ -1,7 +1,7 @@
-"""NodeService.Console: the serial console of a machine, for the cluster's API only.
+"""Serves NodeService.Console: the serial console of a machine, for the cluster's API only.
 
-The first message names the machine. Bytes flow both ways until either side ends; the console is
-let go then, so that the next one can have it.
+The first message names the machine. Bytes flow both ways until either side ends; then the console
+is closed, and the next caller can open it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from controller.wire.agent_pb2_grpc import NodeServiceServicer
 
 
 class ConsoleService(NodeServiceServicer):
-    """Serves the consoles of one driver."""
+    """The consoles of one driver."""
 
     def __init__(self, driver: Driver, scope: str) -> None:
         """``scope``: of the cluster whose API may call (``cluster/tokyo1``)."""
@@ -27,7 +27,7 @@ class ConsoleService(NodeServiceServicer):
     async def Console(
         self, request_iterator: AsyncIterator[NodeConsoleData], context: Context
     ) -> AsyncIterator[NodeConsoleData]:
-        """Raises NotFound, Conflict (somebody else has it), InvalidInput, Forbidden."""
+        """Connect the caller with a console. Raises NotFound, Conflict (it is in use), InvalidInput, Forbidden."""
         require_identity(context, scope=self._scope, kinds=("cluster-api",))
         first = await anext(request_iterator, None)
         if first is None or not first.resource_uid:
@@ -47,4 +47,4 @@ async def _type(first: NodeConsoleData, messages: AsyncIterator[NodeConsoleData]
         await console.write(first.data)
     async for message in messages:
         await console.write(message.data)
-    await console.close()  # the caller hung up: reading ends too
+    await console.close()  # the caller has ended: reading ends too

@@ -1,8 +1,8 @@
-"""Keeps one machine that does not stay as it was made from being made again without end.
+"""Delays repeated steps for one machine that does not stay in its desired state, for the machine reconciler.
 
-A machine that crashes at every start, or pauses again at every resume, is tried again at once the
-first time, then after ever longer waits. A wait is forgotten when the assignment changes, or when
-the machine stayed well for a while.
+A machine that crashes at every start, or pauses again at every resume, is retried at once the
+first time, then after growing delays. The delay is reset when the assignment changes, or when the
+machine stayed in its desired state for ``STABLE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from controller.agent.assignments import Assigned
 from controller.agent.machine_decisions import Step
 from controller.clock import Clock
 
-FIRST = 1.0
-LONGEST = 60.0
-WELL = 120.0
-"""Seconds between two acts after which they have nothing to do with each other."""
+FIRST_SECONDS = 1.0
+MAX_SECONDS = 60.0
+STABLE_SECONDS = 120.0
+"""A step that comes later than this after the last one does not count as its repetition."""
 
 
 @dataclass
-class _Act:
+class _LastStep:
     assigned: Assigned
     step: Step
     at: float
-    wait: float
+    delay: float
 
 
-class Repeats:
-    """The last act per resource."""
+class CrashBackoff:
+    """The last successful step per resource."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._acts: dict[str, _Act] = {}
+        self._steps: dict[str, _LastStep] = {}
 
-    def wait(self, assigned: Assigned, step: Step) -> float:
-        """Seconds until the step may be done (again); 0: now."""
-        last = self._acts.get(assigned.uid)
+    def delay(self, assigned: Assigned, step: Step) -> float:
+        """Return the seconds until the step may be taken (again); 0: now."""
+        last = self._steps.get(assigned.uid)
         if last is None or last.assigned is not assigned or last.step is not step:
             return 0.0
-        return max(0.0, last.at + last.wait - self._clock.monotonic())
+        return max(0.0, last.at + last.delay - self._clock.monotonic())
 
-    def done(self, assigned: Assigned, step: Step) -> None:
-        """The step was done, and worked."""
+    def record(self, assigned: Assigned, step: Step) -> None:
+        """Record that the step was taken and succeeded."""
         now = self._clock.monotonic()
-        last = self._acts.get(assigned.uid)
-        wait = 0.0
-        if last is not None and last.assigned is assigned and last.step is step and now - last.at < WELL:
-            wait = min(LONGEST, max(FIRST, 2 * last.wait))
-        self._acts[assigned.uid] = _Act(assigned, step, now, wait)
+        last = self._steps.get(assigned.uid)
+        delay = 0.0
+        if last is not None and last.assigned is assigned and last.step is step and now - last.at < STABLE_SECONDS:
+            delay = min(MAX_SECONDS, max(FIRST_SECONDS, 2 * last.delay))
+        self._steps[assigned.uid] = _LastStep(assigned, step, now, delay)
 
     def forget(self, uid: str) -> None:
-        """The resource is no longer assigned."""
-        self._acts.pop(uid, None)
+        """Forget a resource that is no longer assigned."""
+        self._steps.pop(uid, None)

@@ -1,7 +1,8 @@
-"""How a node gets its certificate: with a join token the first time, by the old one from then on.
+"""Gets and renews the certificate of a node, for its agent process.
 
-The private key is made here and never leaves the node. A node that was away longer than its
-certificate lives joins again, with a new token.
+The first certificate takes a join token; each later one is signed because the one before is still
+valid. The private key is made here and never leaves the node. A node that was away for longer than
+its certificate is valid joins again, with a new token.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Enrolment:
         token: Callable[[], str],
         authority: Path | None,
     ) -> None:
-        """``token`` reads the join token (empty: there is none); ``authority``: PEM of the trusted root."""
+        """``token`` returns the join token, empty if the node has none; ``authority``: PEM file of the trusted root."""
         self._folder = folder
         self._identity = identity
         self._channels = channels
@@ -50,7 +51,7 @@ class Enrolment:
         self.renewer = Renewer(folder, identity, self._issue, clock=clock)
 
     async def _issue(self, request: bytes) -> Issued:
-        if self._alive():
+        if self._has_valid_certificate():
             with translated(self._api):
                 stub = AgentServiceStub(self._channels.get(self._api, self.server_name))
                 return _issued(await stub.Renew(RenewRequest(csr=request), timeout=RPC_TIMEOUT))
@@ -79,7 +80,7 @@ class Enrolment:
         except OSError as error:
             raise Unavailable(f"cannot read the trusted root {self._authority}: {error.strerror}") from error
 
-    def _alive(self) -> bool:
+    def _has_valid_certificate(self) -> bool:
         if not self._folder.exists():
             return False
         credentials = self._folder.load()

@@ -1,8 +1,8 @@
-"""One look at the hypervisor for everybody who wants one.
+"""Shares one observation of the hypervisor among all that need one at the same time.
 
-``look`` returns an observation that began after the call: callers that come together share it, and
-at most one observation runs at a time. So fifty machines that finish at once cost two looks, not
-fifty.
+``observe`` returns an observation that began after the call. Callers that come together share it,
+and at most one observation runs at a time: fifty machines that finish at once cost two
+observations, not fifty.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from controller.errors import ResourceError, TimedOut
 
 
 class Observer:
-    """Shares observations of a driver; remembers whether the last one worked."""
+    """Shares observations of a driver; remembers whether the last one succeeded."""
 
     def __init__(self, driver: Driver, deadline: float) -> None:
         self._driver = driver
         self._deadline = deadline
         self._running: asyncio.Task[Mapping[str, Machine]] | None = None
         self._waiting: asyncio.Task[Mapping[str, Machine]] | None = None
-        self.trouble = ""
-        """Why the last look failed; empty when it worked."""
+        self.failure = ""
+        """Why the last observation failed; empty when it succeeded."""
 
-    async def look(self) -> Mapping[str, Machine]:
-        """All machines with our metadata, by uid. Raises Unavailable, TimedOut."""
+    async def observe(self) -> Mapping[str, Machine]:
+        """Return all machines with our metadata, by uid. Raises Unavailable, TimedOut."""
         if self._waiting is None:
             self._waiting = asyncio.create_task(self._observe(self._running))
             self._waiting.add_done_callback(_retrieve)
         return await asyncio.shield(self._waiting)
 
     async def close(self) -> None:
-        """Let go of looks that are under way."""
+        """Cancel observations that are in progress."""
         tasks = [task for task in (self._running, self._waiting) if task is not None]
         for task in tasks:
             task.cancel()
@@ -48,16 +48,16 @@ class Observer:
             async with asyncio.timeout(self._deadline):
                 machines = await self._driver.observe()
         except TimeoutError as error:
-            self.trouble = f"the hypervisor gave no answer within {self._deadline:g} s"
-            raise TimedOut(self.trouble) from error
+            self.failure = f"the hypervisor did not answer within {self._deadline:g} s"
+            raise TimedOut(self.failure) from error
         except ResourceError as error:
-            self.trouble = error.message
+            self.failure = error.message
             raise
-        self.trouble = ""
+        self.failure = ""
         return {machine.uid: machine for machine in machines}
 
 
 def _retrieve(task: asyncio.Task[Mapping[str, Machine]]) -> None:
-    # Every caller may have been cancelled: nobody is left to take the error.
+    # Every caller may have been cancelled: then no caller retrieves the error.
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,9 @@
-"""Disk images by ``qemu-img``: read their headers, make and grow them.
+"""Runs ``qemu-img`` for drivers: reads the headers of disk images, creates and grows disks.
 
 Every function blocks and is called in a worker thread. The format is always given and never
-guessed: a guest that writes a qcow2 header into its raw disk must not make the host open another
-file. Writes go to a temporary name beside the final one, which appears complete or not at all.
+detected: a guest that writes a qcow2 header into its raw disk must not make the host open another
+file. A new image is written under a temporary name in the same folder and renamed, so it appears
+complete or not at all.
 """
 
 from __future__ import annotations
@@ -19,47 +20,51 @@ from controller.errors import ImageInvalid, TemporaryError, TimedOut, Unavailabl
 
 GIB = 1 << 30
 SECONDS = 60.0
-"""How long any call may take; none of them copies data."""
+"""Deadline of each call; none of them copies data."""
 
 
 @dataclass(frozen=True)
 class DiskInfo:
-    """What the header of a disk image says."""
+    """The header of a disk image."""
 
     virtual_size: int
-    """Bytes that a guest sees."""
+    """Size of the disk in the guest, in bytes."""
     backing_file: str | None
-    """Path of the image it is an overlay of."""
+    """Path of the image that this one is an overlay of."""
     data_file: str | None
     """Path of an external data file."""
 
 
-def info(path: Path, disk_format: str) -> DiskInfo:
-    """Read the header of ``path``. Raises ImageInvalid when it is not of ``disk_format``."""
+def info(path: Path, disk_format: str, *, called: str = "") -> DiskInfo:
+    """Read the header of ``path``. Raises ImageInvalid when it is not of ``disk_format``.
+
+    ``called``: what the file is called in errors; default: its name.
+    """
     done = _run("info", "--force-share", "--output=json", "-f", disk_format, str(path))
     if done.returncode != 0:
-        raise ImageInvalid(f"{path.name} is no {disk_format} image: {_last_line(done.stderr)}")
-    said: dict[str, Any] = json.loads(done.stdout)
-    specific = said.get("format-specific", {}).get("data", {})
+        reason = f": {_last_line(done.stderr)}" if not called else ""  # qemu-img names the file
+        raise ImageInvalid(f"{called or path.name} is not a {disk_format} image{reason}")
+    header: dict[str, Any] = json.loads(done.stdout)
+    specific = header.get("format-specific", {}).get("data", {})
     return DiskInfo(
-        virtual_size=int(said["virtual-size"]),
-        backing_file=said.get("backing-filename"),
+        virtual_size=int(header["virtual-size"]),
+        backing_file=header.get("backing-filename"),
         data_file=specific.get("data-file"),
     )
 
 
 def create_overlay(path: Path, backing: Path, backing_format: str, size: int) -> None:
-    """Make ``path`` a qcow2 overlay of ``backing`` with ``size`` bytes; replaces what is there."""
+    """Create ``path`` as a qcow2 overlay of ``backing`` with ``size`` bytes; an existing file is replaced."""
     _create(path, size, "-b", str(backing), "-F", backing_format)
 
 
 def create_empty(path: Path, size: int) -> None:
-    """Make ``path`` an empty qcow2 disk of ``size`` bytes; replaces what is there."""
+    """Create ``path`` as an empty qcow2 disk of ``size`` bytes; an existing file is replaced."""
     _create(path, size)
 
 
 def grow(path: Path, size: int) -> None:
-    """Let the qcow2 disk ``path`` have ``size`` bytes; the machine must be stopped."""
+    """Grow the qcow2 disk ``path`` to ``size`` bytes; the machine must be stopped."""
     done = _run("resize", "-q", "-f", "qcow2", str(path), str(size))
     if done.returncode != 0:
         raise TemporaryError(f"cannot grow {path}: {_last_line(done.stderr)}")
@@ -70,7 +75,7 @@ def _create(path: Path, size: int, *options: str) -> None:
     try:
         done = _run("create", "-q", "-f", "qcow2", *options, str(fresh), str(size))
         if done.returncode != 0:
-            raise TemporaryError(f"cannot make {path}: {_last_line(done.stderr)}")
+            raise TemporaryError(f"cannot create {path}: {_last_line(done.stderr)}")
         fresh.replace(path)
     finally:
         with suppress(FileNotFoundError):
@@ -95,4 +100,4 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "no reason given"
+    return lines[-1] if lines else "qemu-img gave no reason"

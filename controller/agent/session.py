@@ -1,19 +1,20 @@
-"""The agent's one stream to its cluster's API: hello, heartbeats and reports up, assignments down.
+"""Keeps the agent's one stream to its cluster's API: hello, heartbeats and reports up, assignments down.
 
-It is dialled again for ever, with a jittered back-off. While it is away the agent goes on with the
-assignments that it has.
+A stream that ends is opened again, with a jittered back-off, until the agent stops. Without a
+stream the agent keeps the assignments that it has. While new ones cannot be kept on disk they wait, and so do those
+after them; heartbeats go on and say why.
 
-Ordering: messages go out in the order in which they were taken; a report is taken and written
-under one lock, so an older report never follows a newer one. A full report opens each session as
-soon as the hypervisor has answered (an empty one would say that nothing is here), and is repeated
-at the resync interval.
+Ordering: messages are sent in the order in which they were taken. A report is taken and written
+under one lock, so an older report never follows a newer one. Each session opens with a full report
+as soon as the hypervisor has answered (an empty report would mean that the node has no machines);
+the full report is repeated at the resync interval.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,31 +22,37 @@ import structlog
 from grpc import aio
 
 from controller.agent.assignments import Assignments
+from controller.agent.drivers.types import Quarantined
+from controller.agent.quarantine_listing import QuarantineListing
 from controller.agent.reports import Reports
 from controller.clock import Clock
-from controller.errors import ResourceError, Unavailable
+from controller.errors import ResourceError, TemporaryError, Unavailable
 from controller.loop import Backoff
 from controller.rpc import outgoing_metadata, translated
-from controller.wire.agent_pb2 import AgentMessage, ApiMessage, Heartbeat, Hello, Report
+from controller.wire.agent_pb2 import AgentMessage, ApiMessage, Heartbeat, Hello, QuarantinedDisks, Report
+from controller.wire.agent_pb2 import Assignments as AssignmentsMessage
 from controller.wire.agent_pb2_grpc import AgentServiceStub
 
 _log = structlog.get_logger("agent.session")
 
+_MOST_QUARANTINED = 200
+"""Of how many disks that are kept aside a report tells."""
+
 
 @dataclass(frozen=True)
-class Pace:
-    """How often; seconds."""
+class Intervals:
+    """The intervals of a session; seconds."""
 
     heartbeat: float = 5.0
     gather: float = 0.03
-    """How long changes are gathered before they are sent together."""
+    """How long changes are collected before they are sent together."""
     resync: float = 60.0
     """Between two full reports."""
     reconnect: Backoff = field(default_factory=lambda: Backoff(first=0.2, cap=10.0))
 
 
 class Session:
-    """Keeps the stream; tells others what came."""
+    """Keeps the stream, applies assignments and requeues what they changed."""
 
     def __init__(
         self,
@@ -54,61 +61,87 @@ class Session:
         assignments: Assignments,
         reports: Reports,
         *,
-        picture: Callable[[], Awaitable[None]],
-        trouble: Callable[[], str],
-        wake: Callable[[Iterable[str]], None],
-        wake_all: Callable[[], None],
+        report_all: Callable[[], Awaitable[None]],
+        quarantined: Callable[[], Awaitable[Sequence[Quarantined]]],
+        unhealthy_reason: Callable[[], str],
+        requeue: Callable[[Iterable[str]], None],
+        requeue_all: Callable[[], None],
+        check_state: Callable[[], Awaitable[None]],
         clock: Clock,
-        pace: Pace | None = None,
+        intervals: Intervals | None = None,
         source: random.Random | None = None,
     ) -> None:
-        """``picture`` brings all reports up to date, ``trouble`` says why the node is not healthy."""
+        """``report_all`` brings all reports up to date; ``requeue`` has resources reconciled soon.
+        ``quarantined`` returns the disks that are kept aside on the node.
+
+        ``unhealthy_reason`` returns why the node is not healthy; empty when it is. ``check_state`` raises
+        Unavailable while assignments cannot be kept.
+        """
         self._channel = channel
         self._hello = hello
         self._assignments = assignments
         self._reports = reports
-        self._picture = picture
-        self._trouble = trouble
-        self._wake = wake
-        self._wake_all = wake_all
+        self._update_reports = report_all
+        self._quarantine = QuarantineListing(quarantined)
+        self._unhealthy_reason = unhealthy_reason
+        self._requeue = requeue
+        self._requeue_all = requeue_all
+        self._check_state = check_state
+        self._restart = asyncio.Event()
         self._clock = clock
-        self._pace = pace or Pace()
+        self._intervals = intervals or Intervals()
         self._random = source or random.Random()  # noqa: S311 (spreads load; guards nothing)
         self._writing = asyncio.Lock()
         self.connected = False
-        """Whether a stream stands on which assignments came."""
+        """Whether a stream is open on which assignments came."""
         self.last_error = ""
 
+    @property
+    def quarantine_bytes(self) -> int:
+        """Return what all disks that are kept aside took at the last full report."""
+        return self._quarantine.size_bytes
+
+    def restart(self) -> None:
+        """Open a new stream, with a new hello: what it said is not true any more."""
+        self._restart.set()
+
     async def run(self) -> None:
-        """Dial for ever; cancel to end."""
+        """Keep a stream open until cancelled."""
         failures = 0
         while True:
-            told = self.last_error
+            previous = self.last_error
             try:
                 await self._once()
                 self.last_error = "the cluster API ended the session"
             except ResourceError as error:
                 self.last_error = error.message
             except Exception as error:
-                # Nothing that comes over the wire may end the agent: log it with its trace, dial again.
+                # Nothing that comes over the wire may end the agent: log it with its trace, and connect again.
                 self.last_error = repr(error)
                 _log.exception("session broken")
             failures = 1 if self.connected else failures + 1
             self.connected = False
             self._assignments.session_ended()
-            delay = self._pace.reconnect.delay(failures, self._random)
-            if self.last_error != told or failures == 1:
+            delay = self._intervals.reconnect.delay(failures, self._random)
+            if self.last_error != previous or failures == 1:
                 _log.info("session ended", error=self.last_error, retry_in=round(delay, 2))
             await self._clock.sleep(delay)
 
     async def _once(self) -> None:
+        self._restart.clear()
         hello = await self._hello()
         with translated("cluster API"):
             call: Any = AgentServiceStub(self._channel()).Session(metadata=outgoing_metadata())
             tasks: list[asyncio.Task[None]] = []
             try:
                 await call.write(AgentMessage(hello=hello))
-                works = (self._receive(call), self._beat(call), self._report(call), self._report_all(call))
+                works = (
+                    self._receive(call),
+                    self._send_heartbeats(call),
+                    self._send_changes(call),
+                    self._resend_all(call),
+                    self._await_restart(),
+                )
                 tasks = [asyncio.create_task(work) for work in works]
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -129,52 +162,79 @@ class Session:
                 return
             if message.WhichOneof("body") == "assignments":
                 first = not self._assignments.confirmed
-                changed = await self._assignments.take(message.assignments)
+                changed = await self._keep(message.assignments)
                 self.connected = True
-                self._wake(changed)
+                self._requeue(changed)
                 if first and self._assignments.confirmed:
-                    self._wake_all()  # what nothing assigns any more is found by a look at everything
+                    self._requeue_all()  # finds the machines that are not assigned any more
 
-    async def _beat(self, call: Any) -> None:
-        # Spread over the interval, so that agents that were started together do not beat together.
-        await self._clock.sleep(self._pace.heartbeat * self._random.random())
+    async def _keep(self, message: AssignmentsMessage) -> set[str]:
+        """Apply a message as soon as it can be kept on disk; those after it wait, and heartbeats go on meanwhile."""
+        failures = 0
         while True:
-            trouble = self._trouble()
-            async with self._writing:
-                await call.write(AgentMessage(heartbeat=Heartbeat(healthy=not trouble, message=trouble)))
-            await self._clock.sleep(self._pace.heartbeat)
+            try:
+                await self._check_state()
+                return await self._assignments.apply(message)
+            except TemporaryError as error:
+                failures += 1
+                if failures == 1:
+                    _log.warning("assignments wait until they can be kept", error=error.message)
+                await self._clock.sleep(self._intervals.reconnect.delay(failures, self._random))
 
-    async def _report(self, call: Any) -> None:
+    async def _await_restart(self) -> None:
+        await self._restart.wait()
+
+    async def _send_heartbeats(self, call: Any) -> None:
+        # A random delay: agents that started together do not send their heartbeats together.
+        await self._clock.sleep(self._intervals.heartbeat * self._random.random())
+        while True:
+            reason = self._unhealthy_reason()
+            async with self._writing:
+                await call.write(AgentMessage(heartbeat=Heartbeat(healthy=not reason, message=reason)))
+            await self._clock.sleep(self._intervals.heartbeat)
+
+    async def _send_changes(self, call: Any) -> None:
         await self._send_all(call)
         while True:
             await self._reports.changed.wait()
-            await self._clock.sleep(self._pace.gather)
+            await self._clock.sleep(self._intervals.gather)
             async with self._writing:
                 changed = self._reports.take_changed()
                 if changed:
                     report = Report(assignments_version=self._assignments.version, resources=changed)
                     await call.write(AgentMessage(report=report))
 
-    async def _report_all(self, call: Any) -> None:
+    async def _resend_all(self, call: Any) -> None:
         while True:
-            await self._clock.sleep(self._pace.resync * self._random.uniform(0.9, 1.1))
+            await self._clock.sleep(self._intervals.resync * self._random.uniform(0.9, 1.1))
             await self._send_all(call)
 
     async def _send_all(self, call: Any) -> None:
-        """Send everything, as soon as the hypervisor tells."""
+        """Send all reports as soon as the hypervisor can be observed."""
         failures = 0
         while True:
             try:
-                await self._picture()
+                await self._update_reports()
                 break
             except ResourceError as error:
                 failures += 1
-                _log.warning("cannot look at the machines", error=error.message)
-                await self._clock.sleep(self._pace.reconnect.delay(failures, self._random))
+                _log.warning("cannot observe the machines", error=error.message)
+                await self._clock.sleep(self._intervals.reconnect.delay(failures, self._random))
+        await self._quarantine.refresh()
         async with self._writing:
             version = self._assignments.version
-            report = Report(full=True, assignments_version=version, resources=self._reports.take_all())
+            report = Report(
+                full=True,
+                assignments_version=version,
+                resources=self._reports.take_all(),
+                quarantine=[_disks(one) for one in self._quarantine.kept[:_MOST_QUARANTINED]],
+                quarantine_bytes=self.quarantine_bytes,
+            )
             await call.write(AgentMessage(report=report))
+
+
+def _disks(one: Quarantined) -> QuarantinedDisks:
+    return QuarantinedDisks(key=one.key, uid=one.uid, name=one.name, at=one.at.isoformat(), size_bytes=one.size_bytes)
 
 
 async def _raise_status(call: Any) -> None:
@@ -186,7 +246,7 @@ async def _raise_status(call: Any) -> None:
 
 
 def _raise_end(task: asyncio.Task[None]) -> None:
-    """Raise why a part of the session ended; gRPC's own words for a dead stream become ours."""
+    """Raise why a part of the session ended; gRPC's errors for a dead stream become Unavailable."""
     if task.cancelled():
         raise Unavailable("the stream was cancelled")
     error = task.exception()

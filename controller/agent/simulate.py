@@ -1,9 +1,9 @@
-"""SIMULATED AGENTS, for scale runs and benchmarks: many nodes in one process, nothing runs on them.
+"""Runs SIMULATED AGENTS for scale runs and benchmarks: many nodes in one process, nothing runs on them.
 
-Each is the real agent on the real wire, with a certificate and a TLS connection of its own; only
-the driver is the in-memory one, and no state is kept on disk. Machines migrate between agents of
-one process. Certificates are signed on the spot with the cluster's authority, which only a test
-site has at hand; the nodes must exist in the cluster.
+Each one is the real agent on a real connection, with a certificate and a TLS connection of its own.
+Only the driver is the in-memory one, and no state is kept on disk. Machines migrate between agents
+of one process. The process signs the certificates with the cluster's authority, which only a test
+site has available; the nodes must exist in the cluster.
 
     python -m controller.agent.simulate --agents 100 --api 127.0.0.1:7443 --cluster tokyo1 \
         --authority pki/scopes/cluster/tokyo1
@@ -25,11 +25,11 @@ from pathlib import Path
 import structlog
 from grpc import aio
 
-from controller.agent.agent import Agent, Options
-from controller.agent.drivers.memory import DEFAULT_CAPACITY, MemoryDriver
-from controller.agent.drivers.memory_world import MemoryHypervisors
-from controller.agent.machine_reconciler import Limits
-from controller.agent.session import Pace
+from controller.agent.agent import Agent
+from controller.agent.drivers.memory import DEFAULT_CAPACITY, MemoryDriver, MemoryHypervisors
+from controller.agent.machine_reconciler import WorkLimits
+from controller.agent.options import Options
+from controller.agent.session import Intervals
 from controller.clock import Clock, SystemClock
 from controller.model.node import Capacity
 from controller.model.provider import ProviderDriver
@@ -39,32 +39,34 @@ from controller.rpc.channel import secure_channel
 _log = structlog.get_logger("simulate")
 
 LIFETIME = timedelta(days=7)
-"""Of the simulated nodes' certificates: longer than any run, for they are not renewed."""
+"""Lifetime of the simulated nodes' certificates: longer than any run, because they are not renewed."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """What to simulate; times in seconds."""
+    """The configuration of a simulation; times in seconds."""
 
     agents: int
     api: str
     cluster: str
     authority: Path
+    names: tuple[str, ...] = ()
+    """The nodes. Empty: ``agents`` nodes of numbered names."""
     prefix: str = "sim-"
     first: int = 0
     """Number of the first node: ``sim-0``."""
     heartbeat: float = 5.0
     resync: float = 60.0
     ramp: float = 2.0
-    """Over how long the agents start."""
+    """Seconds over which the agents start."""
     start_seconds: float = 0.0
     provider: str = "memory"
     capacity: Capacity = DEFAULT_CAPACITY
 
     @property
     def nodes(self) -> list[str]:
-        """Names of the nodes."""
-        return [f"{self.prefix}{number}" for number in range(self.first, self.first + self.agents)]
+        """Return the names of the nodes."""
+        return list(self.names) or [f"{self.prefix}{number}" for number in range(self.first, self.first + self.agents)]
 
 
 class Simulator:
@@ -80,7 +82,7 @@ class Simulator:
     async def run(self) -> None:
         """Run all agents until cancelled."""
         authority = CredentialFolder(self.simulation.authority).load_authority()
-        pause = self.simulation.ramp / max(1, self.simulation.agents)
+        pause = self.simulation.ramp / max(1, len(self.simulation.nodes))
         tasks: list[asyncio.Task[None]] = []
         try:
             for node in self.simulation.nodes:
@@ -100,7 +102,7 @@ class Simulator:
 
     @property
     def connected(self) -> int:
-        """How many have a session on which assignments came."""
+        """Return how many agents have a session on which assignments came."""
         return sum(agent.session.connected for agent in self.agents)
 
     def _make(self, node: str, credentials: Credentials) -> Agent:
@@ -119,8 +121,8 @@ class Simulator:
             version="simulated",
             providers={simulation.provider: ProviderDriver.MEMORY},
             resync=simulation.resync,
-            limits=Limits(starts=64),
-            pace=Pace(heartbeat=simulation.heartbeat, resync=simulation.resync),
+            limits=WorkLimits(starts=64),
+            intervals=Intervals(heartbeat=simulation.heartbeat, resync=simulation.resync),
         )
         return Agent(options, driver, self._dial(credentials), clock=self._clock, source=random.Random(node))  # noqa: S311
 
@@ -138,9 +140,11 @@ class Simulator:
 
 
 def parse(arguments: Sequence[str]) -> Simulation:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="simulate", description="SIMULATED agents: nothing runs on them.")
-    parser.add_argument("--agents", type=int, required=True, help="how many nodes")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--agents", type=int, default=0, help="how many nodes")
+    which.add_argument("--names", type=_names, default=(), help="names of the nodes, with commas between")
     parser.add_argument("--api", required=True, help="host:port or unix:/path of the cluster API")
     parser.add_argument("--cluster", required=True, help="name of the cluster")
     parser.add_argument("--authority", type=Path, required=True, help="folder of the cluster's authority")
@@ -157,6 +161,10 @@ def parse(arguments: Sequence[str]) -> Simulation:
     given = vars(parser.parse_args(arguments))
     capacity = Capacity(vcpus=given.pop("vcpus"), memory_mib=given.pop("memory_mib"), disk_gib=given.pop("disk_gib"))
     return Simulation(**given, capacity=capacity)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 async def simulate(simulation: Simulation) -> None:

@@ -1,8 +1,8 @@
-"""A bound on how many machines are made at once that a slow one cannot hold for long.
+"""Bounds how many machines are created at the same time, for the machine reconciler.
 
-A caller waits for a place and works in it. After ``patience`` seconds the place is given to the
-next, though the slow work goes on: a hung image server or machine delays the others once, by that
-much, and never stops them.
+A caller waits for a slot and works in it. After ``patience`` seconds the slot is given to the next
+caller, and the slow work goes on: a hung image server or machine delays the others once, by that
+time, and never stops them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from controller.clock import Clock
 
 
-class Places:
-    """``limit`` places."""
+class StartLimiter:
+    """``limit`` slots."""
 
     def __init__(self, limit: int, patience: float, clock: Clock) -> None:
         self._free = asyncio.Semaphore(limit)
@@ -23,24 +23,24 @@ class Places:
         self._clock = clock
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[None]:
-        """Wait for a place; leave it at the end, or when patience is over."""
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot; release it at the end of the body, or after ``patience`` seconds."""
         await self._free.acquire()
-        left = False
+        released = False
 
-        def leave() -> None:
-            nonlocal left
-            if not left:
-                left = True
+        def release() -> None:
+            nonlocal released
+            if not released:
+                released = True
                 self._free.release()
 
-        timer = asyncio.create_task(self._impatience(leave))
+        timer = asyncio.create_task(self._release_later(release))
         try:
             yield
         finally:
             timer.cancel()
-            leave()
+            release()
 
-    async def _impatience(self, leave: Callable[[], None]) -> None:
+    async def _release_later(self, release: Callable[[], None]) -> None:
         await self._clock.sleep(self._patience)
-        leave()
+        release()

@@ -6,34 +6,8 @@ from typing import Annotated
 
 import typer
 
-from controller import model as _model  # noqa: F401  (registers the kinds)
-from controller.cli.exit_codes import UsageProblem
-from controller.errors import NotFound
-from controller.model import registry
-from controller.model.registry import Kind
-
-
-def find_kind(word: str | None) -> Kind:
-    """The kind that ``word`` means; raises UsageProblem naming the known ones."""
-    try:
-        return registry.find(word or "")
-    except NotFound:
-        nouns = ", ".join(sorted(kind.noun for kind in registry.kinds()))
-        raise UsageProblem(f"KIND {word!r} is not known; known kinds: {nouns}") from None
-
-
-def named(kind: str, name: str | None) -> tuple[str, str | None]:
-    """``rack/tokyo/a`` (what ``-o name`` prints) taken apart; anything else as it is."""
-    if name is None and "/" in kind:
-        kind, _, name = kind.partition("/")
-    return kind, name
-
-
-def complete_kind(incomplete: str) -> list[str]:
-    """Words for a kind that start so."""
-    words = {word for kind in registry.kinds() for word in (kind.noun, kind.segment, *kind.aliases)}
-    return sorted(word for word in words if word.startswith(incomplete))
-
+from controller.cli import completion
+from controller.cli.kind_words import complete_kind
 
 _KIND = typer.Argument(
     metavar="KIND",
@@ -42,11 +16,13 @@ _KIND = typer.Argument(
 )
 KindArgument = Annotated[str, _KIND]
 OptionalKindArgument = Annotated[str | None, _KIND]
-NameArgument = Annotated[str | None, typer.Argument(metavar="NAME", help="Name; or PARENT/NAME.")]
+NameArgument = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Name; or PARENT/NAME.", autocompletion=completion.name)
+]
 ForceOption = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Node: forget it and what ran there, though it cannot confirm. Only for a node that is off for good.",
+        help="Node: delete it and what ran there without its confirmation. Only for a node that never returns.",
     ),
 ]

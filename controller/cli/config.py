@@ -1,4 +1,4 @@
-"""Where the API is and who asks: options first, then environment, then the user's file.
+"""The address of the API and the user's token: from options, else the environment, else the user's file.
 
 ::
 
@@ -9,15 +9,13 @@
     --project       RESOURCE_PROJECT       project = "default"
     --region        RESOURCE_REGION        region = "kanto"      (and so on for each parent)
 
-The file is ``~/.config/resource-service/config.toml`` (XDG_CONFIG_HOME is kept to), or the one
-that RESOURCE_CONFIG names. Unknown keys in it are an error: a typing mistake must not send a
-request to another server.
+The file is ``~/.config/resource-service/config.toml`` (or below XDG_CONFIG_HOME), or the one in RESOURCE_CONFIG.
+Unknown keys in it are an error: a typing mistake must not send a request to another server.
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +28,7 @@ CONNECTION_KEYS = ("server", "token", "token_file", "ca", "project", "output")
 
 @dataclass(frozen=True)
 class Config:
-    """What options, environment and file say together; empty strings are not set."""
+    """The values of options, environment and file together; empty strings count as not set."""
 
     values: Mapping[str, str]
 
@@ -39,7 +37,7 @@ class Config:
 
     @property
     def server(self) -> str:
-        """Base URL of the API; raises UsageProblem when nothing names one."""
+        """Base URL of the API. Raises UsageProblem when no source has one."""
         server = self.get("server")
         if not server:
             raise UsageProblem(
@@ -49,7 +47,7 @@ class Config:
 
     @property
     def token(self) -> str:
-        """The bearer token, read from its file when one is named."""
+        """The bearer token, read from its file when a file is given."""
         path = self.get("token_file")
         if not path:
             return self.get("token")
@@ -60,7 +58,7 @@ class Config:
 
 
 def default_file(environ: Mapping[str, str] | None = None) -> Path:
-    """The user's file."""
+    """Return the path of the user's file."""
     environ = os.environ if environ is None else environ
     if environ.get("RESOURCE_CONFIG"):
         return Path(environ["RESOURCE_CONFIG"])
@@ -71,7 +69,7 @@ def default_file(environ: Mapping[str, str] | None = None) -> Path:
 def load(
     options: Mapping[str, str | None], parents: tuple[str, ...], environ: Mapping[str, str] | None = None
 ) -> Config:
-    """Join the three sources. A token given nearer than a token_file wins over it, and the reverse."""
+    """Join the three sources. Of token and token_file, the one from the source with higher priority wins."""
     environ = os.environ if environ is None else environ
     known = (*CONNECTION_KEYS, *parents)
     sources: list[Mapping[str, Any]] = [
@@ -96,6 +94,8 @@ def _read(path: Path, known: tuple[str, ...]) -> Mapping[str, Any]:
         return {}
     except OSError as error:
         raise UsageProblem(f"{path}: {error.strerror}") from error
+    import tomllib  # most users have no file
+
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

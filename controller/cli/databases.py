@@ -1,4 +1,4 @@
-"""Opening a tier's database for the commands that run on the server itself."""
+"""The database of a tier, for the commands that run on the server itself."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ConfigOption = Annotated[
     typer.Option("--config", metavar="FILE", help="TOML file of a process that uses the database.", dir_okay=False),
 ]
 UrlOption = Annotated[str | None, typer.Option("--url", metavar="URL", help="URL of the database.")]
-TierOption = Annotated[TierWord | None, typer.Option("--tier", help="Whose database it is; with --url.")]
-ClusterOption = Annotated[str, typer.Option("--cluster", metavar="NAME", help="Cluster whose database it is.")]
+TierOption = Annotated[TierWord | None, typer.Option("--tier", help="Tier of the database; with --url.")]
+ClusterOption = Annotated[str, typer.Option("--cluster", metavar="NAME", help="Cluster of the database.")]
 
 
 @contextmanager
 def opened(config: Path | None, url: str | None, tier: TierWord | None, cluster: str) -> Iterator[Database]:
-    """The database that the options name; raises UsageProblem when they name none, or two."""
+    """Return the database that the options give. Raises UsageProblem when they give none, or two."""
     from controller.store.database import Database, Tier
 
     if (config is None) == (url is None):
@@ -56,7 +56,7 @@ def opened(config: Path | None, url: str | None, tier: TierWord | None, cluster:
 
 
 def from_config(file: Path) -> tuple[str, TierWord, str]:
-    """URL, tier and cluster from a process's TOML file. A file that names a cluster is a cluster's."""
+    """Return URL, tier and cluster from a process's TOML file. A file with a cluster is that of a cluster's process."""
     try:
         values = tomllib.loads(file.read_text())
     except OSError as error:
@@ -66,6 +66,6 @@ def from_config(file: Path) -> tuple[str, TierWord, str]:
     database = values.get("database")
     url = database.get("url") if isinstance(database, dict) else None
     if not isinstance(url, str):
-        raise UsageProblem(f"--config {file}: it has no database.url")
+        raise UsageProblem(f"--config {file}: database.url is missing")
     cluster = str(values.get("cluster", ""))
     return url, TierWord.CLUSTER if cluster else TierWord.ROOT, cluster

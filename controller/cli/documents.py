@@ -1,4 +1,4 @@
-"""Reading documents from files, folders and standard input; each remembers where it stood."""
+"""Documents from files, folders and standard input, each with its place."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Source:
 
 
 def read(names: Sequence[str], stdin: TextIO | None = None) -> list[Source]:
-    """All documents of the named files and folders, in order; ``-`` is standard input.
+    """Return all documents of the given files and folders, in order; ``-`` is standard input.
 
     A folder gives its ``*.yaml``, ``*.yml`` and ``*.json`` files in order of name, sub-folders
-    included. Raises UsageProblem for what cannot be read, InvalidInput for text that is no YAML.
+    included. Raises UsageProblem for a file that cannot be read, InvalidInput for text that is not YAML.
     """
     sources: list[Source] = []
     for place, text in _texts(names, stdin if stdin is not None else sys.stdin):
@@ -44,9 +44,9 @@ def read(names: Sequence[str], stdin: TextIO | None = None) -> list[Source]:
 
 
 def check(sources: Sequence[Source]) -> list[AnyResource]:
-    """Parse them all; raises one InvalidInput with every problem of every document.
+    """Parse all documents. Raises one InvalidInput with every problem of every document.
 
-    The server checks again; asking here first gives places in files instead of places in a request.
+    The server checks again. The check here gives places in files instead of places in a request.
     """
     parsed: list[AnyResource] = []
     bad: list[Problem] = []

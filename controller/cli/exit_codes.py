@@ -1,14 +1,14 @@
-"""Exit codes, and how an error becomes one clear line per problem on stderr.
+"""Exit codes, and errors as one line per problem on stderr.
 
 ::
 
-    0  done
-    1  error: the server failed, or something that has no code of its own
+0  success
+    1  error: the server failed, or any error without a code of its own
     2  usage: wrong option or argument, unreadable file
     3  not found
-    4  refused: in use, taken, stale, no room, wrong token or role
-    5  invalid: a document breaks its kind's rules
-    6  try again: the server is away, or did not answer in time
+4  refused: in use, taken, stale, no room, wrong token or role
+    5  invalid: a document violates the rules of its kind
+    6  try again: the server cannot be reached, or did not answer in time
     7  differs: only from ``diff --exit-code``
 """
 
@@ -19,10 +19,11 @@ from enum import IntEnum
 from typing import TextIO
 
 from controller import errors
+from controller.printable import printable
 
 
 class ExitCode(IntEnum):
-    """What the shell sees."""
+    """Exit codes of ``resourcectl``."""
 
     DONE = 0
     ERROR = 1
@@ -47,13 +48,13 @@ _REFUSALS = (
 
 
 class UsageProblem(errors.PermanentError):
-    """Raised when options or files do not make a request; the message names the option."""
+    """Raised when options or files are wrong or missing; the message names the option."""
 
     code = "usage"
 
 
 def exit_code(error: errors.ResourceError) -> ExitCode:
-    """The exit code that stands for an error."""
+    """Return the exit code of an error."""
     match error:
         case UsageProblem():
             return ExitCode.USAGE
@@ -70,7 +71,7 @@ def exit_code(error: errors.ResourceError) -> ExitCode:
 
 
 def lines(error: errors.ResourceError) -> list[str]:
-    """One line per problem, with the path of its field."""
+    """Return one line per problem, with the path of its field."""
     match error:
         case errors.InvalidInput() if error.problems:
             return [str(problem) for problem in error.problems]
@@ -89,5 +90,7 @@ def report(error: errors.ResourceError, stream: TextIO | None = None) -> ExitCod
     out = stream if stream is not None else sys.stderr
     for line in lines(error):
         prefix = "" if line.startswith("  ") else "error: "
-        out.write(f"{prefix}{line}\n")
+        first, *more = line.split("\n")  # output of a program that failed
+        out.write(f"{prefix}{printable(first)}\n")
+        out.writelines(f"    {printable(each)}\n" for each in more)
     return exit_code(error)

@@ -1,16 +1,14 @@
-"""Commands of packages that ``controller`` does not know, joined by entry points.
+"""Commands of other packages, added by entry points.
 
-An entry point of the group ``resourcectl.commands`` is a function that is given the ``Kit`` and
-returns a typer application; its name is the command's. So such a package has the connection
-options and the output of every other command, and imports nothing of the command line. A package
-that is broken is an error when its command is used, not before.
+An entry point of the group ``resourcectl.commands`` is a function that receives the ``Kit`` and returns a typer
+application. Its name is the name of the command. So such a package has the connection options and the output of
+every other command, and imports nothing of the command line. A broken package is an error only when its command runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,6 +16,8 @@ import typer
 from controller.errors import PermanentError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
     from typer._click import Command
 
 GROUP = "resourcectl.commands"
@@ -25,7 +25,7 @@ GROUP = "resourcectl.commands"
 
 @dataclass(frozen=True)
 class Kit:
-    """What a package's commands are made with."""
+    """What the commands of another package are built with."""
 
     remote: Callable[..., Any]
     """Gives ``command(session, ...)`` the connection options; ``session.client`` is the REST client."""
@@ -42,18 +42,24 @@ class Kit:
 
 
 def names() -> list[str]:
-    """The commands that are joined."""
-    return sorted(point.name for point in entry_points(group=GROUP))
+    """Return the names of the added commands."""
+    return sorted(point.name for point in _entry_points())
 
 
 def command(name: str) -> Command | None:
-    """A joined command; None when nothing joins that name. Raises PermanentError when it cannot be loaded."""
-    found = [point for point in entry_points(group=GROUP) if point.name == name]
+    """Return an added command; None when no package has it. Raises PermanentError when it cannot be loaded."""
+    found = [point for point in _entry_points() if point.name == name]
     if not found:
         return None
     group = typer.main.get_group(_load(found[0])(_kit()))
     group.name = name
     return group
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # reads mail headers, so it imports the package email
+
+    return entry_points(group=GROUP)
 
 
 def _load(point: EntryPoint) -> Callable[[Kit], typer.Typer]:

@@ -1,19 +1,20 @@
 """``resourcectl``: the command of users and operators, and the start of every process.
 
-The table below is the only list of commands of our own; packages beside this one join theirs by an
-entry point (``extensions``). A command's module is imported when the command is
-used, so that ``resourcectl run`` does not pay for the tables of ``resourcectl get``, nor the other
-way round. Errors of the tree end in one line per problem and a documented exit code (``exits``).
+The table below is the only list of the commands of this package. Other packages add commands by an entry point
+(``extensions``). A command's module is imported when the command is used, so that ``resourcectl get`` does not import
+what ``resourcectl run`` needs. An error ends in one line per problem and a documented exit code (``exit_codes``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from controller import errors
 from controller.cli import exit_codes, extensions
@@ -28,6 +29,9 @@ COMMANDS: Mapping[str, str] = {
     "get": "read",
     "describe": "read",
     "watch": "watch",
+    "explain": "explain",
+    "edit": "edit",
+    "version": "version",
     "scale": "services",
     "rollback": "services",
     "rebalance": "services",
@@ -40,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "cordon": "nodes",
     "uncordon": "nodes",
     "drain": "nodes",
+    "quarantine": "quarantine",
     "plan": "plan",
     "impact": "impact",
     "capacity": "capacity",
@@ -56,7 +61,7 @@ COMMANDS: Mapping[str, str] = {
     "backup": "backup",
     "restore": "backup",
 }
-"""Command to the module of ``controller.cli.commands`` that holds it."""
+"""Command to its module in ``controller.cli.commands``."""
 
 
 class Commands(TyperGroup):
@@ -73,11 +78,26 @@ class Commands(TyperGroup):
         group = typer.main.get_group(module.app)
         return group.commands[cmd_name]
 
+    def make_context(self, *args: Any, **extra: Any) -> Context:
+        with _errors_reported():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Context) -> Any:
-        try:
+        with _errors_reported():
             return super().invoke(ctx)
-        except errors.ResourceError as error:
-            raise typer.Exit(exit_codes.report(error)) from error
+
+
+@contextlib.contextmanager
+def _errors_reported() -> Iterator[None]:
+    """Report wrong words of a command line as all other errors are, not in a frame of their own."""
+    try:
+        yield
+    except errors.ResourceError as error:
+        raise typer.Exit(exit_codes.report(error)) from error
+    except TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "resourcectl")
+        problem = exit_codes.UsageProblem(f"{error.format_message()}\nsee {command} --help")
+        raise typer.Exit(exit_codes.report(problem)) from error
 
 
 app = typer.Typer(
@@ -102,13 +122,13 @@ def _version(wanted: bool) -> None:
 def resourcectl(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Describe datacenters, nodes and services once; the Resource Service makes them so and keeps them so.
+    """Manage datacenters, nodes and services by documents. The Resource Service makes them real, and keeps them so.
 
     Example:
       resourcectl apply -f examples/tokyo
       resourcectl get services
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 refused, 5 invalid document, 6 try again.
+    Exit codes: 0 success, 1 error, 2 usage, 3 not found, 4 refused, 5 invalid document, 6 try again.
     """
 
 

@@ -2,7 +2,8 @@
 
 ``remote`` gives a command the connection options (and a ``session`` argument built from them),
 ``scoped`` also ``--project`` and one option per parent of the registry (``--region``,
-``--datacenter``, ...), ``shown`` adds ``-o`` and prints the View that the command returns.
+``--datacenter``, ...), ``shown`` adds ``-o`` and prints the View that the command returns, ``formed`` also gives the
+command the form.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Annotated, Any
 
 import typer
 
-from controller import model as _model  # noqa: F401  (registers the kinds)
 from controller.cli import config, output
 from controller.cli.session import Session
-from controller.model import registry
+from controller.client import kinds
 
 _CONNECTION = "Connection"
 _SCOPE = "Scope"
@@ -27,9 +27,9 @@ Command = Callable[..., Any]
 
 
 def parent_names() -> tuple[str, ...]:
-    """Every field that names a parent of some kind, in order of registration."""
+    """Return every field that names a parent of some kind, outermost kinds first."""
     names: dict[str, None] = {}
-    for kind in registry.kinds():
+    for kind in kinds.kinds():
         names.update(dict.fromkeys(kind.parents))
     return tuple(names)
 
@@ -49,18 +49,33 @@ def scoped(command: Command) -> Command:
 
 def shown(command: Command) -> Command:
     """Add ``-o`` and print the View that the command returns."""
+    return _with_output(command, given_form=False)
 
+
+def formed(command: Command) -> Command:
+    """Like ``shown``, and give ``command(form, ...)`` the form."""
+    return _with_output(command, given_form=True)
+
+
+def _with_output(command: Command, *, given_form: bool) -> Command:
     @functools.wraps(command)
     def wrapper(**values: Any) -> None:
-        form = values.pop("output")
-        view: output.View = command(**values)
+        form = output.parse_form(values.pop("output"))
+        view: output.View = command(**values, form=form) if given_form else command(**values)
         output.render(view, form, sys.stdout)
         if view.exit_code:
             raise typer.Exit(view.exit_code)
 
-    option = typer.Option("-o", "--output", help="How to show it.", envvar="RESOURCE_OUTPUT")
-    added = {"output": (Annotated[output.Format, option], output.Format.TABLE)}
-    return _extend(wrapper, command, added, drop=())
+    option = typer.Option(
+        "-o",
+        "--output",
+        help=f"Output format: {', '.join(output.Format)}, jsonpath=TEMPLATE or custom-columns=TITLE:PATH,...",
+        envvar="RESOURCE_OUTPUT",
+        metavar="FORMAT",
+        autocompletion=output.complete_form,
+    )
+    added = {"output": (Annotated[str, option], str(output.Format.TABLE))}
+    return _extend(wrapper, command, added, drop=("form",) if given_form else ())
 
 
 def _with_session(command: Command, *, scoped: bool) -> Command:
@@ -88,15 +103,17 @@ def _connection_options() -> dict[str, tuple[Any, Any]]:
 
 
 def _scope_options() -> dict[str, tuple[Any, Any]]:
-    options = {"project": (_option("--project", "Project; or RESOURCE_PROJECT; else default.", _SCOPE, "NAME"), None)}
+    options = {
+        "project": (_option("--project", "Project; or RESOURCE_PROJECT; else default.", _SCOPE, "NAME", "-p"), None)
+    }
     for parent in PARENTS:
         help_text = f"Name of the {parent}; or RESOURCE_{parent.upper()}."
         options[parent] = (_option(f"--{parent}", help_text, _SCOPE, "NAME"), None)
     return options
 
 
-def _option(name: str, help_text: str, panel: str, metavar: str) -> Any:
-    return Annotated[str | None, typer.Option(name, help=help_text, rich_help_panel=panel, metavar=metavar)]
+def _option(name: str, help_text: str, panel: str, metavar: str, *short: str) -> Any:
+    return Annotated[str | None, typer.Option(*short, name, help=help_text, rich_help_panel=panel, metavar=metavar)]
 
 
 def _extend(wrapper: Command, command: Command, added: dict[str, tuple[Any, Any]], drop: tuple[str, ...]) -> Command:

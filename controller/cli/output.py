@@ -1,8 +1,8 @@
-"""Formatting, in this module alone: tables, YAML, JSON and names.
+"""Formatting: tables, YAML, JSON and names; ``output_templates`` has the forms that users write.
 
-Commands return a :class:`View` (columns and rows, and the documents behind them); what becomes of
-it is decided here by ``-o``. Tables have no frames and fit pipes: one line per row, columns
-separated by spaces, cut to the terminal's width only when there is a terminal.
+Commands return a :class:`View`: columns and rows, and their documents. This module renders it as ``-o`` requires.
+Tables have no frames and fit pipes: one line per row, columns separated by spaces. What could act on a terminal, or
+show one text as another, is escaped in every form (``printable``); JSON and YAML keep their values.
 """
 
 from __future__ import annotations
@@ -12,6 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
+
+from controller.cli import output_templates
+from controller.cli.exit_codes import UsageProblem
+from controller.cli.output_templates import Template
+from controller.cli.tables import table
+from controller.printable import printable, printable_json
 
 
 class Format(StrEnum):
@@ -24,9 +30,29 @@ class Format(StrEnum):
     NAME = "name"
 
 
+Form = Format | Template
+
+
+def parse_form(text: str) -> Form:
+    """Return the form that a value of ``-o`` names. Raises UsageProblem."""
+    if text.startswith((output_templates.JSONPATH, output_templates.COLUMNS)):
+        return output_templates.parse(text)
+    try:
+        return Format(text)
+    except ValueError:
+        known = ", ".join([*Format, f"{output_templates.JSONPATH}...", f"{output_templates.COLUMNS}..."])
+        raise UsageProblem(f"-o {text}: is not known; known are {known}") from None
+
+
+def complete_form(incomplete: str) -> list[str]:
+    """Return the values of ``-o`` that start with ``incomplete``."""
+    words = [*Format, output_templates.JSONPATH, output_templates.COLUMNS]
+    return [str(word) for word in words if word.startswith(incomplete)]
+
+
 @dataclass(frozen=True)
 class View:
-    """What a command has to show."""
+    """The result of a command."""
 
     columns: tuple[str, ...] = ()
     rows: Sequence[tuple[str, ...]] = ()
@@ -39,89 +65,71 @@ class View:
     lines: Sequence[str] = ()
     """Shown under the table (or alone) in table and wide."""
     exit_code: int = 0
-    """What the command ends with once the view is shown (``exits``)."""
+    """Exit code of the command after the view is shown (``exit_codes``)."""
     named: Sequence[Mapping[str, Any]] | None = None
-    """What ``name`` prints, where it is not the documents."""
+    """What ``name`` prints instead of the documents."""
+    sections: Sequence[View] = ()
+    """Tables that are shown one below the other instead of this view's own, with a blank line between."""
 
 
-def text(value: Any) -> str:
-    """A value as a cell: ``-`` for what is not there."""
-    if value is None or value in ("", [], {}):
-        return "-"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.12g}"  # 8.0 vcpus are 8
-    if isinstance(value, list | tuple):
-        return ",".join(text(item) for item in value)
-    if isinstance(value, dict):
-        return ",".join(f"{key}={text(item)}" for key, item in sorted(value.items()))
-    return str(value)
+def joined(views: Sequence[View]) -> View:
+    """Return several views as one: their tables one below the other, their documents as one list."""
+    if len(views) == 1:
+        return views[0]
+    return View(documents=[document for view in views for document in view.documents], sections=tuple(views))
 
 
-def dig(document: Any, path: str) -> Any:
-    """Follow a dotted path (``spec.interfaces.0.address``); None where it ends early."""
-    for part in path.split("."):
-        if isinstance(document, Mapping):
-            document = document.get(part)
-        elif isinstance(document, list | tuple) and part.isdigit() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return None
-    return document
-
-
-def render(view: View, form: Format, out: TextIO) -> None:
+def render(view: View, form: Form, out: TextIO) -> None:
     """Write the view."""
+    if not isinstance(form, Format):
+        form.write(view.documents, out, single=view.single)
+        return
     match form:
         case Format.JSON:
-            json.dump(_payload(view), out, indent=2, ensure_ascii=False)
-            out.write("\n")
+            out.write(printable_json(json.dumps(_payload(view), indent=2, ensure_ascii=False)) + "\n")
         case Format.YAML:
             out.write(to_yaml(_payload(view), many=not view.single))
         case Format.NAME:
             for document in view.documents if view.named is None else view.named:
-                out.write(f"{name_of(document)}\n")
+                out.write(f"{printable(name_of(document))}\n")
+        case _ if view.sections:
+            for index, section in enumerate(view.sections):
+                out.write("\n" if index else "")
+                render(section, form, out)
         case _:
             kept = [index for index in range(len(view.columns)) if form is Format.WIDE or index not in view.wide]
             if kept and view.rows:
                 columns, *rows = ([line[index] for index in kept] for line in (view.columns, *view.rows))
                 out.writelines(f"{line}\n" for line in table(columns, rows))
-            out.writelines(f"{line}\n" for line in view.lines)
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Left-aligned columns, two spaces apart, no trailing blanks."""
-    from rich.cells import cell_len  # names may hold wide letters
-
-    widths = [max(cell_len(line[index]) for line in (columns, *rows)) for index in range(len(columns))]
-    return [
-        "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (columns, *rows)
-    ]
+            out.writelines(f"{printable(line)}\n" for line in view.lines)
 
 
 def to_yaml(payload: Any, *, many: bool) -> str:
-    """YAML; many documents are separated by ``---`` so that they can be applied again."""
+    """Return YAML. Several documents are separated by ``---``, so that they can be applied again."""
     import yaml
 
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     documents = payload if many else [payload]
-    parts = [
-        yaml.dump(item, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=False)
-        for item in documents
-    ]
+
+    def dumped(item: Any, *, unicode: bool) -> str:
+        text: str = yaml.dump(item, Dumper=dumper, sort_keys=False, allow_unicode=unicode, default_flow_style=False)
+        return text
+
+    parts = []
+    for item in documents:
+        part = dumped(item, unicode=True)
+        is_shown = all(line == printable(line) for line in part.split("\n"))
+        parts.append(part if is_shown else dumped(item, unicode=False))  # the same values, all letters escaped
     return "---\n".join(parts)
 
 
 def name_of(document: Mapping[str, Any]) -> str:
-    """``noun/parent/name`` of a document, or of an answer that tells ``kind`` and ``key``: other commands take it."""
-    from controller import model as _model  # noqa: F401  (registers the kinds)
-    from controller.model import registry
+    """Return ``noun/parent/name`` of a document, or of an answer with ``kind`` and ``key``, as commands accept it."""
+    from controller.client import kinds
 
     if "kind" not in document:
-        return str(document["name"])  # it is no resource of ours
-    kind = registry.get(str(document["kind"]))
+        return str(document["name"])  # not a resource of the service
+    kind = kinds.get(str(document["kind"]))
     if "key" in document:
         names = str(document["key"]).split("/")[kind.per_project :]  # the project is no part of the argument
     else:

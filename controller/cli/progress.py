@@ -1,4 +1,4 @@
-"""How ``up`` shows what is going on: a live table on a terminal, a line per change elsewhere."""
+"""The progress of ``up``: a live table on a terminal, one line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import typer
 
-from controller.cli import output
+from controller.cli import tables
+from controller.printable import printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -20,26 +21,26 @@ TITLES = ("VM", "NODE", "RACK", "ADDRESS", "STATUS")
 
 
 class Show(Protocol):
-    """Where progress goes."""
+    """A display of progress."""
 
     def say(self, line: str) -> None:
-        """Something begins."""
+        """Show that a step begins."""
 
     def machines(self, machines: Sequence[Machine]) -> None:
-        """All virtual machines, each time one changed."""
+        """Show all virtual machines after one of them has changed."""
 
 
 def row(machine: Machine) -> tuple[str, ...]:
-    """A virtual machine as cells."""
+    """Return a virtual machine as cells."""
     status = machine.status + (f": {machine.reason}" if machine.reason else "")
     if machine.answers:
         status += ", answers"
-    return (machine.name, output.text(machine.node), output.text(machine.rack), output.text(machine.address), status)
+    return (machine.name, tables.text(machine.node), tables.text(machine.rack), tables.text(machine.address), status)
 
 
 @contextlib.contextmanager
 def shown() -> Iterator[Show]:
-    """Progress for this stdout."""
+    """Return the display that fits this stdout."""
     if not sys.stdout.isatty():
         yield Lines()
         return
@@ -56,29 +57,30 @@ class Lines:
         self._last: dict[str, tuple[str, ...]] = {}
 
     def say(self, line: str) -> None:
-        typer.echo(line)
+        typer.echo(printable(line))
 
     def machines(self, machines: Sequence[Machine]) -> None:
         for machine in machines:
             cells = row(machine)
             if self._last.get(machine.name) != cells:
                 self._last[machine.name] = cells
-                typer.echo("  ".join(cells))
+                typer.echo(printable("  ".join(cells)))
 
 
 class _Table:
-    """A table that is drawn anew in place, below what was said."""
+    """A table that is redrawn in place, below the steps."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
 
     def say(self, line: str) -> None:
-        self._live.console.print(line, highlight=False)
+        self._live.console.print(printable(line), highlight=False, markup=False)
 
     def machines(self, machines: Sequence[Machine]) -> None:
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(*TITLES, box=None, pad_edge=False)
         for machine in machines:
-            table.add_row(*row(machine))
+            table.add_row(*(Text(printable(cell)) for cell in row(machine)))
         self._live.update(table, refresh=True)

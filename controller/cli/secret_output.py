@@ -1,4 +1,4 @@
-"""Handing a secret to its user: on stdout, or into a new file that only the user may read."""
+"""Output of a secret: on stdout, or in a new file that only the user can read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import typer
 from controller.cli.exit_codes import UsageProblem
 
 
-def hand_out(make: Callable[[], str], file: Path | None) -> None:
-    """Print what ``make`` returns, or write it into ``file``, which must not exist yet.
+def deliver(make: Callable[[], str], file: Path | None) -> None:
+    """Print what ``make`` returns, or write it to ``file``, which must not exist yet.
 
     The file is made first: a secret that was made and cannot be written down would be lost.
     """

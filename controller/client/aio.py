@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,11 @@ from typing import Any, Self
 
 import httpx
 
-from controller.client import answers, console, requests
+from controller.client import answers, console, requests, retry
 from controller.client.console import Console
+from controller.client.kinds import ResourceName
 from controller.client.requests import Document, Documents
 from controller.errors import VersionsGone
-from controller.model.registry import Key
 
 __all__ = ["AsyncClient", "Console"]
 
@@ -32,10 +33,13 @@ class AsyncClient:
         token: str | None = None,
         ca: str | Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """``pause`` waits some seconds, where the server says that it was asked too often."""
+        self._pause = pause
         self._url, self._token, self._ca = url, token, ca
         if transport is None and url.startswith("unix:"):
-            transport = httpx.AsyncHTTPTransport(uds=url.removeprefix("unix:"))
+            transport = httpx.AsyncHTTPTransport(uds=url.removeprefix("unix:"), verify=requests.verification(url, ca))
         self._http = httpx.AsyncClient(**requests.options(url, token, ca), transport=transport)
 
     async def __aenter__(self) -> Self:
@@ -50,7 +54,7 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def get(self, key: Key) -> Document:
+    async def get(self, key: ResourceName) -> Document:
         """One resource."""
         found: Document = await self._ask(requests.get(key))
         return found
@@ -79,7 +83,7 @@ class AsyncClient:
         stored: Document = await self._ask(requests.put(document, if_match))
         return stored
 
-    async def delete(self, key: Key, *, if_match: int | None = None, force: bool = False) -> Document | None:
+    async def delete(self, key: ResourceName, *, if_match: int | None = None, force: bool = False) -> Document | None:
         """Delete one resource; returns it when a controller has to take it down first."""
         left: Document | None = await self._ask(requests.delete(key, if_match, force=force))
         return left
@@ -89,7 +93,7 @@ class AsyncClient:
         results: Documents = (await self._ask(requests.many("apply", documents)))["results"]
         return results
 
-    async def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+    async def act(self, key: ResourceName, verb: str, body: Mapping[str, Any] | None = None) -> Document:
         """An action; returns the resource."""
         changed: Document = await self._ask(requests.action(key, verb, body))
         return changed
@@ -100,21 +104,35 @@ class AsyncClient:
         """Changes and bookmarks until the server ends the stream; raises VersionsGone."""
         call = requests.watch(kinds, since, labels)
         silent = httpx.Timeout(requests.CONNECT_SECONDS, read=None)
-        with answers.wrapped():
-            async with self._http.stream(**call.arguments(), timeout=silent) as response:
-                if not response.is_success:
+        waited = 0.0
+        while True:
+            with answers.wrapped():
+                async with self._http.stream(**call.arguments(), timeout=silent) as response:
+                    if response.is_success:
+                        async for line in response.aiter_lines():
+                            change = json.loads(line)
+                            if change["verb"] == "Gone":
+                                raise VersionsGone(change["detail"])
+                            yield change
+                        return
                     await response.aread()
-                    raise answers.error_of(response.status_code, response.text)
-                async for line in response.aiter_lines():
-                    change = json.loads(line)
-                    if change["verb"] == "Gone":
-                        raise VersionsGone(change["detail"])
-                    yield change
+            seconds = retry.pause(response.status_code, response.headers, waited)
+            if seconds is None:
+                raise answers.refusal(response)
+            await self._pause(seconds)
+            waited += seconds
 
-    def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
+    def console(self, key: ResourceName) -> AbstractAsyncContextManager[Console]:
         """The serial console of a Compute; raises what the server refuses it with."""
         return console.connect(self._url, self._token, self._ca, key)
 
     async def _ask(self, call: requests.Call) -> Any:
-        with answers.wrapped():
-            return answers.value(await self._http.request(**call.arguments()))
+        waited = 0.0
+        while True:
+            with answers.wrapped():
+                response = await self._http.request(**call.arguments())
+            seconds = retry.pause(response.status_code, response.headers, waited)
+            if seconds is None:
+                return answers.value(response)
+            await self._pause(seconds)
+            waited += seconds

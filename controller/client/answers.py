@@ -9,12 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from controller import errors
-from controller.errors import Conflict, InvalidInput, NoRoom, PermanentError, Problem, ResourceError, TemporaryError
+from controller.client import retry
+from controller.errors import (
+    Conflict,
+    InvalidInput,
+    NoRoom,
+    PermanentError,
+    Problem,
+    ResourceError,
+    TemporaryError,
+    TooManyRequests,
+)
 
 
 def value(response: httpx.Response) -> Any:
@@ -26,7 +37,15 @@ def value(response: httpx.Response) -> Any:
             return response.json()
         except ValueError as error:
             raise TemporaryError(f"{response.request.url} answered with what is no JSON") from error
-    raise error_of(response.status_code, response.text)
+    raise refusal(response)
+
+
+def refusal(response: httpx.Response) -> ResourceError:
+    """The error that an answer whose content was read stands for."""
+    error = error_of(response.status_code, response.text)
+    if isinstance(error, TooManyRequests):
+        error.retry_after = retry.told(response.headers)
+    return error
 
 
 def error_of(status: int, text: str) -> ResourceError:
@@ -37,6 +56,8 @@ def error_of(status: int, text: str) -> ResourceError:
         problem = None
     if not isinstance(problem, dict) or "code" not in problem:
         message = f"the server answered {status}: {text[:200]}"
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return TooManyRequests(message)
         return TemporaryError(message) if status >= 500 else PermanentError(message)
     message = str(problem.get("detail", ""))
     kind = _BY_CODE.get(str(problem["code"]))

@@ -11,8 +11,8 @@ import websockets.asyncio.client as websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from controller.client import answers, requests
+from controller.client.kinds import ResourceName
 from controller.errors import Unavailable
-from controller.model.registry import Key
 
 
 class Console:
@@ -34,11 +34,12 @@ class Console:
             async for data in self._connection:
                 yield data if isinstance(data, bytes) else data.encode()
         except ConnectionClosed as error:
-            raise Unavailable("the console broke off") from error
+            reason = error.rcvd.reason if error.rcvd else ""
+            raise Unavailable(f"the console was closed: {reason}" if reason else "the console broke off") from error
 
 
 @asynccontextmanager
-async def connect(url: str, token: str | None, ca: str | Path | None, key: Key) -> AsyncIterator[Console]:
+async def connect(url: str, token: str | None, ca: str | Path | None, key: ResourceName) -> AsyncIterator[Console]:
     """Connect; raises what the server refuses it with, Unavailable when it cannot be reached."""
     path = f"{requests.item_path(key)}/console?{urlencode({'project': key.project})}"
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx
 
-from controller.model import registry
-from controller.model.registry import Key
+from controller.client import kinds
+from controller.client.kinds import ResourceName
 
 Document = dict[str, Any]
 Documents = list[Document]
 CONNECT_SECONDS = 10.0
+API_VERSION = "1"
+"""The version of the API that this client is for (``root.api.versions``)."""
+VERSION_HEADER = "X-Api-Version"
 READ_SECONDS = 120.0
 """An apply of 32 MiB takes its time."""
 
@@ -43,13 +46,13 @@ class Call:
         return given
 
 
-def item_path(key: Key) -> str:
+def item_path(key: ResourceName) -> str:
     """Path of a resource."""
-    kind = registry.get(key.kind)
+    kind = kinds.get(key.kind)
     return kind.item_path.format(**dict(zip((*kind.parents, "name"), key.names, strict=True)))
 
 
-def get(key: Key) -> Call:
+def get(key: ResourceName) -> Call:
     """GET of one resource."""
     return Call("GET", item_path(key), _project(key))
 
@@ -64,7 +67,7 @@ def page(
     after: str | None,
 ) -> Call:
     """GET of one page; parents that are not given stand for all."""
-    kind = registry.get(kind_name)
+    kind = kinds.get(kind_name)
     names = (*parents, *("-" for _ in kind.parents[len(parents) :]))
     params = [("label", label) for label in labels]
     params += [("field", f"{path}={value}") for path, value in fields.items()]
@@ -80,13 +83,13 @@ def page(
 
 def put(document: Mapping[str, Any], if_match: int | None, *, dry_run: bool = False) -> Call:
     """PUT of a whole document, to where its names say."""
-    kind = registry.get(str(document.get("kind")))
+    kind = kinds.get(str(document.get("kind")))
     names = [str(document.get(field, "")) for field in (*kind.parents, "name")]
     key = kind.key(*names, project=str(document.get("project", "default")))
     return Call("PUT", item_path(key), (*_project(key), *_dry(dry_run)), dict(document), _match(if_match))
 
 
-def delete(key: Key, if_match: int | None, *, force: bool = False, dry_run: bool = False) -> Call:
+def delete(key: ResourceName, if_match: int | None, *, force: bool = False, dry_run: bool = False) -> Call:
     """DELETE of one resource."""
     forced = (("force", "true"),) if force else ()
     return Call("DELETE", item_path(key), (*_project(key), *forced, *_dry(dry_run)), headers=_match(if_match))
@@ -97,31 +100,31 @@ def many(verb: str, documents: Sequence[Mapping[str, Any]], *, dry_run: bool = F
     return Call("POST", f"/v1/{verb}", _dry(dry_run), [dict(document) for document in documents])
 
 
-def action(key: Key, verb: str, body: Mapping[str, Any] | None, *, dry_run: bool = False) -> Call:
+def action(key: ResourceName, verb: str, body: Mapping[str, Any] | None, *, dry_run: bool = False) -> Call:
     """POST of an action."""
     return Call("POST", f"{item_path(key)}/{verb}", (*_project(key), *_dry(dry_run)), dict(body or {}))
 
 
-def revisions(key: Key) -> Call:
+def revisions(key: ResourceName) -> Call:
     """GET of the revisions that are kept."""
     return Call("GET", f"{item_path(key)}/revisions", _project(key))
 
 
-def impact(key: Key, limit: int) -> Call:
+def impact(key: ResourceName, limit: int) -> Call:
     """GET of what would go down with the named thing."""
     return Call("GET", f"{item_path(key)}/impact", (("limit", str(limit)),))
 
 
 def of_cluster(cluster: str, what: str, **params: str) -> Call:
     """GET of something that the cluster tells of itself."""
-    return Call("GET", f"{item_path(registry.get('Cluster').key(cluster))}/{what}", tuple(params.items()))
+    return Call("GET", f"{item_path(kinds.get('Cluster').key(cluster))}/{what}", tuple(params.items()))
 
 
-def watch(kinds: Sequence[str], since: int | None, labels: Sequence[str]) -> Call:
+def watch(kind_names: Sequence[str], since: int | None, labels: Sequence[str]) -> Call:
     """GET of the stream of changes."""
     params = [("label", label) for label in labels]
-    if kinds:
-        params.append(("kinds", ",".join(kinds)))
+    if kind_names:
+        params.append(("kinds", ",".join(kind_names)))
     if since is not None:
         params.append(("since", str(since)))
     return Call("GET", "/v1/watch", tuple(params))
@@ -134,9 +137,19 @@ def options(url: str, token: str | None, ca: str | Path | None) -> dict[str, Any
         headers["Authorization"] = f"Bearer {token}"
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     given: dict[str, Any] = {"headers": headers, "timeout": timeout, "trust_env": False}
-    if url.startswith("unix:"):
-        return {**given, "base_url": "http://localhost"}
-    return {**given, "base_url": url.rstrip("/"), "verify": tls(ca)}
+    base = "http://localhost" if url.startswith("unix:") else url.rstrip("/")
+    return {**given, "base_url": base, "verify": verification(url, ca)}
+
+
+def verification(url: str, ca: str | Path | None) -> ssl.SSLContext:
+    """What verifies the server: nothing is trusted where the URL has no TLS and no authority is named.
+
+    Loading the system's authorities takes 50 ms and more, and a command over http or a unix socket
+    makes no TLS connection.
+    """
+    if ca is None and not url.lower().startswith("https:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return tls(ca)
 
 
 def tls(ca: str | Path | None) -> ssl.SSLContext:
@@ -144,7 +157,7 @@ def tls(ca: str | Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=None if ca is None else str(ca))
 
 
-def _project(key: Key) -> tuple[tuple[str, str], ...]:
+def _project(key: ResourceName) -> tuple[tuple[str, str], ...]:
     return (("project", key.project),) if key.project else ()
 
 

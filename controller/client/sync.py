@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from controller.client import answers, console, requests
-from controller.client.console import Console
+from controller.client import answers, requests, retry
+from controller.client.kinds import ResourceName
 from controller.client.requests import Document, Documents
 from controller.errors import Unavailable, VersionsGone
-from controller.model.registry import Key
+
+if TYPE_CHECKING:
+    from controller.client.console import Console
 
 _NONE: Mapping[str, str] = {}
 
@@ -34,11 +37,20 @@ class Client:
         token: str | None = None,
         ca: str | Path | None = None,
         transport: httpx.BaseTransport | None = None,
+        read_seconds: float | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """``read_seconds``: how long an answer, or a connection, may take. Default: ``requests.READ_SECONDS``.
+
+        ``pause`` waits some seconds, where the server says that it was asked too often.
+        """
+        self._pause = pause
         self._url, self._token, self._ca = url, token, ca
         if transport is None and url.startswith("unix:"):
-            transport = httpx.HTTPTransport(uds=url.removeprefix("unix:"))
+            transport = httpx.HTTPTransport(uds=url.removeprefix("unix:"), verify=requests.verification(url, ca))
         self._http = httpx.Client(**requests.options(url, token, ca), transport=transport)
+        if read_seconds is not None:
+            self._http.timeout = httpx.Timeout(read_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +64,7 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def get(self, key: Key) -> Document:
+    def get(self, key: ResourceName) -> Document:
         """One resource."""
         found: Document = self._ask(requests.get(key))
         return found
@@ -75,17 +87,29 @@ class Client:
             if after is None:
                 return
 
+    def version(self, kind: str, *, project: str | None = None) -> int:
+        """The version of the stored data: a watch from here misses nothing that a later list does not have."""
+        page = self._ask(requests.page(kind, (), project, (), _NONE, 1, None))
+        return int(page["resource_version"])
+
+    def api_version(self) -> str:
+        """The version of the API that the server speaks; empty: it does not tell."""
+        with answers.wrapped():
+            response = self._http.request(**requests.page("Region", (), None, (), _NONE, 1, None).arguments())
+            answers.value(response)
+        return str(response.headers.get(requests.VERSION_HEADER, ""))
+
     def put(self, document: Mapping[str, Any], *, if_match: int | None = None) -> Document:
         """Create or replace one resource; returns it as stored."""
         stored: Document = self._ask(requests.put(document, if_match))
         return stored
 
-    def delete(self, key: Key, *, if_match: int | None = None, force: bool = False) -> Document | None:
+    def delete(self, key: ResourceName, *, if_match: int | None = None, force: bool = False) -> Document | None:
         """Delete one resource; returns it when a controller has to take it down first."""
         left: Document | None = self._ask(requests.delete(key, if_match, force=force))
         return left
 
-    def plan_delete(self, key: Key, *, force: bool = False) -> Document:
+    def plan_delete(self, key: ResourceName, *, force: bool = False) -> Document:
         """What ``delete`` would do."""
         plan: Document = self._ask(requests.delete(key, None, force=force, dry_run=True))
         return plan
@@ -110,22 +134,22 @@ class Client:
         plan: Document = self._ask(requests.many("delete", documents, dry_run=True))
         return plan
 
-    def act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+    def act(self, key: ResourceName, verb: str, body: Mapping[str, Any] | None = None) -> Document:
         """An action (``cordon``, ``scale``, ``reboot``, ...); returns the resource."""
         changed: Document = self._ask(requests.action(key, verb, body))
         return changed
 
-    def plan_act(self, key: Key, verb: str, body: Mapping[str, Any] | None = None) -> Document:
+    def plan_act(self, key: ResourceName, verb: str, body: Mapping[str, Any] | None = None) -> Document:
         """The moves that ``drain`` or ``rebalance`` would make: ``{moves, blocked, message}``."""
         plan: Document = self._ask(requests.action(key, verb, body, dry_run=True))
         return plan
 
-    def revisions(self, key: Key) -> Documents:
+    def revisions(self, key: ResourceName) -> Documents:
         """The revisions that are kept, oldest first."""
         kept: Documents = self._ask(requests.revisions(key))["items"]
         return kept
 
-    def impact(self, key: Key, *, limit: int = 1000) -> Document:
+    def impact(self, key: ResourceName, *, limit: int = 1000) -> Document:
         """What would go down with a device, rack, floor, datacenter or node."""
         told: Document = self._ask(requests.impact(key, limit))
         return told
@@ -140,8 +164,10 @@ class Client:
         saved: Document = self._ask(requests.of_cluster(cluster, "schedule-snapshot"))
         return saved
 
-    def console(self, key: Key) -> AbstractAsyncContextManager[Console]:
+    def console(self, key: ResourceName) -> AbstractAsyncContextManager[Console]:
         """The serial console of a Compute, for use in an event loop."""
+        from controller.client import console  # websockets are for this call only
+
         return console.connect(self._url, self._token, self._ca, key)
 
     def watch(
@@ -153,17 +179,26 @@ class Client:
         """
         call = requests.watch(kinds, since, labels)
         silent = httpx.Timeout(requests.CONNECT_SECONDS, read=None)
-        with answers.wrapped(), self._http.stream(**call.arguments(), timeout=silent) as response:
-            if not response.is_success:
+        waited = 0.0
+        while True:
+            with answers.wrapped(), self._http.stream(**call.arguments(), timeout=silent) as response:
+                if response.is_success:
+                    for line in response.iter_lines():
+                        change = json.loads(line)
+                        if change["verb"] == "Gone":
+                            raise VersionsGone(change["detail"])
+                        yield change
+                    return
                 response.read()
-                raise answers.error_of(response.status_code, response.text)
-            for line in response.iter_lines():
-                change = json.loads(line)
-                if change["verb"] == "Gone":
-                    raise VersionsGone(change["detail"])
-                yield change
+            seconds = retry.pause(response.status_code, response.headers, waited)
+            if seconds is None:
+                raise answers.refusal(response)
+            self._pause(seconds)
+            waited += seconds
 
-    def follow(self, kinds: Sequence[str] = (), since: int | None = None) -> Iterator[Document]:
+    def follow(
+        self, kinds: Sequence[str] = (), since: int | None = None, labels: Sequence[str] = ()
+    ) -> Iterator[Document]:
         """Like ``watch`` without the bookmarks, taken up again where it broke off.
 
         Raises Unavailable when the server cannot be reached at all at the second try in a row.
@@ -171,7 +206,7 @@ class Client:
         failed = False
         while True:
             try:
-                for change in self.watch(kinds, since):
+                for change in self.watch(kinds, since, labels):
                     failed = False
                     since = change["resource_version"]
                     if change["verb"] != "Bookmark":
@@ -182,5 +217,12 @@ class Client:
                 failed = True
 
     def _ask(self, call: requests.Call) -> Any:
-        with answers.wrapped():
-            return answers.value(self._http.request(**call.arguments()))
+        waited = 0.0
+        while True:
+            with answers.wrapped():
+                response = self._http.request(**call.arguments())
+            seconds = retry.pause(response.status_code, response.headers, waited)
+            if seconds is None:
+                return answers.value(response)
+            self._pause(seconds)
+            waited += seconds

@@ -1,4 +1,7 @@
-"""cluster-controller (A5): works while it is master, stands by otherwise (H2)."""
+"""cluster-controller: works while it is master, and waits for mastership otherwise.
+
+Design: A5, H2
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from controller.cluster.reconcile.node_state import Silence
 from controller.cluster.settings import ClusterControllerSettings
 from controller.model.service_process import ProcessKind
 from controller.pki import cluster_scope, server_name
-from controller.process import Process
 from controller.process.heartbeat import ApiClient
+from controller.process.process import Process
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence, Tier
 
@@ -21,7 +24,7 @@ _SWITCH_SECONDS = 0.0005
 
 async def main(settings: ClusterControllerSettings) -> None:
     """Run until SIGTERM. Raises SchemaMismatch, Unavailable (no database) at the start."""
-    # Threads that wait for the database are not to wait the default 5 ms for the one that makes the next rows.
+    # A thread with an answer of the database would wait 5 ms (the default) for the thread that makes rows.
     sys.setswitchinterval(_SWITCH_SECONDS)
     process = Process(ProcessKind.CLUSTER_CONTROLLER, settings)
     db = Database(settings.database.url, tier=Tier.CLUSTER, cluster=settings.cluster)
@@ -49,9 +52,10 @@ async def main(settings: ClusterControllerSettings) -> None:
             )
             await controller.run()
 
+        process.watch_database(db)
         process.add_task("feed", feed.run)
         process.elect(db, work, reassign=api.reassign, lease_seconds=settings.election.lease_seconds)
-        process.heartbeat_to(api.tell)
+        process.heartbeat_to(api.send_heartbeat)
         await process.run()
     finally:
         db.close()

@@ -1,1 +1,1 @@
-"""What the service owns of a node's network: routed service taps, their /32 routes, the firewall."""
+"""Manages the service's part of a node's network: routed service taps, their /32 routes, the firewall."""

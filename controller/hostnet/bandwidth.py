@@ -1,15 +1,17 @@
-"""Limits of a machine's taps: so many bytes per second each way (design I4).
+"""Limits the bandwidth of a machine's taps in bytes per second each way, for the libvirt driver.
 
-Towards the guest the kernel's token bucket (``tbf``) on the tap lets packets wait; from the guest a
-rule in the tap's own ingress chain drops what is too much, for a host cannot make a guest wait.
-Both hold for one tap, so that the taps of one machine never have more than their sum.
+Packets to the guest wait in the kernel's token bucket (``tbf``) on the tap. For packets from the
+guest, a rule in the tap's own ingress chain drops those above the limit, because a host cannot make
+a guest wait. Both apply to one tap, so the taps of a machine never exceed their sum.
 
 libvirt's ``<bandwidth>`` is not used: it needs parts of the kernel (sfq, fw, police) that not every
-host has, and it cannot be told to leave a tap that is there already limited while it is changed.
+host has, and a tap has no limit for a moment while libvirt changes it.
 
-``limit`` is idempotent and replaces what was there at once. What is made dies with the tap, but for
-an empty table, which ``release`` removes. Every function blocks, and works in the network namespace
-of the caller.
+``limit`` is idempotent and replaces earlier limits atomically. The limits end with the tap, except
+for an empty table, which ``release`` removes. Every function blocks, and works in the network
+namespace of the caller.
+
+Design: I4
 """
 
 from __future__ import annotations
@@ -23,18 +25,18 @@ from controller.errors import Unavailable
 from controller.hostnet import nft
 
 LARGEST = 1 << 16
-"""Bytes of the largest packet that a tap may carry (a segment not yet cut to the MTU)."""
+"""Bytes of the largest packet of a tap (a segment that is not yet split to the MTU)."""
 SECONDS = 10.0
 _FASTEST = (1 << 32) - 1
-"""The highest rate that the message to the kernel holds: 34 Gbit/s, more than a tap carries."""
+"""The highest rate that fits into the request to the kernel: 34 Gbit/s, more than a tap can transfer."""
 _QUEUE = "50ms"
-"""The longest that a packet towards the guest waits."""
+"""The longest time that a packet to the guest waits."""
 
 
 def limit(owner: str, taps: Sequence[str], rate: int) -> None:
     """Limit each of the taps to ``rate`` bytes per second each way. ``owner`` names the machine's table.
 
-    Raises Unavailable when a tap is not there or the kernel cannot do it.
+    Raises Unavailable when a tap does not exist or the kernel cannot limit it.
     """
     lines = [f"add table netdev {owner}", f"delete table netdev {owner}", f"add table netdev {owner}"]
     for tap in taps:
@@ -47,7 +49,7 @@ def limit(owner: str, taps: Sequence[str], rate: int) -> None:
             for tap in taps:
                 found = netlink.link_lookup(ifname=tap)
                 if not found:
-                    raise Unavailable(f"{tap} is not there to be limited")
+                    raise Unavailable(f"cannot limit {tap}: it does not exist")
                 shaped = min(rate, _FASTEST)
                 burst = max(shaped // 50, LARGEST // 4)
                 netlink.tc("replace", "tbf", found[0], 0x10000, rate=shaped, burst=burst, latency=_QUEUE)
@@ -56,24 +58,24 @@ def limit(owner: str, taps: Sequence[str], rate: int) -> None:
 
 
 def read(owner: str, taps: Sequence[str]) -> list[tuple[int, int]]:
-    """Bytes per second towards and from the guest of each tap; 0 where there is no limit."""
-    incoming = _policed(owner)
+    """Return the bytes per second to and from the guest for each tap; 0 where it is not limited."""
+    incoming = _ingress_limits(owner)
     answer = []
     with IPRoute() as netlink:
         for tap in taps:
             found = netlink.link_lookup(ifname=tap)
-            shaped = _shaped(netlink, found[0]) if found else 0
+            shaped = _egress_limit(netlink, found[0]) if found else 0
             answer.append((shaped, incoming.get(tap, 0)))
     return answer
 
 
 def release(owner: str) -> None:
-    """Forget the machine's table; none: no effect."""
+    """Delete the machine's table if it exists."""
     if owner in _tables():
         nft.run("delete", "table", "netdev", owner, seconds=SECONDS)
 
 
-def _shaped(netlink: IPRoute, index: int) -> int:
+def _egress_limit(netlink: IPRoute, index: int) -> int:
     for qdisc in netlink.get_qdiscs(index):
         parameters = qdisc.get_nested("TCA_OPTIONS", "TCA_TBF_PARMS") if qdisc.get("kind") == "tbf" else None
         if parameters is not None:
@@ -81,7 +83,7 @@ def _shaped(netlink: IPRoute, index: int) -> int:
     return 0
 
 
-def _policed(owner: str) -> dict[str, int]:
+def _ingress_limits(owner: str) -> dict[str, int]:
     if owner not in _tables():
         return {}
     rates: dict[str, int] = {}
@@ -89,8 +91,8 @@ def _policed(owner: str) -> dict[str, int]:
         rule = item.get("rule")
         for part in rule["expr"] if rule else ():
             if "limit" in part:
-                words = part["limit"]
-                rates[rule["chain"]] = int(words["rate"]) * _UNITS[words.get("rate_unit", "bytes")]
+                limit = part["limit"]
+                rates[rule["chain"]] = int(limit["rate"]) * _UNITS[limit.get("rate_unit", "bytes")]
     return rates
 
 

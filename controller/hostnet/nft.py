@@ -1,7 +1,7 @@
-"""The program ``nft``: what it is told, within so many seconds, and what it answers.
+"""Runs the program ``nft`` with a deadline, for the firewall and for limits of bandwidth.
 
-Blocks, and works in the network namespace of the caller. nft reads a text as one transaction: all of
-it holds, or nothing. Not promised: that nothing took effect when the time was over.
+Blocks, and works in the network namespace of the caller. nft applies a text as one transaction:
+all of it, or nothing. Not promised: that nothing took effect after a timeout.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from controller.errors import TimedOut, Unavailable
 
 
 def run(*arguments: str, seconds: float, text: str | None = None) -> str:
-    """What it prints; ``text`` is its input. Raises Unavailable when it refuses or is not there, TimedOut."""
+    """Return its output; ``text`` is its input. Raises Unavailable when it fails or is not installed, TimedOut."""
     try:
         done = subprocess.run(
             ["nft", *arguments], input=text, capture_output=True, text=True, timeout=seconds, check=False

@@ -1,4 +1,4 @@
-"""Kernel settings of the network namespace that the calling thread is in."""
+"""Writes kernel settings of the calling thread's network namespace, for the service network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ROOT = Path("/proc/sys/net")
 
 
 def write(name: str, value: int) -> None:
-    """Set ``net/<name>`` unless it is so. Raises FileNotFoundError when there is no such setting."""
+    """Set ``net/<name>`` unless it has the value. Raises FileNotFoundError when the setting does not exist."""
     path = _ROOT / name
     try:
         if path.read_text().strip() != str(value):

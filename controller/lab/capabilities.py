@@ -1,8 +1,8 @@
-"""What QEMU can do, probed once instead of once per node.
+"""Probes QEMU's capabilities once for all nodes of a lab, instead of once per node.
 
-libvirt asks QEMU with many short runs (about ten seconds of CPU) at the first connection and keeps
-the answer in its cache. One node probes, the others and later labs get a copy. libvirt itself throws
-a copy away that is of another QEMU, libvirt, kernel or CPU, and probes again.
+libvirt probes QEMU with many short runs (about ten seconds of CPU) at the first connection and keeps
+the result in its cache. One node probes; the other nodes and later labs get a copy. libvirt discards
+a copy of another QEMU, libvirt, kernel or CPU, and probes again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _BELOW_CACHE = Path("qemu/capabilities")
 
 
 def share(nodes: tuple[Node, ...]) -> None:
-    """Let the first node probe, or take the copy, and give what it has to all. Their libvirtds must run."""
+    """Have the first node probe or use the copy, and copy the result to all nodes. Their libvirtds must run."""
     store = cache_folder() / "libvirt-capabilities"
     first, *others = nodes
     if not _has_any(first):

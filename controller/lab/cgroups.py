@@ -1,15 +1,15 @@
-"""Cgroups of a lab's nodes: what the libvirts in them limit cpu time by.
+"""Creates and removes the cgroups of a lab's nodes, which their libvirts need to limit cpu time.
 
-A node has a cgroup of its own and takes it for the root of all. A cgroup namespace begins there, kept
-by a file as the node's other namespaces are, and in the node's mounts the machine's trees make way for
-those that begin at that cgroup. So libvirts of two nodes never meet in one, and nothing depends on a
-process that may be killed: what is left is found by its name.
+A node has a cgroup of its own and uses it as the root of its tree. A cgroup namespace begins there; a
+file keeps it, as it keeps the node's other namespaces. In the node's mounts, trees that begin at that
+cgroup replace the machine's. So the libvirts of two nodes never use the same cgroup, and nothing
+depends on a process that may be killed: what is left is found by its name.
 
-Version 1 and version 2. Nothing is made, written to or removed but cgroups whose names the caller
-gives, and what is in them; the machine's own are only read. So version 2 is of use only where the cpu
-controller is handed down to them already. ``why_not`` tries it all out before anything depends on it.
+Supports version 1 and version 2. Only cgroups whose names the caller gives, and what is in them, are
+created, written to or removed; the machine's own are only read. So version 2 is usable only where the
+machine already delegates the cpu controller. ``why_not`` tries everything before anything depends on it.
 
-Not promised: that a node made without cgroups gets some while it lives.
+Not promised: that a node that was created without cgroups gets some later.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from controller.errors import ResourceError, Unavailable
 from controller.lab.command import run
 
 CONTROLLERS = ("cpu", "cpuset")
-"""Controllers that a node's libvirt uses, where they are there. Without the first there are no cgroups for nodes."""
+"""Controllers that a node's libvirt uses if they exist. Without the first one, nodes get no cgroups."""
 
 ROOT = Path("/sys/fs/cgroup")
 
-# Version 2 allows processes only in cgroups that hand no controllers on, and libvirt hands them on from the root.
+# Version 2 allows processes only in cgroups that delegate no controllers, and libvirt delegates from the root.
 _LEAF = "daemons"
 
-# Version 1: controllers that may be mounted together with ours, and have to be named then.
+# Version 1: controllers that may be mounted together with ours, and must be named then.
 _KNOWN = {"blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "net_cls", "net_prio", "pids"}
 
 _OURS = frozenset(CONTROLLERS)
@@ -46,7 +46,7 @@ shift
 exec "$@"
 """
 
-# Run inside the node's namespaces; may be run again. A tree that begins at the node's own cgroup has "/" for its root.
+# Runs inside the node's namespaces and may run again. A tree that begins at the node's own cgroup has the root "/".
 _MOUNT = r"""
 set -eu
 own() { awk -v "point=$1" '$5 == point { root = $4 } END { exit root != "/" }' /proc/self/mountinfo; }
@@ -66,13 +66,13 @@ done
 """
 
 
-# A look at what a node would see: the cgroup that we are in, with a quota of its own.
-_LOOK = r"""
+# Checks what a node would have: the cgroup that this process is in, with a quota of its own.
+_CHECK = r"""
 tree=$1 quota=$2
 shift 2
 "$@" || exit
 if ! { grep -qx $$ "$tree/cgroup.procs" && test -e "$tree/$quota"; }; then
-  echo "a node does not see a $quota of its own in $tree"
+  echo "a node does not have a $quota of its own in $tree"
   exit 1
 fi
 """
@@ -80,71 +80,71 @@ fi
 
 @dataclass(frozen=True)
 class Tree:
-    """A hierarchy of cgroups that has controllers of ours."""
+    """A hierarchy of cgroups that has at least one of ``CONTROLLERS``."""
 
     point: Path
-    """Where it is mounted."""
+    """Its mount point."""
     controllers: tuple[str, ...]
-    """Those of ours that cgroups made in it have, and what libvirt wants to use with them."""
+    """The controllers of ``CONTROLLERS`` that new cgroups in it have, and those that libvirt needs with them."""
     options: str = ""
-    """What it is mounted by; version 2 needs nothing."""
+    """Its mount options; empty for version 2."""
 
     @property
     def version(self) -> int:
-        """Of its cgroups."""
+        """Return the version of its cgroups."""
         return 1 if self.options else 2
 
     def members(self, name: str) -> Path:
-        """Folder of the cgroup that processes of the node are in, until libvirt gives them another."""
+        """Return the folder of the cgroup of the node's processes, until libvirt moves them to another."""
         return self.point / name if self.version == 1 else self.point / name / _LEAF
 
 
 @dataclass(frozen=True)
 class Cgroups:
-    """The machine's cgroups, as far as nodes can have some of their own."""
+    """The machine's cgroups in which nodes can have their own."""
 
     trees: tuple[Tree, ...]
     hidden: tuple[Path, ...] = ()
-    """Trees of version 2 beside those of version 1: libvirt stumbles over one that has no controllers."""
+    """Trees of version 2 in addition to those of version 1: libvirt fails on one that has no controllers."""
 
     @property
     def controllers(self) -> tuple[str, ...]:
-        """Those that libvirt can use in a node's cgroup."""
+        """Return the controllers that libvirt can use in a node's cgroup."""
         return tuple(one for tree in self.trees for one in tree.controllers)
 
     def why_not(self, name: str) -> str:
-        """Why nodes cannot have cgroups here; empty when they can. Tried out with one of that name, gone afterwards."""
+        """Return why nodes cannot have cgroups here; empty when they can. Creates and removes one of that name."""
         if not self.trees:
-            return f"no cpu controller of cgroups is mounted below {ROOT}"
+            return f"the cpu controller of cgroups is not mounted below {ROOT}"
         if "cpu" not in self.controllers:
-            return f"{self.trees[0].point}/cgroup.subtree_control does not hand the cpu controller down"
+            return f"{self.trees[0].point}/cgroup.subtree_control does not delegate the cpu controller"
         tree = next(tree for tree in self.trees if "cpu" in tree.controllers)
         quota = "cpu.cfs_quota_us" if tree.version == 1 else "cpu.max"
         try:
             self._make(name)
-            look = ("sh", "-c", _LOOK, "look", str(tree.point), quota, *self.mounts())
-            inside = ("unshare", "--mount", "--propagation=private", "--cgroup", *look)
+            check = ("sh", "-c", _CHECK, "check", str(tree.point), quota, *self.mounts())
+            inside = ("unshare", "--mount", "--propagation=private", "--cgroup", *check)
             run(*_join([tree.point / name for tree in self.trees], inside))
         except ResourceError as error:
-            # Of a tool, the first line of what it said, without its command line.
-            said = re.sub(r".* failed with \d+: ", "", error.message, flags=re.DOTALL)
-            return (said.splitlines() or ["a node does not see its own"])[0]
+            # The first line of a tool's output, without its command line.
+            output = re.sub(r".* failed with \d+: ", "", error.message, flags=re.DOTALL)
+            return (output.splitlines() or ["a node does not have a cgroup of its own"])[0]
         finally:
             with suppress(ResourceError):
                 self._unmake(name)
         return ""
 
     def make(self, name: str, handle: Path) -> None:
-        """Make a node's cgroup anew, and keep a namespace that begins there by a file. Raises Unavailable.
+        """Create a node's cgroup again, and keep a namespace that begins there in a file. Raises Unavailable.
 
-        No process may be left in one of that name.
+        An existing cgroup of that name must have no processes.
         """
         self._make(name)
         handle.touch()
         run(*_join([tree.point / name for tree in self.trees], ("unshare", f"--cgroup={handle}", "true")))
 
     def mounts(self) -> list[str]:
-        """Return the command that gives a node's mounts its own trees, run in its mount and cgroup namespaces."""
+        """Return the command that mounts the node's own trees; it runs in the node's mount and cgroup namespaces."""
         kinds = {1: "cgroup", 2: "cgroup2"}
         trees = [word for tree in self.trees for word in (str(tree.point), kinds[tree.version], tree.options or "rw")]
         return ["sh", "-c", _MOUNT, "mount", *map(str, self.hidden), "--", *trees]
@@ -154,17 +154,17 @@ class Cgroups:
         return _join([tree.members(name) for tree in self.trees], command)
 
     def processes(self, prefix: str) -> set[int]:
-        """Return the processes in cgroups whose names begin so, or below them."""
+        """Return the processes in cgroups whose names begin with ``prefix``, or below them."""
         found: set[int] = set()
         for top in self._tops(prefix):
             for folder in _below(top):
-                # What is gone, and threads that libvirt has set apart: their process is in the folder above.
+                # Deleted cgroups, and those with threads only: their process is in the folder above.
                 with suppress(OSError):
                     found |= {int(pid) for pid in (folder / "cgroup.procs").read_text().split()}
-        return found - {0}  # what stands for one of another process namespace
+        return found - {0}  # 0 is a process of another process namespace
 
     def remove(self, prefix: str, *, deadline: float = _DEADLINE) -> None:
-        """Remove the cgroups whose names begin so, with all below them. Their processes must be at their end.
+        """Remove the cgroups whose names begin with ``prefix``, with all below them. Their processes must have ended.
 
         Raises Unavailable when one cannot be removed within ``deadline`` seconds.
         """
@@ -193,12 +193,12 @@ class Cgroups:
 
 
 def machine() -> Cgroups:
-    """Return the cgroups of the machine that we are on. Cheap."""
+    """Return the cgroups of this machine. Cheap."""
     return find(Path("/proc/self/mountinfo").read_text())
 
 
 def find(mountinfo: str, root: Path = ROOT) -> Cgroups:
-    """Return the cgroups that a list of mounts tells of; in ``root`` they are looked for."""
+    """Return the cgroups in a list of mounts, those below ``root`` only."""
     first: dict[str, Tree] = {}
     second: dict[Path, Tree] = {}
     for line in mountinfo.splitlines():
@@ -206,24 +206,24 @@ def find(mountinfo: str, root: Path = ROOT) -> Cgroups:
         point, (kind, _, options) = Path(left.split()[4]), right.split(" ", 2)
         if not point.is_relative_to(root):
             continue
-        words = [word for word in options.split(",") if word in _KNOWN]
-        if kind == "cgroup" and not _OURS.isdisjoint(words):
+        names = [name for name in options.split(",") if name in _KNOWN]
+        if kind == "cgroup" and not _OURS.isdisjoint(names):
             # libvirt refuses to use cpu without cpuacct where both are one tree.
-            used = tuple(one for one in (*CONTROLLERS, "cpuacct") if one in words)
-            first[",".join(words)] = Tree(point, used, ",".join(words))
+            used = tuple(one for one in (*CONTROLLERS, "cpuacct") if one in names)
+            first[",".join(names)] = Tree(point, used, ",".join(names))
         elif kind == "cgroup2":
-            second[point] = Tree(point, tuple(one for one in CONTROLLERS if one in _handed_down(point)))
+            second[point] = Tree(point, tuple(one for one in CONTROLLERS if one in _delegated(point)))
     if any("cpu" in tree.controllers for tree in first.values()):
         return Cgroups(tuple(first.values()), tuple(second))
     return Cgroups(tuple(second.values())[:1])
 
 
 def enter(handle: Path, *command: str) -> list[str]:
-    """Return the command line that runs ``command`` where a node's cgroup is the root. One process."""
+    """Return the command line that runs ``command`` with a node's cgroup as the root. One process."""
     return ["nsenter", f"--cgroup={handle}", "--", *command]
 
 
-def _handed_down(point: Path) -> list[str]:
+def _delegated(point: Path) -> list[str]:
     try:
         return (point / "cgroup.subtree_control").read_text().split()
     except OSError:
@@ -243,12 +243,12 @@ def _remove(top: Path, deadline: float) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            # A process that was killed leaves its cgroup last of all.
+            # A killed process leaves its cgroup only at its very end.
             if error.errno != errno.EBUSY or time.monotonic() > limit:
                 raise Unavailable(f"{top} cannot be removed: {error.strerror}") from error
             time.sleep(0.02)
 
 
 def _below(top: Path) -> list[Path]:
-    """Return a folder and all in it, the innermost first."""
+    """Return a folder and all folders in it, the innermost first."""
     return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]

@@ -1,4 +1,4 @@
-"""Runs the system's tools and turns their failures into our errors.
+"""Runs the system's tools for the lab, and translates their failures into errors of our tree.
 
 Every call has a deadline. Nothing goes through a shell. Output is text; what is not UTF-8 in it
 is replaced.
@@ -40,17 +40,17 @@ def run(
             check=True,
         )
     except FileNotFoundError as error:
-        raise PermanentError(f"{command[0]} is not installed; `make setup` installs what is needed") from error
+        raise PermanentError(f"{command[0]} is not installed; `make setup` installs it") from error
     except subprocess.TimeoutExpired as error:
         raise TimedOut(f"{' '.join(command)} took longer than {timeout:g} s") from error
     except subprocess.CalledProcessError as error:
-        said = ((error.stderr or "") + (error.stdout or "")).strip()[-2000:]
-        raise Unavailable(f"{' '.join(command)} failed with {error.returncode}: {said}") from error
+        output = ((error.stderr or "") + (error.stdout or "")).strip()[-2000:]
+        raise Unavailable(f"{' '.join(command)} failed with {error.returncode}: {output}") from error
     return done.stdout
 
 
 def succeeds(*arguments: str | Path, timeout: float = 60) -> bool:
-    """Tell whether a tool ends well; its output is thrown away."""
+    """Tell whether a tool succeeds; its output is discarded."""
     try:
         run(*arguments, timeout=timeout)
     except Unavailable:

@@ -1,7 +1,7 @@
-"""Daemons of a lab that are not ours: BIRD, virtlogd, libvirtd.
+"""Starts and finds the foreign daemons of a lab: BIRD, virtlogd, libvirtd.
 
-Each is found by its pid file, and believed only when that process is in the right network
-namespace and has the right name: process ids are given out again.
+A daemon is found by its pid file. The process counts only if it is in the right network namespace
+and has the right name, because process ids are used again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from controller.lab.command import run
 
 @dataclass(frozen=True)
 class Daemon:
-    """A daemon: it puts itself into the background and writes its pid file."""
+    """A daemon that goes to the background by itself and writes its pid file."""
 
     name: str
     namespace: str
     pid_file: Path
     command: tuple[str, ...]
-    """Whole command line, with what enters the namespaces."""
+    """The whole command line, including the part that enters the namespaces."""
     timeout: float = 60
 
     def pid(self) -> int | None:
@@ -40,7 +40,7 @@ class Daemon:
         return pid
 
     def ensure(self) -> bool:
-        """Start it unless it runs; tell whether it was started. Raises Unavailable with its words when it will not."""
+        """Start it unless it runs; tell whether it was started. Raises Unavailable with its output, TimedOut."""
         if self.pid() is not None:
             return False
         self.pid_file.unlink(missing_ok=True)
@@ -48,7 +48,7 @@ class Daemon:
         limit = time.monotonic() + self.timeout
         while self.pid() is None:
             if time.monotonic() > limit:
-                raise TimedOut(f"{self.name} in {self.namespace} does not come up")
+                raise TimedOut(f"{self.name} in {self.namespace} does not start")
             time.sleep(0.02)
         return True
 
@@ -59,7 +59,7 @@ class Daemon:
 
 
 def bird(namespace: str, folder: Path, enter: Sequence[str]) -> Daemon:
-    """Return the BIRD of a namespace; ``folder`` has its ``bird.conf`` and takes its socket and pid file."""
+    """Return the BIRD of a namespace; ``folder`` has its ``bird.conf``, socket and pid file."""
     command = ("bird", "-c", f"{folder}/bird.conf", "-s", f"{folder}/bird.ctl", "-P", f"{folder}/bird.pid")
-    # Its BFD must be punctual on a machine whose CPUs are busy with guests.
+    # Its BFD must be on time on a machine whose CPUs are busy with guests.
     return Daemon("bird", namespace, folder / "bird.pid", (*enter, "nice", "-n", "-10", *command))

@@ -1,13 +1,17 @@
-"""Small files that a killed writer leaves whole: the old one or the new one."""
+"""Writes small files of a lab atomically: a killed writer leaves the old or the new content."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import tomli_w
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Write ``text`` unless the file has it already; tell whether it was written."""
+    """Write ``text`` unless the file has it; tell whether it was written."""
     try:
         if path.read_text() == text:
             return False
@@ -19,3 +23,11 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
         file.write(text)
     fresh.replace(path)
     return True
+
+
+def write_settings(path: Path, values: Mapping[str, Any]) -> bool:
+    """Write ``values`` as a TOML file that only its owner reads; tell whether it was written.
+
+    TOML has no null: leave out a key that has no value.
+    """
+    return write(path, tomli_w.dumps(values), 0o600)

@@ -1,8 +1,8 @@
-"""Namespaces of a lab: kept by files, found again by name, emptied of processes before they go.
+"""Creates and deletes the network namespaces of a lab, and finds and kills the processes in them.
 
-A network namespace is a file in ``/run/netns`` (``ip netns``); a mount or UTS namespace is a file
-in the lab's own folder below ``/run``. So nothing depends on a process that may be killed, and
-whoever is killed half-way leaves what the next call recognises.
+A network namespace is a file in ``/run/netns``, as ``ip netns`` makes it; a mount or UTS namespace
+is a file in the lab's own folder below ``/run``. So nothing depends on a process that may be
+killed, and a process that is killed half-way leaves what the next call recognises.
 
 Not promised: that a process which left the lab's network namespaces and cgroups on its own is found.
 """
@@ -12,47 +12,61 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from controller.errors import TimedOut
+from pyroute2 import IPRoute, NetlinkError, netns
+
+from controller.errors import TimedOut, Unavailable
 from controller.lab import cgroups
-from controller.lab.command import run
 from controller.lab.settings import MARKER
 
 NETNS = Path("/run/netns")
+_LOOPBACK = 1
+"""Index of the loopback in every network namespace."""
 
 
 def is_kept(path: Path) -> bool:
-    """Tell whether a file keeps a namespace (nsfs is mounted on it)."""
+    """Tell whether a file keeps a namespace alive (nsfs is mounted on it)."""
     try:
         return path.stat().st_dev != path.parent.stat().st_dev
     except FileNotFoundError:
         return False
 
 
+@contextmanager
+def netlink(name: str) -> Iterator[IPRoute]:
+    """Give a netlink connection inside a network namespace. Raises Unavailable when the kernel refuses a request."""
+    with _kernel_errors(name), IPRoute(netns=name, flags=0) as connection:
+        yield connection
+
+
 def ensure_network(name: str) -> None:
-    """Make a network namespace with its loopback up."""
+    """Create a network namespace with its loopback up. Raises Unavailable."""
     path = NETNS / name
     if not is_kept(path):
-        # A killed `ip netns add` leaves a plain file.
+        # A process that was killed while it created the namespace leaves a plain file.
         path.unlink(missing_ok=True)
-        run("ip", "netns", "add", name)
-    run("ip", "-n", name, "link", "set", "lo", "up")
+        with _kernel_errors(name):
+            netns.create(name)
+    with netlink(name) as connection:
+        connection.link("set", index=_LOOPBACK, state="up")
 
 
 def networks(prefix: str) -> list[str]:
-    """Return the names of network namespaces, kept or half made, that begin with ``prefix``."""
+    """Return the names of network namespaces, complete or not, that begin with ``prefix``."""
     if not NETNS.exists():
         return []
     return sorted(path.name for path in NETNS.iterdir() if path.name.startswith(prefix))
 
 
 def delete_network(name: str) -> None:
-    """Delete a network namespace and the links in it. What is not there is deleted already."""
+    """Delete a network namespace and the links in it. One that does not exist is no error. Raises Unavailable."""
     path = NETNS / name
     if is_kept(path):
-        run("ip", "netns", "delete", name)
+        with _kernel_errors(name):
+            netns.remove(name)
     path.unlink(missing_ok=True)
 
 
@@ -80,7 +94,7 @@ def is_in(pid: int, name: str) -> bool:
 
 
 def processes_marked(lab: str) -> set[int]:
-    """Return the processes whose environment says that this lab started them."""
+    """Return the processes whose environment has the mark of this lab."""
     mark = f"{MARKER}={lab}".encode()
     found = set()
     for pid in _pids():
@@ -94,9 +108,9 @@ def processes_marked(lab: str) -> set[int]:
 
 
 def kill_all(names: Iterable[str], lab: str, prefix: str, *, deadline: float = 30) -> None:
-    """Kill every process of a lab, and those they start meanwhile. Raises TimedOut when some will not die.
+    """Kill every process of a lab, and those that they start meanwhile. Raises TimedOut when some do not end.
 
-    They are in its network namespaces, or say that they are its own, or are in cgroups named ``prefix``...
+    They are in its network namespaces, or have its mark, or are in cgroups whose names begin with ``prefix``.
     """
     names = tuple(names)
     limit = time.monotonic() + deadline
@@ -110,11 +124,19 @@ def kill_all(names: Iterable[str], lab: str, prefix: str, *, deadline: float = 3
 
 
 def signal_quietly(pid: int, number: signal.Signals) -> None:
-    """Send a signal; a process that is gone already is no error."""
+    """Send a signal; a process that does not exist is no error."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+@contextmanager
+def _kernel_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (NetlinkError, OSError) as error:
+        raise Unavailable(f"the kernel refused a change of network namespace {name}: {error}") from error
 
 
 def _pids() -> list[int]:

@@ -1,17 +1,22 @@
-"""Networks of a lab: one router, a link from it to each node and to the control namespace.
+"""Creates the networks of a lab: one router, a link from it to each node and to the control namespace.
 
-Every function makes true what it says and may be called again at any time.
+Every function may be called again at any time, and creates only what is missing.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from ipaddress import IPv4Address
+
+from pyroute2 import IPRoute
 
 from controller.lab import namespaces
 from controller.lab.command import run
 from controller.lab.settings import Layout, Place
 
+_UPLINK = "eth0"
+"""Interface of a place; its other end is a port of the router."""
+
+# Kernel settings of every namespace; netlink does not have them, so sysctl runs inside the namespace.
 _ROUTING = (
     "net.ipv4.ip_forward=1",
     "net.ipv4.conf.all.rp_filter=0",
@@ -23,41 +28,27 @@ _ROUTING = (
 
 
 def ensure(layout: Layout) -> None:
-    """Make the namespaces and the links between them."""
+    """Create the namespaces and the links between them. Raises Unavailable."""
     for name in layout.namespaces:
         namespaces.ensure_network(name)
         run("nsenter", f"--net=/run/netns/{name}", "sysctl", "-q", "-w", *_ROUTING)
-    ports = links(layout.router)
-    for place in layout.places:
-        _ensure_link(layout.router, place, ports)
+    with namespaces.netlink(layout.router) as router:
+        for place in layout.places:
+            _ensure_link(router, place)
 
 
-def links(namespace: str) -> set[str]:
-    """Return the names of the interfaces in a namespace."""
-    return {link["ifname"] for link in json.loads(run("ip", "-n", namespace, "-j", "link"))}
+def _ensure_link(router: IPRoute, place: Place) -> None:
+    """Connect the place with the router, and give both ends their addresses and the place its default route."""
+    if not router.link_lookup(ifname=place.port):
+        peer = {"ifname": _UPLINK, "net_ns_fd": place.namespace}
+        router.link("add", ifname=place.port, kind="veth", peer=peer)
+    _configure(router, place.port, place.gateway)
+    with namespaces.netlink(place.namespace) as inside:
+        _configure(inside, _UPLINK, place.address)
+        inside.route("replace", dst="default", gateway=str(place.gateway), proto="boot")
 
 
-def routes(namespace: str) -> list[dict[str, object]]:
-    """Return the IPv4 routes of a namespace as iproute2 prints them in JSON."""
-    found: list[dict[str, object]] = json.loads(run("ip", "-n", namespace, "-j", "route"))
-    return found
-
-
-def _ensure_link(router: str, place: Place, ports: Iterable[str]) -> None:
-    if place.port not in ports:
-        run("ip", "-n", router, "link", "add", place.port, "type", "veth", "peer", "eth0", "netns", place.namespace)
-    _batch(
-        router,
-        f"address replace {place.gateway}/30 dev {place.port}",
-        f"link set {place.port} up",
-    )
-    _batch(
-        place.namespace,
-        f"address replace {place.address}/30 dev eth0",
-        "link set eth0 up",
-        f"route replace default via {place.gateway}",
-    )
-
-
-def _batch(namespace: str, *lines: str) -> None:
-    run("ip", "-n", namespace, "-batch", "-", input="\n".join(lines) + "\n")
+def _configure(netlink: IPRoute, name: str, address: IPv4Address) -> None:
+    (index,) = netlink.link_lookup(ifname=name)
+    netlink.addr("replace", index=index, address=str(address), prefixlen=30)
+    netlink.link("set", index=index, state="up")

@@ -1,18 +1,19 @@
-"""One node of a lab: its mount, UTS and cgroup namespaces, and the libvirtd in them.
+"""Creates one node of a lab: its mount, UTS and cgroup namespaces, and the libvirtd in them.
 
-The node sees the machine's file system but for what must be its own: libvirt's folders, ``/run``,
+The node has the machine's file system, except for what must be its own: libvirt's folders, ``/run``,
 ``/etc/hosts`` (its own name is in it, else libvirt waits for DNS at every call),
-``/etc/resolv.conf`` (empty), and ``/var/lib/resource-service``. Own files at the same paths: so
-disks may migrate.
+``/etc/resolv.conf`` (empty), and ``/var/lib/resource-service``. These have the same paths on every
+node, so that disks can migrate.
 
-With cgroups of its own (see ``cgroups``) its libvirt can limit cpu time. Whether it has some is settled when
-its namespaces are made, and told by the file that keeps the cgroup namespace.
+With cgroups of its own (see ``cgroups``) its libvirt can limit cpu time. This is decided when its
+namespaces are created; the file that keeps the cgroup namespace exists only then.
 """
 
 from __future__ import annotations
 
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from controller.lab import cgroups, files, namespaces
@@ -20,14 +21,14 @@ from controller.lab.cgroups import Cgroups
 from controller.lab.command import run
 from controller.lab.daemons import Daemon, bird
 from controller.lab.mounts import mounts_below
-from controller.lab.settings import ROUTER_AS, Layout, Node
+from controller.lab.settings import ROUTER_AS, LabSettings, Layout, Node
 from controller.rendering import render
 
 STATE = Path("/var/lib/resource-service")
-"""Where a node has its state, on real machines as in a lab."""
+"""Folder of a node's state, on real machines as in a lab."""
 
 BOOT_ID = "boot-id"
-"""File in the node's state that changes when its namespaces are made anew: to its agent, a restart."""
+"""File in the node's state that changes when its namespaces are created again; its agent takes that for a restart."""
 
 _CGROUP = "cgroup"
 
@@ -45,8 +46,8 @@ _MOUNTED = {
     "resolv.conf": "/etc/resolv.conf",
 }
 
-# Run inside the node's namespaces; may be run again. Copies of mounts below /run, namespaces of
-# other labs among them, are let go of first, or those would live as long as this one.
+# Runs inside the node's namespaces and may run again. Copies of mounts below /run, namespaces of
+# other labs among them, are unmounted first; else those would exist as long as this one.
 _MOUNT = r"""
 set -eu
 root=$1 host=$2
@@ -72,9 +73,9 @@ done
 
 
 def ensure_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> None:
-    """Make the node's namespaces with its own files in place.
+    """Create the node's namespaces with its own files mounted.
 
-    ``limits``: what a node that is made now takes its cgroup from.
+    ``limits``: the cgroups that a new node gets its own from.
     """
     fresh = not all(namespaces.is_kept(node.handles / name) for name in ("mnt", "uts"))
     if fresh:
@@ -87,7 +88,7 @@ def ensure_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> Non
 
 
 def limits_cpus(node: Node) -> bool:
-    """Tell whether the node has cgroups, by which its libvirt can limit cpu time."""
+    """Tell whether the node has cgroups, which its libvirt needs to limit cpu time."""
     return namespaces.is_kept(node.handles / _CGROUP)
 
 
@@ -107,7 +108,7 @@ def daemons(layout: Layout, node: Node) -> tuple[Daemon, ...]:
 
 
 def libvirtd(node: Node) -> Daemon:
-    """Return the node's libvirtd. When it is killed its virtual machines run on."""
+    """Return the node's libvirtd. Its virtual machines continue to run when it is killed."""
     command = ("libvirtd", "--daemon", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
     words = node.enter(*command)
     if limits_cpus(node):
@@ -123,7 +124,7 @@ def _make_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> None
         if namespaces.is_kept(path):
             run("umount", path)
         path.touch()
-    # Before the others, which tell that all of it was made.
+    # Before the others, which show that the node is complete.
     if limits is not None:
         limits.make(node.namespace, node.handles / _CGROUP)
     unshare = ("unshare", f"--mount={node.handles}/mnt", f"--uts={node.handles}/uts", "--propagation=private", "true")
@@ -131,20 +132,33 @@ def _make_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> None
 
 
 def keep_handles(layout: Layout) -> None:
-    """Make the lab's folder of namespace files a private mount: no mount namespace is kept on another."""
+    """Make the lab's folder of namespace files a private mount; a mount namespace cannot be kept on another kind."""
     layout.handles.mkdir(parents=True, exist_ok=True)
     if layout.handles not in mounts_below(layout.handles):
         run("mount", "--bind", layout.handles, layout.handles)
     run("mount", "--make-private", layout.handles)
 
 
+def entry(settings: LabSettings) -> Path:
+    """Return the folder by which a lab keeps ``STATE`` on the machine: a folder that is not empty cannot be removed."""
+    return STATE / f".lab-{settings.id}"
+
+
+def _make_mount_point(settings: LabSettings) -> None:
+    own = entry(settings)
+    while not own.exists():
+        STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another lab has just removed the empty folder
+            own.mkdir(exist_ok=True)
+
+
 def _write_files(layout: Layout, node: Node, fresh: bool) -> None:
     root = node.root
     for name in ("lib-libvirt/images", "cache-libvirt", "log-libvirt", "state", "bird"):
         (root / name).mkdir(parents=True, exist_ok=True)
-    STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_mount_point(layout.settings)
     if fresh:
-        # Pid files and sockets of a life before, of which no process is left.
+        # Pid files and sockets from before, whose processes do not exist any more.
         shutil.rmtree(root / "run", ignore_errors=True)
         files.write(root / "state" / BOOT_ID, f"{uuid.uuid4()}\n")
     for name in ("libvirt", "lock", "of-a-lab"):
@@ -163,7 +177,7 @@ def _write_files(layout: Layout, node: Node, fresh: bool) -> None:
         render("lab/libvirtd.conf.j2", address=node.address, uuid=host_uuid, log="/var/log/libvirt/libvirtd.log"),
     )
     names = "".join(f"{other.address} {other.name}\n" for other in layout.nodes)
-    # Written in place: what is mounted on a path is the file, not its name.
+    # Written in place, because a mount refers to the file and not to its name.
     (root / "hosts").write_text(f"127.0.0.1 localhost\n{names}")
     (root / "resolv.conf").write_text("")
     files.write(

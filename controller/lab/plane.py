@@ -1,14 +1,12 @@
-"""The control plane of a lab: certificates, databases, settings files, and the command lines.
+"""Prepares the control plane of a lab: certificates, databases, settings files and command lines.
 
 Processes are started as an operator would start them: ``resourcectl run ROLE --config FILE``.
 The root's processes are in the machine's namespaces (loopback and Unix sockets), the cluster's in
-the lab's control namespace, the agents on their nodes. Preparing what exists already changes
-nothing.
+the lab's control namespace, the agents on their nodes. Preparing what exists changes nothing.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Any
 from controller.agent.host.kvm import accelerator
 from controller.clock import SystemClock
 from controller.errors import NotFound
-from controller.lab import files, toml
+from controller.lab import files
 from controller.lab.guest import GuestImage, cache_folder
 from controller.lab.lab import Lab
 from controller.lab.node import BOOT_ID, STATE
@@ -32,15 +30,15 @@ _MEMORY_PER_NODE_MIB = 4096
 
 
 def load_settings(state: Path) -> LabSettings:
-    """Read the settings that a lab was made from. Raises NotFound when there is no lab."""
+    """Return the settings that a lab was created with. Raises NotFound when the lab does not exist."""
     try:
         return LabSettings.model_validate_json((state / _SETTINGS).read_text())
     except FileNotFoundError as error:
-        raise NotFound(f"there is no lab in {state}") from error
+        raise NotFound(f"the folder {state} does not contain a lab") from error
 
 
 class ControlPlane:
-    """Files and processes of the control plane of a lab with one cluster."""
+    """The files and processes of the control plane of a lab with one cluster."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -49,24 +47,24 @@ class ControlPlane:
 
     @property
     def url(self) -> str:
-        """Where the REST API answers."""
+        """Return the address of the REST API."""
         return f"http://127.0.0.1:{self.lab.settings.api_port}"
 
     @property
     def token_file(self) -> Path:
-        """File with the admin's token."""
+        """Return the file with the admin's token."""
         return self.folder / "admin.token"
 
     @property
     def cluster_endpoint(self) -> str:
-        """Where the root reaches the cluster API: its namespace has no way out but the file system."""
+        """Return the cluster API's address for the root: a Unix socket, the only way out of its namespace."""
         return f"unix:{self.folder}/cluster-api.sock"
 
     def prepare(self, guest: GuestImage) -> None:
-        """Write certificates, databases and settings files where they are missing."""
+        """Create certificates, databases and settings files that are missing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write(self.lab.settings.state / _SETTINGS, self.lab.settings.model_dump_json(indent=1))
-        tree = AuthorityTree(self.folder / "authorities", clock=SystemClock())
+        tree = AuthorityTree(self._authorities(), clock=SystemClock())
         authorities = {scope: tree.scope_folder(scope) for scope in (ROOT, cluster_scope(CLUSTER))}
         bundle = (authorities[ROOT] / BUNDLE_FILE).read_text()
         for tier, cluster in ((Tier.ROOT, ""), (Tier.CLUSTER, CLUSTER)):
@@ -76,13 +74,23 @@ class ControlPlane:
             finally:
                 database.close()
         for name, values in self._root_files(authorities[ROOT]).items():
-            self._write(self.folder / f"{name}.toml", values)
+            files.write_settings(self.folder / f"{name}.toml", values)
         for name, values in self._cluster_files(authorities[cluster_scope(CLUSTER)]).items():
-            self._write(self.folder / f"{name}.toml", values)
+            files.write_settings(self.folder / f"{name}.toml", values)
         runs_guests = accelerator(cache_folder(), guest.kernel)
         for node in self.lab.nodes:
             files.write(node.state / "root.pem", bundle)
-            self._write(node.state / "cluster-agent.toml", self._agent_file(node, runs_guests))
+            files.write_settings(node.state / "cluster-agent.toml", self._agent_file(node, runs_guests))
+
+    def _authorities(self) -> Path:
+        """Return the folder of the authorities. Raises NotFound when it is lost while their certificates exist."""
+        folder = self.folder / "authorities"
+        if not folder.exists() and any(self.folder.glob(f"tls/*/{IDENTITY_FILE}")):
+            raise NotFound(
+                f"{folder} does not exist, and certificates that it signed do: put it back, or see "
+                "docs/operations/certificate-authority-loss.md"
+            )
+        return folder
 
     def control_children(self) -> list[Child]:
         """Return the processes of root and cluster."""
@@ -104,11 +112,11 @@ class ControlPlane:
         ]
 
     def join_token_file(self, node: Node) -> Path:
-        """File of a node's join token, as seen from outside of the node."""
+        """Return the file of a node's join token, as a path outside of the node."""
         return node.state / "join.token"
 
     def may_join(self, node: Node) -> bool:
-        """Tell whether a node has what it needs to get its first certificate, or has one."""
+        """Tell whether a node has a join token or a certificate."""
         return self.join_token_file(node).exists() or (node.state / "tls" / IDENTITY_FILE).exists()
 
     def _child(
@@ -190,13 +198,11 @@ class ControlPlane:
             },
             "migration_address": str(node.address),
             "boot_file": str(STATE / BOOT_ID),
-            # Nodes share one machine: each offers a small part, and more threads than there are.
+            # Nodes share one machine: each offers a small part of it, and together more threads than it has.
             "libvirt": {
                 "accelerator": runs_guests,
                 "capacity": {"vcpus": 8, "memory_mib": _MEMORY_PER_NODE_MIB, "disk_gib": 32},
             },
             "network": {"infrastructure": [str(LINKS)]},
+            "images": {"folders": [str(cache_folder())]},
         }
-
-    def _write(self, path: Path, values: Mapping[str, Any]) -> None:
-        files.write(path, toml.dumps(json.loads(json.dumps(values))), 0o600)

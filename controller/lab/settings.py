@@ -1,7 +1,7 @@
-"""What a lab is made of: its id, its nodes in their racks, and the names and addresses that follow.
+"""Settings of a lab: its id, its nodes in their racks, and the names and addresses that follow from them.
 
-Everything of a lab carries its id, so several live side by side. Link addresses may be the same in
-all of them: no lab is attached to another, nor to the machine's own network.
+All parts of a lab have its id in their names, so several labs can exist on one machine. Their link
+addresses may be the same: no lab is connected to another, nor to the machine's own network.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ class LabSettings(BaseModel):
     id: LabId = "tokyo"
     nodes: Annotated[tuple[NodePlan, ...], Field(min_length=1, max_length=60)] = tokyo_nodes()
     folder: Path = Path("/var/lib/resource-service-lab")
-    """State of all labs; each has a folder of its own in it."""
+    """Folder of all labs' state; each has a folder of its own in it."""
     api_port: Annotated[int, Field(ge=1, le=65535)] = 7440
-    """Port of the REST API on the machine's loopback; labs side by side need one each."""
+    """Port of the REST API on the machine's loopback; each lab needs its own."""
     services: IPv4Network = IPv4Network("172.16.0.0/16")
-    """Service addresses that the router takes from nodes; the rest of it is unreachable."""
+    """Service addresses that the router accepts from nodes; other addresses of the network are unreachable."""
 
     @property
     def state(self) -> Path:
-        """Folder of this lab. Short, for it holds Unix sockets (108 characters at most)."""
+        """Return the folder of this lab. It must be short, because it has Unix sockets (108 characters at most)."""
         return self.folder / self.id
 
 
@@ -80,7 +80,7 @@ class Place:
     address: IPv4Address
     gateway: IPv4Address
     port: str
-    """Interface of the router."""
+    """The router's interface."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ class Node(Place):
 
     @property
     def state(self) -> Path:
-        """What the node sees as ``/var/lib/resource-service``."""
+        """Return the folder that is ``/var/lib/resource-service`` on the node."""
         return self.root / "state"
 
     @property
     def libvirt_uri(self) -> str:
-        """URI of its libvirtd, from outside of its namespaces."""
+        """Return the URI of its libvirtd, for use outside of its namespaces."""
         return f"qemu+unix:///system?socket={self.root}/run/libvirt/libvirt-sock"
 
     def enter(self, *command: str) -> list[str]:
@@ -118,7 +118,7 @@ class Node(Place):
 
 
 class Layout:
-    """Names and addresses of a lab, computed from its settings and nothing else."""
+    """The names and addresses of a lab, computed from its settings only."""
 
     def __init__(self, settings: LabSettings) -> None:
         self.settings = settings
@@ -131,17 +131,17 @@ class Layout:
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """The nodes, in the order of the settings."""
+        """Return the nodes, in the order of the settings."""
         return tuple(self._node(number, plan) for number, plan in enumerate(self.settings.nodes, start=1))
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """Everything with a link to the router."""
+        """Return everything that has a link to the router."""
         return (self.control, *self.nodes)
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """All network namespaces."""
+        """Return all network namespaces."""
         return (self.router, *(place.namespace for place in self.places))
 
     def node(self, name: str) -> Node:
@@ -165,7 +165,7 @@ class Layout:
 
 
 def handles_folder() -> Path:
-    """Return the folder of all labs' namespace files: gone after a reboot, as the namespaces are."""
+    """Return the folder of all labs' namespace files. A reboot deletes it, as it ends the namespaces."""
     return Path("/run/resource-service-lab")
 
 

@@ -1,8 +1,8 @@
-"""Everything at once: a lab, the control plane, the example site with its virtual machines.
+"""Starts and removes a whole example: a lab, the control plane, and a site with its virtual machines.
 
-``up`` may be called again at any time: what is there stays, what is missing is made. The example
-documents are applied once only: what users changed since is theirs. ``down`` needs only the lab's
-id, and works on what a killed ``up`` left.
+``up`` may be called again at any time: it keeps what exists and creates what is missing. The example
+documents are applied once only, so that later changes of users stay. ``down`` needs only the lab's
+id, and also removes what a killed ``up`` has left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine as users see it."""
+    """A virtual machine as the API shows it."""
 
     name: str
     node: str
@@ -52,13 +52,13 @@ class Machine:
     status: str
     reason: str
     wanted: bool
-    """Whether it is asked to run."""
+    """Whether it is to run."""
     answers: bool = False
     """Whether it answered over HTTP through the lab's router."""
 
     @property
     def done(self) -> bool:
-        """Whether it is as asked."""
+        """Tell whether it is in its desired state."""
         return self.status == "Active" and (self.answers or not self.wanted)
 
 
@@ -67,7 +67,7 @@ Show = Callable[[Sequence[Machine]], None]
 
 @dataclass(frozen=True)
 class Result:
-    """What is up."""
+    """The result of ``up``."""
 
     machines: tuple[Machine, ...]
     url: str
@@ -75,21 +75,21 @@ class Result:
 
     @property
     def complete(self) -> bool:
-        """Whether every virtual machine is as asked."""
+        """Tell whether every virtual machine is in its desired state."""
         return all(machine.done for machine in self.machines)
 
 
 def up(
     settings: LabSettings, examples: Path, *, say: Say = lambda line: None, show: Show = lambda machines: None
 ) -> Result:
-    """Make it all and wait until the virtual machines answer.
+    """Start everything and wait until the virtual machines answer.
 
-    A lab that is there keeps the settings that it was made with.
-    ``show`` gets all of them whenever something about one changed. Raises TimedOut when the API
-    does not come up; virtual machines that do not are in the result as they are.
+    A lab that exists keeps the settings that it was created with. ``show`` is called with all virtual
+    machines whenever one of them has changed. Raises TimedOut when the API does not start; virtual
+    machines that do not start in time are in the result as they are.
     """
     if not examples.is_dir():
-        raise NotFound(f"no example documents in {examples}")
+        raise NotFound(f"the folder of example documents {examples} does not exist")
     with contextlib.suppress(NotFound):
         settings = load_settings(settings.state)
     guest = guest_image(say=say)
@@ -106,13 +106,13 @@ def up(
             files.write(settings.state / _APPLIED, f"{datetime.now(UTC).isoformat()}\n")
         for node in lab.nodes:
             if not plane.may_join(node):
-                _let_join(plane, client, node)
+                _write_join_token(plane, client, node)
         machines = _wait_for_machines(lab, client, show)
     return Result(tuple(machines), plane.url, plane.token_file)
 
 
 def down(settings: LabSettings, *, keep_state: bool = False, say: Say = lambda line: None) -> None:
-    """End everything of a lab and remove it, with its state unless that is to be kept."""
+    """End all processes of a lab and remove it, with its state unless ``keep_state`` is set."""
     lab = Lab(settings)
     if keeper.running(settings.state) is not None:
         say("control plane: stopping")
@@ -130,14 +130,14 @@ def _client(plane: ControlPlane) -> Client:
             next(iter(client.list("Region")), None)
         except (FileNotFoundError, ResourceError) as error:
             if time.monotonic() > limit:
-                raise TimedOut(f"the API at {plane.url} does not come up; see {plane.logs}") from error
+                raise TimedOut(f"the API at {plane.url} does not start; see {plane.logs}") from error
             time.sleep(_POLL_SECONDS)
         else:
             return client
 
 
 def _documents(plane: ControlPlane, examples: Path, guest: GuestImage) -> list[dict[str, Any]]:
-    """Return the example documents, with what depends on this machine filled in."""
+    """Return the example documents, with the values that depend on this machine."""
     documents = [
         dict(raw) for path in sorted(examples.rglob("*.yaml")) for raw in document.read(path.read_text("utf-8"))
     ]
@@ -149,9 +149,9 @@ def _documents(plane: ControlPlane, examples: Path, guest: GuestImage) -> list[d
 
 
 def _apply(plane: ControlPlane, client: Client, examples: Path, documents: list[dict[str, Any]]) -> None:
-    """Apply the documents by the playbook that builds a site, or without it where ansible is not installed.
+    """Apply the documents with the playbook that builds a site, or directly where ansible is not installed.
 
-    Raises PermanentError with what the playbook said when it fails.
+    Raises PermanentError with the playbook's output when it fails.
     """
     playbook = examples.parents[1] / "playbooks" / "site.yml"
     program = Path(sys.executable).with_name("ansible-playbook")
@@ -178,8 +178,8 @@ def _apply(plane: ControlPlane, client: Client, examples: Path, documents: list[
         raise PermanentError(f"{playbook.name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _let_join(plane: ControlPlane, client: Client, node: Node) -> None:
-    """Make a join token and leave it where the node's agent looks for it."""
+def _write_join_token(plane: ControlPlane, client: Client, node: Node) -> None:
+    """Create a join token and write it to the file that the node's agent reads."""
     now = datetime.now(UTC)
     token = JoinToken(
         name=f"{node.name[:40]}-{now:%Y%m%d%H%M%S}",
@@ -199,7 +199,7 @@ def _wait_for_machines(lab: Lab, client: Client, show: Show) -> list[Machine]:
                 wanted, machines = _machines(client)
             except Unavailable:
                 wanted, machines = -1, shown
-            # An answer of an address counts only from the guest that it was given to.
+            # An answer counts only if it comes from the guest that has the address.
             answers = pool.map(lambda machine: _answers(lab, machine), machines)
             machines = [replace(machine, answers=answer) for machine, answer in zip(machines, answers, strict=True)]
             if machines != shown:
@@ -213,7 +213,7 @@ def _wait_for_machines(lab: Lab, client: Client, show: Show) -> list[Machine]:
 
 
 def _machines(client: Client) -> tuple[int, list[Machine]]:
-    """Return how many virtual machines are asked for, and those that are there."""
+    """Return how many virtual machines are desired, and those that exist."""
     wanted = sum(service["spec"]["replicas"] for service in client.list("RegionService"))
     return wanted, sorted((_machine(compute) for compute in client.list("Compute")), key=lambda each: each.name)
 

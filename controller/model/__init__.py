@@ -1,6 +1,6 @@
-"""Models of every kind: the single source of OpenAPI, CLI, docs and the other faces.
+"""The models of all kinds: the one source of OpenAPI, the CLI, the docs and the collection.
 
-One module per family; importing this package registers all kinds.
+One module per family of kinds; importing this package registers all kinds.
 """
 
 # isort: skip_file
@@ -16,6 +16,7 @@ from controller.model import (  # noqa: F401  (registration, parents before chil
     image,
     network,
     global_service,
+    security_group,
     region_service,
     volume,
     compute,

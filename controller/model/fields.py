@@ -1,9 +1,9 @@
-"""How a field describes itself.
+"""The description of a field.
 
-Every field of every kind is made with :func:`field`, so that OpenAPI, the CLI's columns, the
-docs pages and the Ansible, Pulumi and Terraform faces are all drawn from the one definition.
-The facts travel as JSON-schema extensions: ``x-unit``, ``x-change``, ``x-secret``,
-``x-server-set``, ``x-unordered`` and ``x-reference``.
+Every field of every kind is declared with :func:`field`. OpenAPI, the columns of the CLI, the docs pages and the
+Ansible, Pulumi and Terraform resources are generated from this one declaration.
+The facts are extensions of JSON Schema: ``x-unit``, ``x-change``, ``x-secret``,
+``x-server-set``, ``x-unordered``, ``x-reference`` and ``x-lines``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 
 class Change(StrEnum):
-    """What changing a field does to the resources that run with it."""
+    """What a change of a field means for the running resources."""
 
     LIVE = "live"
     RESTART = "restart"
@@ -40,13 +40,14 @@ def field(
     server_set: bool = False,
     reference: str | None = None,
     unordered: bool = False,
+    lines: bool = False,
     **constraints: Any,
 ) -> Any:
-    """Describe one field; without ``default`` or ``default_factory`` it is required.
+    """Declare a field; without ``default`` or ``default_factory`` it is required.
 
-    ``reference`` names the kind that the field's value is a name of; the names of its parents are
-    taken from the resource itself (``store.references``). The members of an ``unordered`` list may come in any
-    order: another one is no change. ``constraints`` are pydantic's
+    ``reference`` is the kind of the resource that the field names; the names of its parents are taken from the
+    resource itself (``store.references``). The order of an ``unordered`` list has no meaning: another order is no
+    change. ``lines``: a text of several lines (``plain_text``). ``constraints`` are pydantic's
     (``ge``, ``max_length``, ``pattern``, ...).
     """
     extra: dict[str, Any] = {"x-change": change.value}
@@ -60,6 +61,8 @@ def field(
         extra["x-reference"] = reference
     if unordered:
         extra["x-unordered"] = True
+    if lines:
+        extra["x-lines"] = True
     if default_factory is not None:
         constraints["default_factory"] = default_factory
     elif default is not _MISSING:

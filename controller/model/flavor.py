@@ -1,4 +1,7 @@
-"""ResourceFlavor (design D1, I3-I5): the sizes that a Compute is made of."""
+"""ResourceFlavor: the sizes of a Compute.
+
+Design: D1, I3-I5
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ from controller.model.registry import Column, Kind, register
 
 
 class CpuMode(StrEnum):
-    """How virtual cpus get their time (I3)."""
+    """How virtual cpus get cpu time."""
 
     SHARED = "Shared"
     PINNED = "Pinned"
 
 
 class MachineShare(StrEnum):
-    """How much of its node a Compute takes (I5)."""
+    """The part of its node that a Compute takes."""
 
     PART = "Part"
-    """Its sizes."""
+    """The given sizes."""
     CELL = "Cell"
     """A whole NUMA cell, with the same share of the node's other capacity; its sizes are the least that will do."""
     MACHINE = "Machine"
@@ -32,13 +35,13 @@ class MachineShare(StrEnum):
 
 
 class Sizes(Part):
-    """What one Compute takes of a node. Nothing of it is ever overcommitted (I1)."""
+    """The share of a node that one Compute takes. Nothing is overcommitted."""
 
     vcpus: int = field("Virtual cpus.", example=1, ge=1, le=1024, change=Change.RESTART)
     memory_mib: int = field("Memory.", example=256, unit="MiB", ge=32, le=1 << 30, change=Change.RESTART)
     disk_gib: int = field("Root disk.", example=1, unit="GiB", ge=1, le=1 << 20, change=Change.RECREATE)
     cpu_mode: CpuMode = field(
-        "Shared: limited by cpu time; Pinned: cpus of its own.",
+        "Shared: limited by cpu time; Pinned: exclusive cpus.",
         example="Shared",
         default=CpuMode.SHARED,
         change=Change.RESTART,
@@ -53,7 +56,7 @@ class Sizes(Part):
         change=Change.RESTART,
     )
     huge_pages: bool = field(
-        "True: the memory is huge pages of the node.", example=False, default=False, change=Change.RESTART
+        "True: the memory consists of huge pages of the node.", example=False, default=False, change=Change.RESTART
     )
     disk_iops: int = field(
         "Reads and writes of all disks together, reserved and at most; 0: not reserved, what others leave.",
@@ -100,13 +103,15 @@ class Sizes(Part):
 
 
 class ResourceFlavorSpec(Spec):
-    """A size and who provides it. Sizes of a flavor in use cannot change (409)."""
+    """A size and its provider. The sizes of a flavor in use cannot change (409)."""
 
-    provider: Name = field("Provider that realises it.", example="libvirt", reference="Provider", change=Change.REFUSED)
-    sizes: Sizes = field(
-        "What one Compute takes.", example={"vcpus": 1, "memory_mib": 256, "disk_gib": 1}, change=Change.REFUSED
+    provider: Name = field(
+        "Provider that runs the Computes.", example="libvirt", reference="Provider", change=Change.REFUSED
     )
-    description: str = field("What it is for.", example="Smallest", default="", max_length=1024)
+    sizes: Sizes = field(
+        "Sizes of one Compute.", example={"vcpus": 1, "memory_mib": 256, "disk_gib": 1}, change=Change.REFUSED
+    )
+    description: str = field("Purpose.", lines=True, example="Smallest", default="", max_length=1024)
 
 
 class ResourceFlavor(Resource[ResourceFlavorSpec]):
@@ -114,7 +119,7 @@ class ResourceFlavor(Resource[ResourceFlavorSpec]):
 
     kind: Literal["ResourceFlavor"] = "ResourceFlavor"
     spec: ResourceFlavorSpec = field(
-        "What was asked.",
+        "Desired state.",
         example={"provider": "libvirt", "sizes": {"vcpus": 1, "memory_mib": 256, "disk_gib": 1}},
     )
 
@@ -126,8 +131,8 @@ RESOURCE_FLAVOR = register(
         columns=(
             Column("PROVIDER", "spec.provider"),
             Column("VCPUS", "spec.sizes.vcpus"),
-            Column("MEMORY", "spec.sizes.memory_mib"),
-            Column("DISK", "spec.sizes.disk_gib"),
+            Column("MEMORY_MIB", "spec.sizes.memory_mib"),
+            Column("DISK_GIB", "spec.sizes.disk_gib"),
         ),
         design_methods={
             "Put": "CreateResourceFlavor UpdateResourceFlavor",

@@ -1,4 +1,7 @@
-"""GlobalService (design J2, J6): GSLB over RegionServices of several datacenters."""
+"""GlobalService: GSLB over RegionServices of several datacenters.
+
+Design: J2, J6
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,7 @@ class GlobalService(Resource[GlobalServiceSpec]):
     """A name that leads to the nearest healthy RegionService."""
 
     kind: Literal["GlobalService"] = "GlobalService"
-    spec: GlobalServiceSpec = field("What was asked.", example={"domain": "web.example.com"})
+    spec: GlobalServiceSpec = field("Desired state.", example={"domain": "web.example.com"})
 
 
 GLOBAL_SERVICE = register(

@@ -1,19 +1,20 @@
-"""Image (design D2, E10): a disk image that nodes fetch, check and cache."""
+"""Image: a disk image that nodes fetch, verify and cache.
+
+Design: D2, E10
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import StringConstraints
-
+from controller.model.access import TokenRight
 from controller.model.envelope import Part, Resource, Spec
 from controller.model.fields import Change, field
+from controller.model.image_url import Url
+from controller.model.kind_rules import AccessRules
 from controller.model.names import Checksum, Name
 from controller.model.registry import Column, Kind, register
-
-Url = Annotated[str, StringConstraints(pattern=r"^(https?|file)://\S+$", max_length=2048)]
-"""``http``, ``https`` or ``file`` (a path on the node)."""
 
 
 class ImageFormat(StrEnum):
@@ -26,18 +27,26 @@ class ImageFormat(StrEnum):
 class BootFile(Part):
     """A kernel or initrd for direct boot."""
 
-    url: Url = field("Where nodes fetch it.", example="https://images.example.com/vmlinuz", change=Change.RECREATE)
+    url: Url = field(
+        "URL that nodes fetch it from, without credentials.",
+        example="https://images.example.com/vmlinuz",
+        change=Change.RECREATE,
+    )
     checksum: Checksum = field("Digest of the bytes.", example="sha256:" + "0" * 64, change=Change.RECREATE)
 
 
 class ImageSpec(Spec):
-    """Where the image is and what it must be. What is in use cannot change (409)."""
+    """Source and checksum of the image. An image in use cannot change (409)."""
 
-    url: Url = field("Where nodes fetch it.", example="https://images.example.com/guest.qcow2", change=Change.RECREATE)
+    url: Url = field(
+        "URL that nodes fetch it from, without credentials.",
+        example="https://images.example.com/guest.qcow2",
+        change=Change.RECREATE,
+    )
     format: ImageFormat = field("Disk format.", example="qcow2", default=ImageFormat.QCOW2, change=Change.RECREATE)
     checksum: Checksum = field("Digest of the bytes.", example="sha256:" + "0" * 64, change=Change.RECREATE)
     kernel: BootFile | None = field(
-        "Kernel for direct boot: the quick path without KVM.",
+        "Kernel for direct boot, which is faster without KVM.",
         example={"url": "https://images.example.com/vmlinuz", "checksum": "sha256:" + "0" * 64},
         default=None,
         change=Change.RECREATE,
@@ -58,7 +67,7 @@ class ImageSpec(Spec):
 
 
 class Image(Resource[ImageSpec]):
-    """An image that Computes of the region can be made from."""
+    """An image for the root disks of Computes of the region."""
 
     parents = ("region",)
     kind: Literal["Image"] = "Image"
@@ -73,6 +82,7 @@ IMAGE = register(
         Image,
         segment="images",
         parent="Region",
+        access=AccessRules(right=TokenRight.IMAGES.value),
         columns=(Column("FORMAT", "spec.format"), Column("URL", "spec.url", wide=True)),
         example={
             "kind": "Image",

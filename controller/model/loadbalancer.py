@@ -1,12 +1,16 @@
-"""Loadbalancer (design D2, K4): at most one per RegionService, made and deleted only with it."""
+"""Loadbalancer: at most one per RegionService, created and deleted only with it.
+
+Design: D2, K4
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Literal
 
-from controller.model.envelope import Part, Resource, Spec
+from controller.model.envelope import Observed, Part, Resource, Spec, read_observed
 from controller.model.fields import Change, field
+from controller.model.kind_rules import Replication
 from controller.model.names import Address, Name
 from controller.model.registry import Column, Kind, register
 
@@ -19,7 +23,7 @@ class Protocol(StrEnum):
 
 
 class HealthMonitorType(StrEnum):
-    """How members are asked for their health."""
+    """How the health of members is checked."""
 
     TCP = "TCP"
     HTTP = "HTTP"
@@ -29,11 +33,11 @@ class HealthMonitor(Part):
     """How members of a listener are checked."""
 
     type: HealthMonitorType = field("Kind of check.", example="TCP", default=HealthMonitorType.TCP)
-    port: int = field("Port that is asked.", example=80, ge=1, le=65535)
+    port: int = field("Port that is checked.", example=80, ge=1, le=65535)
     path: str = field("Path, for HTTP.", example="/healthz", default="/", max_length=1024)
     interval: int = field("Time between checks.", example=5, default=5, unit="s", ge=1, le=3600)
-    timeout: int = field("How long an answer may take.", example=2, default=2, unit="s", ge=1, le=3600)
-    retries: int = field("Failed checks before a member is taken out.", example=3, default=3, ge=1, le=100)
+    timeout: int = field("Timeout of a check.", example=2, default=2, unit="s", ge=1, le=3600)
+    retries: int = field("Number of failed checks before a member is removed.", example=3, default=3, ge=1, le=100)
 
 
 class StaticMember(Part):
@@ -49,7 +53,7 @@ class Listener(Part):
     protocol: Protocol = field("Transport.", example="TCP", default=Protocol.TCP)
     port: int = field("Port of the VIP.", example=443, ge=1, le=65535)
     static_members: tuple[StaticMember, ...] = field(
-        "Members beside the service's Computes.", unordered=True, example=[], default=(), max_length=256
+        "Members in addition to the service's Computes.", unordered=True, example=[], default=(), max_length=256
     )
     health_monitor: HealthMonitor | None = field(
         "How members are checked.", example={"type": "TCP", "port": 443}, default=None
@@ -57,13 +61,13 @@ class Listener(Part):
 
 
 class MemberHaMode(StrEnum):
-    """How members share the work."""
+    """How the members share the load."""
 
     ACTIVE_ACTIVE = "ActiveActive"
 
 
 class LoadbalancerTemplate(Part):
-    """What a RegionService says of its Loadbalancer."""
+    """The Loadbalancer in the spec of a RegionService."""
 
     provider: Name = field("Provider of kind Loadbalancer.", example="memory-lb", reference="Provider")
     network: Name = field("Network that the VIP comes from.", example="service", change=Change.REFUSED)
@@ -72,19 +76,32 @@ class LoadbalancerTemplate(Part):
         "Ports of the VIP.", unordered=True, example=[{"port": 443}], default=(), max_length=256
     )
     member_ha_mode: MemberHaMode = field(
-        "How members share the work.", example="ActiveActive", default=MemberHaMode.ACTIVE_ACTIVE
+        "How the members share the load.", example="ActiveActive", default=MemberHaMode.ACTIVE_ACTIVE
     )
 
 
 class LoadbalancerSpec(Spec):
-    """The template, resolved: with cluster and VIP."""
+    """The template with the cluster and the VIP."""
 
     service: Name = field("RegionService that owns it.", example="web", change=Change.REFUSED)
     cluster: Name = field("Cluster that runs it.", example="tokyo1", change=Change.REFUSED)
     vip: Address | None = field("Address that clients use.", example="172.16.10.100", default=None)
     template: LoadbalancerTemplate = field(
-        "What was asked of it.", example={"provider": "memory-lb", "network": "service"}
+        "The template of the service.", example={"provider": "memory-lb", "network": "service"}
     )
+
+
+class LoadbalancerObserved(Observed):
+    """The notes of the cluster controller on a Loadbalancer."""
+
+    nodes: tuple[str, ...] = ()
+    """Nodes that have an instance."""
+    ready: int = 0
+    """Instances that run the current revision."""
+    attempt: int = 0
+    """Number of the last assignment."""
+    assignments: tuple[str, ...] = ()
+    """Names of its assignments."""
 
 
 class Loadbalancer(Resource[LoadbalancerSpec]):
@@ -94,6 +111,11 @@ class Loadbalancer(Resource[LoadbalancerSpec]):
     kind: Literal["Loadbalancer"] = "Loadbalancer"
     region: Name = field("Region of the service.", example="kanto")
     spec: LoadbalancerSpec = field("The resolved description.", example={"service": "web", "cluster": "tokyo1"})
+
+    @property
+    def facts(self) -> LoadbalancerObserved:
+        """Return its observed facts."""
+        return read_observed(self, LoadbalancerObserved)
 
 
 LOADBALANCER = register(
@@ -111,6 +133,15 @@ LOADBALANCER = register(
         ),
         design_methods={"Get": "GetResource", "List": "ListResource"},
         aliases=("lb",),
+        replication=Replication(
+            sent_with="RegionService",
+            cluster_field="spec.cluster",
+            placed=True,
+            placed_on_many=True,
+            reported=True,
+        ),
+        service_field="spec.service",
+        service_of_name=str,
         example={
             "kind": "Loadbalancer",
             "name": "web",

@@ -1,7 +1,9 @@
-"""Node (design D4, G6): a hypervisor of a cluster, one-to-one with a physical resource.
+"""Node: a hypervisor of a cluster. Each node is one physical resource.
 
-Two words, two writers: ``spec.schedulable`` is what operators ask (cordon); ``state`` (Up, Down,
-Unknown) is what was last seen of its agent.
+Operators write ``spec.schedulable`` (cordon); the controllers write ``state`` (Up, Down, Unknown), which was last
+observed of its agent.
+
+Design: D4, G6
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ from dataclasses import field as field_
 from enum import StrEnum
 from typing import Literal
 
-from controller.model.envelope import Part, Resource, Spec
+from controller.model.envelope import Observed, Part, Resource, Spec, read_observed
 from controller.model.fields import field
+from controller.model.kind_rules import AccessRules, DeletionRules, Replication, TopologyLine
 from controller.model.names import Name
 from controller.model.registry import Column, Kind, register
 
 
 class Capacity(Part):
-    """What a node has, or what is taken of it. Read from the host by the agent."""
+    """The capacity of a node, or the part of it that is taken. The agent reads it from the host."""
 
     vcpus: float = field(
         "Hardware threads whose time is shared, to the hundredth.", example=16, default=0, ge=0, multiple_of=0.01
@@ -44,7 +47,7 @@ class NumaCell(Part):
 
     @property
     def capacity(self) -> Capacity:
-        """What of the node's capacity is in this cell."""
+        """Return the part of the node's capacity that is in this cell."""
         return Capacity(
             vcpus=len(self.cpus),
             pinned_cpus=len(self.pinned_cpus),
@@ -55,28 +58,28 @@ class NumaCell(Part):
 
 @dataclass(frozen=True)
 class Share:
-    """What one resource takes of one node."""
+    """The share of a node that one resource takes."""
 
     size: Capacity = field_(default_factory=Capacity)
-    """Of the node as a whole."""
+    """Share of the whole node."""
     cells: Mapping[int, Capacity] = field_(default_factory=dict)
-    """The part of it that is in each NUMA cell it is kept to; empty where the node has one cell only."""
+    """Share of each NUMA cell that the resource is bound to; empty if the node has only one cell."""
     cpus: tuple[int, ...] = ()
-    """Hardware threads that are its own."""
+    """Hardware threads that are exclusive to it."""
 
 
 class CordonedBy(StrEnum):
-    """Who had a node take nothing new: only what set it takes it back by itself."""
+    """Who cordoned a node. Only the one that cordoned it uncordons it automatically."""
 
     OPERATOR = "Operator"
     DRAIN = "Drain"
 
 
 class NodeSpec(Spec):
-    """What operators say of a node."""
+    """The settings of a node by operators."""
 
     physical_resource: Name | None = field(
-        "Physical resource that it is, in the cluster's datacenter; rack and failure domains come from it.",
+        "Physical resource of the node, in the cluster's datacenter; it determines the rack and the failure domains.",
         example="floor-1-1-1-rack-1-1-server1",
         default=None,
         reference="PhysicalResource",
@@ -91,10 +94,10 @@ class NodeSpec(Spec):
         "Node zone of the cluster.", example="row-1", default=None, reference="NodeAvailabilityZone"
     )
     power_domain: str | None = field(
-        "Power domain, when it is not to be computed from the power links.", example="A+B", default=None, max_length=256
+        "Power domain; none: computed from the power links.", example="A+B", default=None, max_length=256
     )
     network_domain: str | None = field(
-        "Network domain, when it is not to be computed from the network links.",
+        "Network domain; none: computed from the network links.",
         example="leaf01+leaf02",
         default=None,
         max_length=256,
@@ -102,22 +105,109 @@ class NodeSpec(Spec):
     providers: tuple[Name, ...] = field(
         "Providers that the node offers.", unordered=True, example=["libvirt"], default=(), reference="Provider"
     )
-    schedulable: bool = field("False: cordoned, nothing new comes here.", example=True, default=True)
-    drain: bool = field("True: everything is to leave (set by DrainNode).", example=False, default=False)
+    schedulable: bool = field("False: cordoned; no new resources are placed on the node.", example=True, default=True)
+    drain: bool = field("True: all resources are to be moved away (set by DrainNode).", example=False, default=False)
     cordoned_by: CordonedBy | None = field(
-        "What cordoned it (set by CordonNode and DrainNode): a drain that is called off opens only what it closed.",
+        "Who cordoned the node (set by CordonNode and DrainNode). A cancelled drain uncordons what it cordoned itself.",
         example=None,
         default=None,
     )
-    enable_auto_cordon: bool = field("Cordon by itself when unhealthy.", example=False, default=False)
+    enable_auto_cordon: bool = field(
+        "True: the node is cordoned automatically if it is unhealthy.", example=False, default=False
+    )
     auto_cordon_interval: int = field(
-        "How long unhealthy before the cordon.", example=300, default=300, unit="s", ge=1, le=86400
+        "Time that the node is unhealthy before the cordon.", example=300, default=300, unit="s", ge=1, le=86400
     )
-    enable_auto_drain: bool = field("Drain by itself after an automatic cordon.", example=False, default=False)
+    enable_auto_drain: bool = field(
+        "True: the node is drained automatically after an automatic cordon.", example=False, default=False
+    )
     auto_drain_interval: int = field(
-        "How long after the cordon before the drain.", example=600, default=600, unit="s", ge=1, le=86400
+        "Time between the cordon and the drain.", example=600, default=600, unit="s", ge=1, le=86400
     )
-    enable_alert: bool = field("Fire alerts for the node.", example=True, default=True)
+    enable_alert: bool = field("True: alerts are sent for the node.", example=True, default=True)
+
+
+class DrainBlocker(Observed):
+    """A resource that a drain cannot move."""
+
+    resource: str
+    reason: str = ""
+    counts: Mapping[str, int] = {}
+    """Reason to how many nodes it holds for."""
+
+
+class DrainProgress(Observed):
+    """The progress of the drain of a node."""
+
+    remaining: int = 0
+    """Number of resources that are still on the node."""
+    moving: Mapping[str, str] = {}
+    """Target node by resource; empty for one that only ends."""
+    planned: Mapping[str, str] = {}
+    """Target node by resource, as of now, for moves that have not begun."""
+    blocked_by: tuple[DrainBlocker, ...] = ()
+
+
+class NodeHold(StrEnum):
+    """What the cluster waits for, since its database was restored, before it changes anything."""
+
+    NONE = ""
+    UNREPORTED = "Unreported"
+    """The node has not reported what is on it."""
+    REPORTED = "Reported"
+    """The node has reported; others have not."""
+    ALONE = "Alone"
+    """Only this node is held: its agent alone says that it knows assignments that the database does not know."""
+
+
+class QuarantinedDisks(Observed):
+    """The disks of a machine that its node keeps aside instead of deleting them."""
+
+    key: str
+    """Names them on their node."""
+    uid: str = ""
+    name: str = ""
+    """Name of the machine; empty if it is not known."""
+    at: str = ""
+    """When they were put there, ISO 8601."""
+    size_bytes: int = 0
+
+
+class NodeObserved(Observed):
+    """The reports of the node's agent, the failure domains from the root, and the results of the cluster controller."""
+
+    capacity: Capacity | None = None
+    numa: tuple[NumaCell, ...] = ()
+    providers: tuple[str, ...] = ()
+    endpoint: str = ""
+    """gRPC address of the node's agent."""
+    migration_address: str = ""
+    """Address where its hypervisor receives migrations."""
+    version: str = ""
+    """Version of its agent."""
+    zones: Mapping[str, str] = {}
+    """Failure domain of the node by axis, from the root's inventory."""
+    taken: Capacity | None = None
+    """The taken part of the capacity."""
+    computes: int | None = None
+    """Number of Computes on it."""
+    drain: DrainProgress | None = None
+    """Progress of the drain; None: no drain."""
+    quarantine: tuple[QuarantinedDisks, ...] = ()
+    """Disks that are kept aside on the node, oldest first; not all of very many."""
+    quarantine_bytes: int = 0
+    """What all disks that are kept aside take of the node's disk."""
+    registered: bool = False
+    """Whether its agent had registered, as the root remembers it: the cluster's database may be older."""
+    hold: NodeHold = NodeHold.NONE
+    """Whether the node gets no assignments yet, because the cluster's database was restored."""
+    epoch: str = ""
+    """Epoch of the cluster's database in which the node reported what is on it."""
+
+    @property
+    def has_joined(self) -> bool:
+        """Return whether an agent has ever registered for the node; one that was only planned has nothing on it."""
+        return self.registered or self.capacity is not None
 
 
 class Node(Resource[NodeSpec]):
@@ -126,7 +216,12 @@ class Node(Resource[NodeSpec]):
     parents = ("cluster",)
     kind: Literal["Node"] = "Node"
     cluster: Name = field("Cluster of the node.", example="tokyo1", reference="Cluster")
-    spec: NodeSpec = field("What was asked.", example={}, default_factory=NodeSpec)
+    spec: NodeSpec = field("Desired state.", example={}, default_factory=NodeSpec)
+
+    @property
+    def facts(self) -> NodeObserved:
+        """Return its observed facts."""
+        return read_observed(self, NodeObserved)
 
 
 NODE = register(
@@ -141,11 +236,38 @@ NODE = register(
             Column("STATE", "state"),
             Column("SCHEDULABLE", "spec.schedulable"),
             Column("VCPUS", "observed.capacity.vcpus"),
-            Column("MEMORY", "observed.capacity.memory_mib"),
+            Column("MEMORY_MIB", "observed.capacity.memory_mib"),
             Column("COMPUTES", "observed.computes"),
             Column("REASON", "state_reason", wide=True),
         ),
         design_methods={"Get": "GetNode", "List": "ListNode", "Delete": "DeleteNode"},
+        replication=Replication(
+            sent_with="Node",
+            cluster_field="cluster",
+            reported=True,
+            status_from_cluster=True,
+            restored_when_desired=True,
+            first_state="Unknown",
+            first_state_reason="no heartbeat yet",
+        ),
+        access=AccessRules(names_resources=("drain", "quarantine")),
+        deletion=DeletionRules(takes_force=True),
+        has_impact=True,
+        topology=TopologyLine(
+            position=110,
+            spec=(
+                "physical_resource",
+                "region_availability_zone",
+                "network_availability_zone",
+                "node_availability_zone",
+                "providers",
+                "schedulable",
+                "drain",
+            ),
+            observed=("zones", "capacity", "taken", "computes"),
+            with_physical_resource=True,
+        ),
+        created_with={"state": "Unknown", "state_reason": "no agent has reported yet"},
         example={
             "kind": "Node",
             "name": "floor-1-1-1-rack-1-1-server1",

@@ -1,4 +1,7 @@
-"""Provider (design D6): a kind of thing that nodes can realise, and the driver that does it."""
+"""Provider: a kind of resource that nodes can run, and the driver that runs it.
+
+Design: D6
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from typing import Literal
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import Change, field
+from controller.model.kind_rules import TopologyLine
 from controller.model.registry import Column, Kind, register
 
 
 class ProviderKind(StrEnum):
-    """What is provided."""
+    """Kind of resource that is provided."""
 
     VIRTUAL_MACHINE = "VirtualMachine"
     POD = "Pod"
@@ -25,7 +29,7 @@ class ProviderKind(StrEnum):
 
 
 class ProviderDriver(StrEnum):
-    """Who provides it. ``Memory`` is ours: it only keeps books, for tests and scale runs."""
+    """Driver of the provider. ``Memory`` only keeps records; it is for tests and scale runs."""
 
     LIBVIRT = "Libvirt"
     DOCKER = "Docker"
@@ -38,18 +42,18 @@ class ProviderDriver(StrEnum):
 class ProviderSpec(Spec):
     """A pair of kind and driver."""
 
-    description: str = field("What it is for.", example="QEMU virtual machines", default="", max_length=1024)
+    description: str = field("Purpose.", lines=True, example="QEMU virtual machines", default="", max_length=1024)
     provides: ProviderKind = field(
-        "Kind of thing (the design's Kind).", example="VirtualMachine", change=Change.REFUSED
+        "Kind of resource that it provides.", example="VirtualMachine", change=Change.REFUSED
     )
-    driver: ProviderDriver = field("Driver that realises it.", example="Libvirt", change=Change.REFUSED)
+    driver: ProviderDriver = field("Driver that runs it.", example="Libvirt", change=Change.REFUSED)
 
 
 class Provider(Resource[ProviderSpec]):
-    """A way of realising resources, offered by nodes and asked for by flavors."""
+    """A way to run resources. Nodes offer it, and flavors name it."""
 
     kind: Literal["Provider"] = "Provider"
-    spec: ProviderSpec = field("What was asked.", example={"provides": "VirtualMachine", "driver": "Libvirt"})
+    spec: ProviderSpec = field("Desired state.", example={"provides": "VirtualMachine", "driver": "Libvirt"})
 
 
 PROVIDER = register(
@@ -57,6 +61,7 @@ PROVIDER = register(
         Provider,
         segment="providers",
         columns=(Column("PROVIDES", "spec.provides"), Column("DRIVER", "spec.driver")),
+        topology=TopologyLine(position=60),
         example={
             "kind": "Provider",
             "name": "libvirt",

@@ -1,4 +1,7 @@
-"""Region and its availability zones (design D7, G4): what users choose; clusters belong to one."""
+"""Region and its availability zones: the location that users choose. Every cluster belongs to a region.
+
+Design: D7, G4
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,22 @@ from typing import Literal
 
 from controller.model.envelope import Resource, Spec
 from controller.model.fields import field
+from controller.model.kind_rules import TopologyLine
 from controller.model.names import Name
 from controller.model.registry import Column, Kind, register
 
 
 class RegionSpec(Spec):
-    """Free facts of a region."""
+    """Description of a region."""
 
-    description: str = field("What the region is for.", example="East Japan", default="", max_length=1024)
+    description: str = field("Purpose of the region.", lines=True, example="East Japan", default="", max_length=1024)
 
 
 class Region(Resource[RegionSpec]):
-    """The unit that users are aware of, and the unit of closing (M4)."""
+    """The location that users choose, and the unit that is closed."""
 
     kind: Literal["Region"] = "Region"
-    spec: RegionSpec = field("What was asked.", example={}, default_factory=RegionSpec)
+    spec: RegionSpec = field("Desired state.", example={}, default_factory=RegionSpec)
 
 
 REGION = register(
@@ -28,24 +32,25 @@ REGION = register(
         Region,
         segment="regions",
         columns=(Column("DESCRIPTION", "spec.description"),),
+        topology=TopologyLine(position=10),
         example={"kind": "Region", "name": "kanto", "spec": {"description": "East Japan"}},
     )
 )
 
 
 class RegionAvailabilityZoneSpec(Spec):
-    """Free facts of a zone."""
+    """Description of a zone."""
 
-    description: str = field("What the zone stands for.", example="Building 1", default="", max_length=1024)
+    description: str = field("Meaning of the zone.", lines=True, example="Building 1", default="", max_length=1024)
 
 
 class RegionAvailabilityZone(Resource[RegionAvailabilityZoneSpec]):
-    """A named part of a region that nodes can be in (D4, D7)."""
+    """A named part of a region that nodes can belong to."""
 
     parents = ("region",)
     kind: Literal["RegionAvailabilityZone"] = "RegionAvailabilityZone"
     region: Name = field("Region of the zone.", example="kanto", reference="Region")
-    spec: RegionAvailabilityZoneSpec = field("What was asked.", example={}, default_factory=RegionAvailabilityZoneSpec)
+    spec: RegionAvailabilityZoneSpec = field("Desired state.", example={}, default_factory=RegionAvailabilityZoneSpec)
 
 
 REGION_AVAILABILITY_ZONE = register(
@@ -55,6 +60,7 @@ REGION_AVAILABILITY_ZONE = register(
         parent="Region",
         columns=(Column("DESCRIPTION", "spec.description"),),
         aliases=("raz",),
+        topology=TopologyLine(position=20),
         example={
             "kind": "RegionAvailabilityZone",
             "name": "kanto-a",

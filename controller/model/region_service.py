@@ -1,28 +1,36 @@
-"""RegionService (design J7, K1-K5): replicated Computes, and their Loadbalancer, of one region.
+"""RegionService: replicated Computes and their Loadbalancer in one region.
 
-The only way to virtual resources. The root controller chooses one cluster for the whole service
-(J9), gives addresses out and writes one Compute per replica; Computes are ``<service>-<index>``.
+Users get virtual resources only through a RegionService. The root controller chooses one cluster for the whole
+service, allocates addresses and writes one Compute per replica. The Computes are named ``<service>-<index>``.
+
+Design: J7, J9, K1-K5
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import model_validator
 
 from controller.model.compute import Disk, OnNodeDown, OnNodeUp
-from controller.model.envelope import Part, Resource, Spec
+from controller.model.envelope import Observed, Part, Resource, Spec, read_observed
 from controller.model.fields import Change, field
+from controller.model.kind_rules import DeletionRules, Replication
 from controller.model.loadbalancer import LoadbalancerTemplate
+from controller.model.moments import Moment
 from controller.model.names import Name
 from controller.model.registry import Column, Kind, register
 from controller.model.schedule_policy import SchedulePolicy
+from controller.model.secrets import SecretText
+from controller.model.security_group import MAX_GROUPS
+
+MAX_REPLICAS = 100_000
+"""Computes of one service."""
 
 
 class AssignPolicy(StrEnum):
-    """Which network an interface gets: all on one, or round robin."""
+    """The network of each interface: the same for all, or round robin."""
 
     AFFINITY = "Affinity"
     ANTI_AFFINITY = "AntiAffinity"
@@ -46,12 +54,12 @@ class NetworkPolicy(Part):
 
 
 class ComputeTemplate(Part):
-    """What every Compute of the service is like."""
+    """The template of all Computes of the service."""
 
     flavor: Name = field("Flavor.", example="small", reference="ResourceFlavor", change=Change.RESTART)
     image: Name = field("Image of the service's region.", example="guest", reference="Image", change=Change.RECREATE)
     schedule_policy: SchedulePolicy = field(
-        "Where Computes may run; the power axis must be chosen (J3).",
+        "Where the Computes may run; it must have a rule for the power axis.",
         example={"rules": [{"axis": "power", "mode": "AntiAffinity"}]},
     )
     network_policy: NetworkPolicy = field("Interfaces.", example={"interfaces": 1}, default=NetworkPolicy())
@@ -70,18 +78,20 @@ class ComputeTemplate(Part):
         max_length=256,
         change=Change.RECREATE,
     )
-    user_data: str = field(
-        "User data for the ConfigDrive.",
+    user_data: SecretText = field(
+        "User data for the ConfigDrive. Tokens that may not write the resource read it as `(secret)`.",
+        secret=True,
+        lines=True,
         example="#cloud-config\n",
         default="",
         max_length=65536,
         change=Change.RECREATE,
     )
     shutdown_timeout: int = field(
-        "How long an ACPI shutdown may take before power is cut.", example=60, default=60, unit="s", ge=0, le=86400
+        "Time for an ACPI shutdown before the power is cut.", example=60, default=60, unit="s", ge=0, le=86400
     )
-    on_node_down: OnNodeDown = field("What to do when a node is lost.", example="None", default=OnNodeDown.NONE)
-    on_node_up: OnNodeUp = field("What to do when a node is back.", example="Restart", default=OnNodeUp.RESTART)
+    on_node_down: OnNodeDown = field("Action when a node is lost.", example="None", default=OnNodeDown.NONE)
+    on_node_up: OnNodeUp = field("Action when a lost node is back.", example="Restart", default=OnNodeUp.RESTART)
 
     @model_validator(mode="after")
     def _power_is_chosen(self) -> ComputeTemplate:
@@ -105,11 +115,13 @@ class ComputeTemplate(Part):
 
 
 class RegionServiceSpec(Spec):
-    """A service: how many Computes of which make, and their Loadbalancer."""
+    """A service: the number and the template of its Computes, and its Loadbalancer."""
 
-    replicas: int = field("Computes of the service. To have none, delete the service.", example=3, ge=1, le=100_000)
+    replicas: int = field(
+        "Computes of the service. To have none, delete the service.", example=3, ge=1, le=MAX_REPLICAS
+    )
     compute: ComputeTemplate = field(
-        "What every Compute is like.",
+        "Template of the Computes.",
         example={
             "flavor": "small",
             "image": "guest",
@@ -121,20 +133,35 @@ class RegionServiceSpec(Spec):
         example={"provider": "memory-lb", "network": "service", "listeners": [{"port": 80}]},
         default=None,
     )
+    security_groups: tuple[Name, ...] = field(
+        "SecurityGroups whose rules open the Computes to others; without any, only the Computes of the service reach "
+        "each other. A change takes effect on running Computes.",
+        example=["web"],
+        default=(),
+        max_length=MAX_GROUPS,
+        reference="SecurityGroup",
+        unordered=True,
+    )
     global_service: Name | None = field(
-        "GlobalService that it is a member of; none where GSLB is not used.",
+        "GlobalService that the service is a member of; none: no GSLB.",
         example="web",
         default=None,
         reference="GlobalService",
     )
-    expire_date: datetime | None = field(
-        "When the reservation ends; none: never.", example="2030-01-01T00:00:00Z", default=None
+    expire_date: Moment | None = field(
+        "End of the reservation; none: never.", example="2030-01-01T00:00:00Z", default=None
     )
+
+    @model_validator(mode="after")
+    def _groups_differ(self) -> RegionServiceSpec:
+        if len(set(self.security_groups)) != len(self.security_groups):
+            raise ValueError("security_groups: names must differ")
+        return self
 
     @model_validator(mode="before")
     @classmethod
     def _replicas_may_stand_in_the_policy(cls, data: Any) -> Any:
-        """The design keeps Replicas in SchedulePolicy (J8): take it from there when given there."""
+        """Accept Replicas in SchedulePolicy too, where the design has it."""
         if not isinstance(data, dict) or not isinstance(data.get("compute"), dict):
             return data
         policy = data["compute"].get("schedule_policy")
@@ -150,14 +177,31 @@ class RegionServiceSpec(Spec):
         return data
 
 
+class RegionServiceObserved(Observed):
+    """The notes of the root controller on a service."""
+
+    cluster: str = ""
+    """Cluster of the service; empty: not chosen yet."""
+    replicas: int = 0
+    """Number of its Computes."""
+    ready: int = 0
+    """Number of its Computes that are Active."""
+    made: int = 0
+    """Number of Computes that were created for it, deleted ones included."""
+    vip: str = ""
+    """Address of its Loadbalancer."""
+    broken_rules: tuple[str, ...] = ()
+    """Hard rules that its Computes break where they are, as of when it was last Active."""
+
+
 class RegionService(Resource[RegionServiceSpec]):
-    """A service of one region; made of Computes and at most one Loadbalancer."""
+    """A service of one region, with Computes and at most one Loadbalancer."""
 
     parents = ("region",)
     kind: Literal["RegionService"] = "RegionService"
-    region: Name = field("Region of the service, set once.", example="kanto", reference="Region")
+    region: Name = field("Region of the service; cannot change.", example="kanto", reference="Region")
     spec: RegionServiceSpec = field(
-        "What was asked.",
+        "Desired state.",
         example={
             "replicas": 3,
             "compute": {
@@ -167,6 +211,11 @@ class RegionService(Resource[RegionServiceSpec]):
             },
         },
     )
+
+    @property
+    def facts(self) -> RegionServiceObserved:
+        """Return its observed facts."""
+        return read_observed(self, RegionServiceObserved)
 
 
 REGION_SERVICE = register(
@@ -191,6 +240,10 @@ REGION_SERVICE = register(
             "Delete": "DeleteResource",
         },
         aliases=("service", "svc"),
+        replication=Replication(cluster_field="observed.cluster"),
+        deletion=DeletionRules(by_controller=True),
+        service_of_name=str,
+        created_with={"status": "Initializing", "status_reason": ""},
         example={
             "kind": "RegionService",
             "name": "web",

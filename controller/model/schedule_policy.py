@@ -1,9 +1,10 @@
-"""Where the Computes of one service may run (design J3-J5, J8, J11).
+"""SchedulePolicy: where the Computes of one service may run.
 
 Rules are ``{axis, mode, hard, value}``. An axis is one of the zones (datacenter, power, rack,
-network, node) or any node label. Hard rules exclude nodes; soft rules only order them. The nine
-list fields of the design are accepted as they are, in the source's spellings too, and compile to
-filters and rules.
+network, node) or any node label. Hard rules exclude nodes; soft rules only order them. The nine list fields of the
+design are accepted too, also with its spellings, and are compiled to filters and rules.
+
+Design: J3-J5, J8, J11
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class SchedulePolicy(Part):
         "Labels in one of whose values to gather always.", unordered=True, example=["room"], default=(), max_length=16
     )
     rules: tuple[ScheduleRule, ...] = field(
-        "Rules over zones and labels. One over the power axis must be chosen (J3).",
+        "Rules over zones and labels. One over the power axis must be chosen.",
         example=[{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity", "hard": True}],
         default=(),
         max_length=32,
@@ -115,18 +116,21 @@ class SchedulePolicy(Part):
         return found
 
     def all_rules(self) -> tuple[ScheduleRule, ...]:
-        """Rules given as such, and those that the four label lists stand for."""
+        """Return the given rules, and those that follow from the four label lists."""
         lists = (
             (self.node_label_hard_anti_affinities, RuleMode.ANTI_AFFINITY, True),
             (self.node_label_hard_affinities, RuleMode.AFFINITY, True),
             (self.node_label_soft_anti_affinities, RuleMode.ANTI_AFFINITY, False),
             (self.node_label_soft_affinities, RuleMode.AFFINITY, False),
         )
+        # Not validated again: the lists were, by the rules of the time when they were stored.
         compiled = tuple(
-            ScheduleRule(axis=label, mode=mode, hard=hard) for labels, mode, hard in lists for label in labels
+            ScheduleRule.model_construct(axis=label, mode=mode, hard=hard)
+            for labels, mode, hard in lists
+            for label in labels
         )
         return self.rules + compiled
 
     def modes_of(self, axis: str) -> set[RuleMode]:
-        """What its rules ask for over the axis: to spread, to gather, both or neither."""
+        """Return the modes of its rules for the axis: to spread, to gather, both or neither."""
         return {rule.mode for rule in self.all_rules() if rule.axis == axis}

@@ -1,4 +1,7 @@
-"""Volume (design D2, E10): an extra disk of one Compute of a service, on the Compute's node."""
+"""Volume: an extra disk of one Compute of a service, on the Compute's node.
+
+Design: D2, E10
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from controller.model.registry import Column, Kind, register
 
 
 class VolumeAttachment(Part):
-    """Which Compute has the volume."""
+    """The Compute of a volume."""
 
     service: Name = field(
         "RegionService of the Compute.", example="web", reference="RegionService", change=Change.REFUSED
@@ -20,21 +23,21 @@ class VolumeAttachment(Part):
 
 
 class VolumeSpec(Spec):
-    """Size and place of a volume. It can grow, never shrink."""
+    """Size and Compute of a volume. It can grow, but not shrink."""
 
     size_gib: int = field("Size.", example=10, unit="GiB", ge=1, le=1 << 20, change=Change.RESTART)
     attachment: VolumeAttachment = field(
-        "Compute that has it.", example={"service": "web", "index": 0}, change=Change.REFUSED
+        "Compute of the volume.", example={"service": "web", "index": 0}, change=Change.REFUSED
     )
 
 
 class Volume(Resource[VolumeSpec]):
-    """An extra disk; its data goes with the volume, not with the Compute's revision."""
+    """An extra disk. Its data belongs to the volume, and outlives revisions of the Compute."""
 
     parents = ("region",)
     kind: Literal["Volume"] = "Volume"
     region: Name = field("Region of the volume.", example="kanto", reference="Region")
-    spec: VolumeSpec = field("What was asked.", example={"size_gib": 10, "attachment": {"service": "web", "index": 0}})
+    spec: VolumeSpec = field("Desired state.", example={"size_gib": 10, "attachment": {"service": "web", "index": 0}})
 
 
 VOLUME = register(
@@ -44,11 +47,13 @@ VOLUME = register(
         parent="Region",
         per_project=True,
         columns=(
-            Column("SIZE", "spec.size_gib"),
+            Column("SIZE_GIB", "spec.size_gib"),
             Column("SERVICE", "spec.attachment.service"),
             Column("INDEX", "spec.attachment.index"),
             Column("STATUS", "status"),
         ),
+        service_field="spec.attachment.service",
+        created_with={"status": "Initializing", "status_reason": ""},
         example={
             "kind": "Volume",
             "name": "web-data",

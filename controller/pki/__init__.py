@@ -1,8 +1,8 @@
-"""The certificates that our processes know each other by: authorities, identities, files, renewal.
+"""The certificates that our processes identify themselves with: authorities, identities, files, renewal.
 
 A root authority (which may be kept offline) signs one intermediate for the root tier and one per
-cluster; intermediates sign leafs. A leaf says who it is by one URI, and answers to DNS names made
-from it, so that TLS itself checks the server's name and our code checks the client's.
+cluster; intermediates sign leafs. A leaf has one URI as its identity, and DNS names made from
+it: TLS checks the name of a server, and our code checks the identity of a client.
 """
 
 from controller.pki.authority import Authority, Issued, Lifetimes

@@ -1,8 +1,8 @@
-"""Authorities: the root, the intermediates, and the leafs that they sign.
+"""Creates certificate authorities and signs certificates: the root, the intermediates and the leafs.
 
-An ``Authority`` is a value: nothing is counted or kept, serial numbers are random, so that any
-number of processes may sign with the same intermediate at once. There is no revocation list;
-leafs live for a day and a process that may no longer renew is out by then.
+An ``Authority`` is a value: it keeps no state and serial numbers are random, so any number of
+processes may sign with the same intermediate at the same time. Certificates are not revoked: a leaf
+is valid for a day, and a process that may not renew any more loses access by then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from controller.pki.identity import Identity, authority_name, scope_domain
 from controller.pki.request import key_pem, make_request, new_key, read_request
 
 BACKDATE = timedelta(minutes=5)
-"""Certificates are valid from a little before now: clocks of machines differ."""
+"""Certificates are valid from this long before they were signed, because clocks of machines differ."""
 
 LEAF_TTL = timedelta(days=1)
 
@@ -32,7 +32,7 @@ _ROOT_NAME = "resource-service authority"
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long certificates live."""
+    """How long certificates are valid."""
 
     root: timedelta = timedelta(days=20 * 365)
     intermediate: timedelta = timedelta(days=5 * 365)
@@ -41,7 +41,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a signer gives back: PEM chain (leaf, then intermediate) and PEM bundle of trusted roots."""
+    """What a signer returns: a PEM chain (leaf, then intermediate) and a PEM bundle of trusted roots."""
 
     chain: bytes
     roots: bytes
@@ -51,7 +51,7 @@ DEFAULT_LIFETIMES = Lifetimes()
 
 
 class Authority:
-    """A key that may sign, its certificate, and the roots that make it trusted."""
+    """A key that may sign, its certificate, and the trusted roots."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate, roots: bytes) -> None:
         self._key = key
@@ -60,7 +60,7 @@ class Authority:
 
     @classmethod
     def create_root(cls, clock: Clock, lifetimes: Lifetimes = DEFAULT_LIFETIMES) -> Authority:
-        """A new root authority; it signs intermediates only and may be kept offline afterwards."""
+        """Return a new root authority; it signs intermediates only and can be kept offline afterwards."""
         key = new_key()
         name = _common_name(f"{_ROOT_NAME} {x509.random_serial_number() % 2**32:08x}")
         builder = _builder(name, name, key.public_key(), clock.now(), clock.now() + lifetimes.root)
@@ -69,14 +69,14 @@ class Authority:
         return cls(key, certificate, certificate.public_bytes(serialization.Encoding.PEM))
 
     def create_intermediate(self, scope: str, clock: Clock, lifetimes: Lifetimes = DEFAULT_LIFETIMES) -> Authority:
-        """A new intermediate that may sign leafs of one scope (``root``, ``cluster/<cluster>``)."""
+        """Return a new intermediate that may sign leafs of one scope (``root``, ``cluster/<cluster>``)."""
         key = new_key()
         until = min(clock.now() + lifetimes.intermediate, self.certificate.not_valid_after_utc)
         subject = _common_name(authority_name(scope))
         builder = _builder(subject, self.certificate.subject, key.public_key(), clock.now(), until)
         builder = _as_authority(builder, key.public_key(), path_length=0, issuer=self.certificate)
         builder = builder.add_extension(
-            # Keeps its servers' names in its own domain; users' URIs are checked by ``identity_of``.
+            # Restricts its servers' names to its own domain; ``identity_of`` checks the URIs.
             x509.NameConstraints(permitted_subtrees=[x509.DNSName(scope_domain(scope))], excluded_subtrees=None),
             critical=True,
         )
@@ -84,7 +84,7 @@ class Authority:
 
     @classmethod
     def load(cls, pem: bytes, roots: bytes) -> Authority:
-        """Read ``to_pem``; raises InvalidInput."""
+        """Parse what ``to_pem`` returns. Raises InvalidInput."""
         try:
             key = serialization.load_pem_private_key(pem, password=None)
             certificate = x509.load_pem_x509_certificate(pem)
@@ -95,7 +95,7 @@ class Authority:
         return cls(key, certificate, roots)
 
     def to_pem(self) -> bytes:
-        """Key and certificate, for a file of mode 0600."""
+        """Return key and certificate, for a file of mode 0600."""
         return key_pem(self._key) + self.certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(
@@ -109,11 +109,11 @@ class Authority:
     ) -> Issued:
         """Sign a PEM request that asks for exactly ``identity``, which the caller has allowed.
 
-        ``addresses``: IP addresses put into the certificate beside the names made from the identity.
-        Raises InvalidInput for a bad request, Forbidden for an identity out of this authority's scope.
+        ``addresses``: IP addresses for the certificate, in addition to the names from the identity.
+        Raises InvalidInput for a bad request, Forbidden for an identity outside of this authority's scope.
         """
         if self.certificate.subject != _common_name(authority_name(identity.scope)):
-            raise Forbidden(f"this authority may not vouch for {identity}")
+            raise Forbidden(f"this authority may not sign for {identity}")
         key = read_request(request, identity)
         now = clock.now()
         until = min(now + ttl, self.certificate.not_valid_after_utc)
@@ -144,7 +144,7 @@ class Authority:
         ttl: timedelta = LEAF_TTL,
         addresses: Sequence[str] = (),
     ) -> tuple[bytes, Issued]:
-        """A fresh PEM key and its certificate, for a process beside this authority."""
+        """Return a new PEM key and its certificate, for a process with access to this authority."""
         key, request = make_request(identity)
         return key, self.sign(request, identity, clock=clock, ttl=ttl, addresses=addresses)
 

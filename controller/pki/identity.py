@@ -1,4 +1,4 @@
-"""Names of processes and nodes in certificates, and how they are read back.
+"""Defines the identities of processes and nodes, and reads them from certificates.
 
 ::
 
@@ -6,10 +6,10 @@
     resource://cluster/<cluster>/<process-kind>/<name>
     resource://cluster/<cluster>/node/<node>
 
-A *scope* is the part that one intermediate authority vouches for: ``root`` or ``cluster/<cluster>``.
-``identity_of`` promises that a leaf's URI lies in the scope of the authority that signed it: the
-chain (checked by TLS before) proves the issuer's name, and no intermediate may sign another
-authority. So a cluster whose key is stolen cannot speak for the root or for another cluster.
+A *scope* is the part that one intermediate authority may sign for: ``root`` or ``cluster/<cluster>``.
+``identity_of`` ensures that a leaf's URI is in the scope of the authority that signed it: the chain
+(verified by TLS before) proves the issuer's name, and an intermediate cannot sign another
+authority. So the stolen key of a cluster does not give an identity of the root or of another cluster.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ ROOT = "root"
 """Scope of the root tier."""
 
 NODE = "node"
-"""Kind in the names of nodes."""
+"""Kind in the identities of nodes."""
 
 DOMAIN = "resource-service"
-"""Last label of every DNS name in our certificates; it is never looked up."""
+"""Last label of every DNS name in our certificates; it is never resolved."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def cluster_scope(cluster: str) -> str:
-    """Scope of a cluster."""
+    """Return the scope of a cluster."""
     return f"cluster/{cluster}"
 
 
 def scope_domain(scope: str) -> str:
-    """Domain under which all DNS names of a scope lie: ``tokyo1.cluster.resource-service``."""
+    """Return the domain of all DNS names of a scope: ``tokyo1.cluster.resource-service``."""
     return ".".join((*reversed(scope.split("/")), DOMAIN))
 
 
 def authority_name(scope: str) -> str:
-    """Common name of the intermediate authority of a scope."""
+    """Return the common name of the intermediate authority of a scope."""
     return f"{DOMAIN} {scope}"
 
 
 def server_name(scope: str, kind: str, name: str = "") -> str:
-    """DNS name that a client demands of its server: any process of a kind, or one by name."""
+    """Return the DNS name that a client requires of its server: any process of a kind, or one by name."""
     return ".".join((*((name,) if name else ()), kind, scope_domain(scope)))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a process is: scope, kind (``cluster-api``, ``node``, ...) and name."""
+    """The identity of a process: scope, kind (``cluster-api``, ``node``, ...) and name."""
 
     scope: str
     kind: str
@@ -71,12 +71,12 @@ class Identity:
 
     @classmethod
     def node(cls, cluster: str, name: str) -> Identity:
-        """Identity of a node's agent."""
+        """Return the identity of a node's agent."""
         return cls(cluster_scope(cluster), NODE, name)
 
     @classmethod
     def parse(cls, uri: str) -> Identity:
-        """Read a URI as above; raises Unauthenticated."""
+        """Parse a URI as above. Raises Unauthenticated."""
         match = re.fullmatch(r"resource://(root|cluster/[^/]+)/([^/]+)/([^/]+)", uri)
         if match is None:
             raise Unauthenticated(f"not a valid identity: {uri!r}")
@@ -88,16 +88,12 @@ class Identity:
 
     @property
     def cluster(self) -> str:
-        """The cluster's name; empty for the root tier."""
+        """Return the cluster's name; empty for the root tier."""
         return self.scope.partition("/")[2]
 
     @property
-    def is_node(self) -> bool:
-        return self.kind == NODE
-
-    @property
     def dns_names(self) -> tuple[str, str]:
-        """DNS names of the certificate, for ``server_name``."""
+        """Return the DNS names of the certificate, as ``server_name`` makes them."""
         return server_name(self.scope, self.kind), server_name(self.scope, self.kind, self.name)
 
     def __str__(self) -> str:
@@ -106,18 +102,18 @@ class Identity:
 
 @functools.lru_cache(maxsize=8192)
 def identity_of(certificate: bytes) -> Identity:
-    """Identity of a PEM certificate whose chain was verified (by TLS); raises Unauthenticated."""
+    """Return the identity in a PEM certificate whose chain TLS has verified. Raises Unauthenticated."""
     try:
         leaf = x509.load_pem_x509_certificate(certificate)
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         issuers = leaf.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     except (ValueError, x509.ExtensionNotFound) as error:
-        raise Unauthenticated("the certificate carries no identity") from error
+        raise Unauthenticated("the certificate does not contain an identity") from error
     if len(uris) != 1:
-        raise Unauthenticated(f"the certificate must carry one URI, not {len(uris)}")
+        raise Unauthenticated(f"the certificate must contain one URI, not {len(uris)}")
     identity = Identity.parse(uris[0])
     issuer = str(issuers[0].value) if issuers else ""
     if issuer != authority_name(identity.scope):
-        raise Unauthenticated(f"{issuer!r} may not vouch for {identity}")
+        raise Unauthenticated(f"{issuer!r} may not sign for {identity}")
     return identity

@@ -1,10 +1,10 @@
-"""Certificates renew by themselves, at a jittered half of their life.
+"""Renews the certificate of a process at about half of its lifetime, with jitter.
 
-The new certificate is written to the process's folder; servers and channels look at the folder,
-so that nobody has to be told. A renewal that fails is tried again at a small part of the
-certificate's life, while the old one lives and after it has ended as well: an authority may come
-back, and a clock may be set right. Files are read and written in the event loop on purpose: they are
-small and it happens twice a day.
+The new certificate is written to the process's folder; servers and channels check the folder, so
+they need no notification. A renewal that fails is retried after a small part of the certificate's
+lifetime, also after the certificate has expired: an authority may become available again, and a
+clock may be corrected. Files are read and written in the event loop on purpose: they are small, and
+this happens twice a day.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from controller.pki.identity import Identity
 from controller.pki.request import make_request
 
 Issuer = Callable[[bytes], Awaitable[Issued]]
-"""Turns a PEM signing request into a certificate: an authority beside us, or a call to an API."""
+"""Returns the certificate for a PEM signing request: a local authority, or a call to an API."""
 
 HALF_LIFE = (0.4, 0.6)
-"""Bounds of the part of its life after which a certificate is renewed; chosen evenly between."""
+"""Bounds of the part of its lifetime after which a certificate is renewed; chosen evenly between."""
 
 RETRY_PART = 0.02
-"""A failed renewal is tried again after this part of the certificate's life, 0.5 s to 60 s."""
+"""A failed renewal is retried after this part of the certificate's lifetime, 0.5 s to 60 s."""
 
 
 def local_issuer(
     folder: Path, identity: Identity, *, clock: Clock, ttl: timedelta = LEAF_TTL, addresses: Sequence[str] = ()
 ) -> Issuer:
-    """An issuer that signs with the authority in ``folder``; read anew each time, so it may be replaced."""
+    """Return an issuer that signs with the authority in ``folder``; each call reads it, so it can be replaced."""
 
     async def issue(request: bytes) -> Issued:
         authority = CredentialFolder(folder).load_authority()
@@ -46,7 +46,7 @@ def local_issuer(
 
 
 class Renewer:
-    """Keeps one folder's certificate fresh."""
+    """Renews the certificate of one folder."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Renewer:
         self._log = structlog.get_logger("pki").bind(identity=str(identity))
 
     async def ensure(self) -> Credentials:
-        """The folder's credentials, made first when there are none, or others', or dead ones."""
+        """Return the folder's credentials; get new ones first if they are missing, expired or of another identity."""
         if self._folder.exists():
             try:
                 credentials = self._folder.load()
@@ -76,7 +76,7 @@ class Renewer:
         return await self.renew()
 
     async def renew(self) -> Credentials:
-        """Get and store a new key and certificate now; raises what the issuer raises."""
+        """Get and store a new key and certificate now. Raises what the issuer raises."""
         key, request = make_request(self._identity)
         issued = await self._issuer(request)
         credentials = self._folder.store(key, issued)
@@ -84,23 +84,23 @@ class Renewer:
         return credentials
 
     async def run(self) -> None:
-        """Renew for ever; cancel to end. The folder must hold credentials (``ensure``)."""
+        """Renew until cancelled. The folder must have credentials (``ensure``)."""
         credentials = self._folder.load()
         while True:
             await self._clock.sleep(self.seconds_to_renewal(credentials))
             try:
                 credentials = await self.renew()
             except Exception as error:
-                # Whatever it was: a process that stops renewing is cut off a little later.
+                # Any error: a process that stops renewing loses access when its certificate expires.
                 self._log.warning("renewal failed", error=str(error), valid_until=credentials.valid_until.isoformat())
-                await self._clock.sleep(min(60.0, max(0.5, RETRY_PART * _life(credentials))))
+                await self._clock.sleep(min(60.0, max(0.5, RETRY_PART * _lifetime(credentials))))
 
     def seconds_to_renewal(self, credentials: Credentials) -> float:
-        """Seconds from now until the certificate should be renewed; 0 when that is past."""
-        age = self._random.uniform(*HALF_LIFE) * _life(credentials)
+        """Return the seconds until the certificate should be renewed; 0 when that time has passed."""
+        age = self._random.uniform(*HALF_LIFE) * _lifetime(credentials)
         at = credentials.valid_from + BACKDATE + timedelta(seconds=age)
         return max(0.0, (at - self._clock.now()).total_seconds())
 
 
-def _life(credentials: Credentials) -> float:
+def _lifetime(credentials: Credentials) -> float:
     return (credentials.valid_until - credentials.valid_from - BACKDATE).total_seconds()

@@ -1,4 +1,4 @@
-"""Keys and signing requests: ECDSA on P-256 throughout."""
+"""Creates and reads keys and signing requests; all keys are ECDSA on P-256."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from controller.pki.identity import Identity
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
-    """A fresh private key."""
+    """Return a new private key."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Unencrypted PKCS #8 PEM."""
+    """Return the key as unencrypted PKCS #8 PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def make_request(identity: Identity) -> tuple[bytes, bytes]:
-    """A fresh key and a signing request for ``identity``, both PEM."""
+    """Return a new key and a signing request for ``identity``, both PEM."""
     key = new_key()
     request = (
         x509.CertificateSigningRequestBuilder()
@@ -35,9 +35,9 @@ def make_request(identity: Identity) -> tuple[bytes, bytes]:
 
 
 def read_request(request: bytes, identity: Identity) -> ec.EllipticCurvePublicKey:
-    """Public key of a PEM request that proves its key and asks for ``identity`` and nothing else.
+    """Return the public key of a PEM request that proves its key and asks for ``identity`` only.
 
-    Raises InvalidInput (path ``csr``). Whatever else the request asks for is not copied.
+    Raises InvalidInput (path ``csr``). Nothing else is copied from the request.
     """
     try:
         parsed = x509.load_pem_x509_csr(request)
@@ -45,12 +45,12 @@ def read_request(request: bytes, identity: Identity) -> ec.EllipticCurvePublicKe
         asked = names.get_values_for_type(x509.UniformResourceIdentifier)
         key = parsed.public_key()
         proven = parsed.is_signature_valid
-    except Exception as error:  # cryptography raises many kinds for bytes made to confuse it
-        raise InvalidInput([Problem("csr", "is not a signing request with a URI name")]) from error
+    except Exception as error:  # cryptography raises many kinds of errors for malformed bytes
+        raise InvalidInput([Problem("csr", "must be a signing request with a URI name")]) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InvalidInput([Problem("csr", "the key must be ECDSA on P-256")])
     if not proven:
-        raise InvalidInput([Problem("csr", "its signature does not fit its key")])
+        raise InvalidInput([Problem("csr", "the signature does not match the key")])
     if asked != [identity.uri]:
-        raise InvalidInput([Problem("csr", f"asks for {', '.join(asked) or 'no name'}; allowed: {identity}")])
+        raise InvalidInput([Problem("csr", f"asks for {', '.join(asked) or 'no name'}; only {identity} is allowed")])
     return key

@@ -1,8 +1,10 @@
-"""The ApiService that both tiers' APIs serve to the processes of their tier (F4, A9).
+"""The ApiService, which the API of each tier serves to the processes of its tier.
 
-ReassignRole is one transaction. UpdateNode is gathered in memory and written about once a second
-for all processes together: the sender tells again soon, so a lost second costs nothing, and
-thousands of senders cost one write. Any number of API processes may serve one database.
+ReassignRole is one transaction. Heartbeats (UpdateNode) are collected in memory and written about once a second for
+all processes together: thousands of senders cost one write, and a lost second does no harm, since the next heartbeat
+follows soon. Any number of API processes may serve one database.
+
+Design: A9, F4
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from controller.model.service_process import (
 )
 from controller.pki import ROOT, cluster_scope
 from controller.pki.identity import NODE
-from controller.process.mastership import Standing
+from controller.process.standing import Standing
 from controller.rpc.identity import Context, require_identity
 from controller.store import lease, processes, resources
 from controller.store.database import Database, Tier, Transaction
@@ -34,7 +36,7 @@ _ELECTED = {Tier.ROOT: ProcessKind.RESOURCE_CONTROLLER, Tier.CLUSTER: ProcessKin
 
 
 class ApiServicer(api_pb2_grpc.ApiServiceServicer):
-    """Serves the processes of one tier; ``run`` must be kept running beside it."""
+    """Serves the processes of one tier; ``run`` must run at the same time."""
 
     def __init__(
         self,
@@ -46,7 +48,7 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
         flush_seconds: float = 1.0,
         silent_seconds: float = 30.0,
     ) -> None:
-        """A process that says nothing for ``silent_seconds`` is shown as Down."""
+        """``silent_seconds``: a process without a heartbeat for so long is shown as Down."""
         self._db = db
         self._clock = clock
         self._cluster = cluster
@@ -55,9 +57,9 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
         self._flush_seconds = flush_seconds
         self._silent = silent_seconds
         self._log = structlog.get_logger("api-service")
-        self._told: dict[str, ServiceProcess] = {}
+        self._received: dict[str, ServiceProcess] = {}
         self._known: dict[str, tuple[float, ServiceProcess]] = {}
-        """What was last written for each, and when."""
+        """What was last written for each process, and when."""
 
     async def ReassignRole(self, request: api_pb2.ReassignRoleRequest, context: Context) -> api_pb2.ReassignRoleReply:
         elected = _ELECTED[self._db.tier].value
@@ -72,11 +74,11 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
     async def UpdateNode(self, request: api_pb2.UpdateNodeRequest, context: Context) -> api_pb2.UpdateNodeReply:
         kind = NODE if request.kind == ProcessKind.CLUSTER_AGENT else request.kind
         require_identity(context, scope=self._scope, kinds=[kind], name=request.name)
-        self.tell(request)
+        self.record_heartbeat(request)
         return api_pb2.UpdateNodeReply()
 
     async def reassign(self, kind: str, name: str, observed_term: int) -> Standing:
-        """Compare-and-swap of the lease; see ``store.lease``."""
+        """Compare and swap the lease; see ``store.lease``."""
 
         def work(tx: Transaction) -> Standing:
             held = lease.reassign(tx, kind, name, observed_term, self._ttl)
@@ -84,8 +86,8 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
 
         return await self._db.awrite(work)
 
-    def tell(self, request: api_pb2.UpdateNodeRequest) -> None:
-        """Take in what a process says of itself; written by the next flush. Raises InvalidInput."""
+    def record_heartbeat(self, request: api_pb2.UpdateNodeRequest) -> None:
+        """Keep a process's heartbeat until the next flush writes it. Raises InvalidInput."""
         try:
             spec = ServiceProcessSpec(
                 process_kind=ProcessKind(request.kind),
@@ -95,7 +97,7 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
                 term=request.term,
                 version=request.version,
             )
-            self._told[request.name] = ServiceProcess(
+            self._received[request.name] = ServiceProcess(
                 name=request.name,
                 spec=spec,
                 state=(State.UP if request.ready else State.UNKNOWN).value,
@@ -105,49 +107,49 @@ class ApiServicer(api_pb2_grpc.ApiServiceServicer):
             raise InvalidInput([Problem("", str(error))]) from error
 
     async def run(self) -> None:
-        """Write what was told about once a second, and show who is silent, for ever."""
-        looked = self._clock.monotonic()
+        """Write heartbeats about once a second, and show silent processes as Down, until cancelled."""
+        checked = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._flush_seconds)
             try:
                 await self.flush()
-                if self._clock.monotonic() - looked >= self._silent / 6:
-                    looked = self._clock.monotonic()
+                if self._clock.monotonic() - checked >= self._silent / 6:
+                    checked = self._clock.monotonic()
                     await self.show_silent()
             except TemporaryError as error:
-                # What was told is lost, and told again soon.
+                # The heartbeats are lost; the next ones follow soon.
                 self._log.warning("processes not written", error=error.message)
 
     async def flush(self) -> None:
-        """Write what was told since the last flush; raises Unavailable when the database is away."""
-        told, self._told = self._told, {}
-        if not told:
+        """Write the heartbeats since the last flush; raises Unavailable if the database is unreachable."""
+        received, self._received = self._received, {}
+        if not received:
             return
         now = self._clock.monotonic()
-        # Who said the same a moment ago needs no look at its row. After a longer silence it does:
-        # the row may say Down by now, written by another API.
-        same = {name for name, process in told.items() if self._is_known(name, process, now)}
+        # The row of a process that reported the same a moment ago need not be read. After a longer silence it must:
+        # another API may have set it to Down.
+        same = {name for name, process in received.items() if self._is_known(name, process, now)}
 
         def work(tx: Transaction) -> None:
             processes.flush(tx, {name: Beat(tx.now) for name in same})
-            for name in told.keys() - same:
-                processes.heartbeat(tx, told[name])
+            for name in received.keys() - same:
+                processes.heartbeat(tx, received[name])
 
         await self._db.awrite(work)
-        self._known.update({name: (now, process) for name, process in told.items()})
+        self._known.update({name: (now, process) for name, process in received.items()})
 
     def _is_known(self, name: str, process: ServiceProcess, now: float) -> bool:
         at, said = self._known.get(name, (0.0, None))
         return said == process and now - at < self._silent / 2
 
     async def show_silent(self) -> None:
-        """Show processes as Down that said nothing for long; raises Unavailable."""
-        # Reads first: a quiet tier writes nothing.
+        """Show processes without a recent heartbeat as Down; raises Unavailable."""
+        # It reads first, so that a quiet tier writes nothing.
         if await self._db.aread(self._silent_ones):
             await self._db.awrite(lambda tx: resources.update(tx, self._silent_ones(tx)))
 
     def _silent_ones(self, tx: Transaction) -> list[ServiceProcess]:
-        """Processes of this tier that are shown as alive and are silent, as they are to be shown."""
+        """Return the silent processes of this tier that are not shown as Down yet, changed to Down."""
         limit = tx.now - timedelta(seconds=self._silent)
         beats = processes.beats(tx, SERVICE_PROCESS.name)
         keys = [SERVICE_PROCESS.key(name) for name, beat in beats.items() if beat.at < limit]

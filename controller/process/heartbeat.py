@@ -1,6 +1,8 @@
-"""The own ServiceProcess, told to the API of the tier at an interval and at every change (A9, F4).
+"""Heartbeats of a process: it reports its ServiceProcess to the API of its tier, at an interval and at every change.
 
-A heartbeat that does not get through is not repeated by itself: the next one says more.
+A lost heartbeat is not repeated: the next one is newer.
+
+Design: A9, F4
 """
 
 from __future__ import annotations
@@ -13,17 +15,17 @@ import structlog
 
 from controller.clock import Clock
 from controller.errors import ResourceError
-from controller.process.mastership import Standing
+from controller.process.standing import Standing
 from controller.rpc import Channels, translated
 from controller.wire import api_pb2
 from controller.wire.api_pb2_grpc import ApiServiceStub
 
-Tell = Callable[[api_pb2.UpdateNodeRequest], Awaitable[None]]
-"""Brings it to the API; raises our errors."""
+SendHeartbeat = Callable[[api_pb2.UpdateNodeRequest], Awaitable[None]]
+"""Send one heartbeat to the API; raises ResourceError."""
 
 
 class ApiClient:
-    """The ApiService of a tier, as a process of that tier uses it."""
+    """The client of a tier's ApiService, for a process of that tier."""
 
     def __init__(self, channels: Channels, target: str, server_name: str, *, timeout: float = 5.0) -> None:
         self._channels = channels
@@ -31,13 +33,13 @@ class ApiClient:
         self._server_name = server_name
         self._timeout = timeout
 
-    async def tell(self, request: api_pb2.UpdateNodeRequest) -> None:
-        """UpdateNode; a ``Tell``."""
+    async def send_heartbeat(self, request: api_pb2.UpdateNodeRequest) -> None:
+        """Call UpdateNode; a ``SendHeartbeat``."""
         with translated(self._target):
             await self._stub().UpdateNode(request, timeout=self._timeout)
 
     async def reassign(self, kind: str, name: str, observed_term: int) -> Standing:
-        """ReassignRole."""
+        """Call ReassignRole; return the lease as the API knows it."""
         request = api_pb2.ReassignRoleRequest(kind=kind, name=name, observed_term=observed_term)
         with translated(self._target):
             reply = await self._stub().ReassignRole(request, timeout=self._timeout)
@@ -48,21 +50,21 @@ class ApiClient:
 
 
 class Heartbeat:
-    """Tells ``say()`` about every ``interval`` seconds, and soon after ``changed``."""
+    """Sends ``describe()`` about every ``interval`` seconds, and soon after ``changed``."""
 
     def __init__(
         self,
-        tell: Tell,
-        say: Callable[[], api_pb2.UpdateNodeRequest],
+        send: SendHeartbeat,
+        describe: Callable[[], api_pb2.UpdateNodeRequest],
         *,
         clock: Clock,
         interval: float,
         note: Callable[[bool], None] = lambda _: None,
         source: random.Random | None = None,
     ) -> None:
-        """``note`` is told of each heartbeat whether it got through."""
-        self._tell = tell
-        self._say = say
+        """``note`` is called after each heartbeat: True if the API received it."""
+        self._send = send
+        self._describe = describe
         self._clock = clock
         self._interval = interval
         self._note = note
@@ -72,11 +74,11 @@ class Heartbeat:
         self._failing = False
 
     def changed(self) -> None:
-        """There is news: do not wait for the interval."""
+        """Send the next heartbeat soon: the process has changed."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Tell for ever; cancel to end."""
+        """Send heartbeats until cancelled."""
         while True:
             self._changed.clear()
             await self.once()
@@ -89,12 +91,12 @@ class Heartbeat:
                 news.cancel()
 
     async def once(self) -> None:
-        """Tell now; a failure is logged when it is the first in a row."""
+        """Send one heartbeat now; log a failure if the last one succeeded."""
         try:
-            await self._tell(self._say())
+            await self._send(self._describe())
         except ResourceError as error:
             if not self._failing:
-                self._log.warning("the API does not hear us", error=error.message)
+                self._log.warning("heartbeat not received by the API", error=error.message)
             self._failing = True
         else:
             self._failing = False

@@ -6,12 +6,15 @@ Every line has ``timestamp`` (UTC), ``level``, ``logger``, ``event``, the proces
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from controller.printable import printable_json
 
 
 def configure_logs(process: str, name: str, level: str = "info", stream: TextIO | None = None) -> None:
@@ -45,7 +48,7 @@ def configure_logs(process: str, name: str, level: str = "info", stream: TextIO 
         foreign_pre_chain=shared,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_to_json, default=str, ensure_ascii=False),
         ],
     )
     handler = logging.StreamHandler(stream or sys.stderr)
@@ -61,6 +64,13 @@ def configure_logs(process: str, name: str, level: str = "info", stream: TextIO 
         logger.propagate = True
     logging.getLogger("uvicorn.access").setLevel("WARNING")
     logging.getLogger("alembic").setLevel("WARNING")
+    for client in ("httpx", "httpcore"):  # they log queries and headers, which may have credentials
+        logging.getLogger(client).setLevel("WARNING")
+
+
+def _to_json(event: EventDict, **options: Any) -> str:
+    """Return a line of the log, which a terminal can show: no character of it acts."""
+    return printable_json(json.dumps(event, **options))
 
 
 class _NamedLoggers(structlog.stdlib.LoggerFactory):

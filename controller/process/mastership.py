@@ -1,16 +1,16 @@
-"""Who works (H2): one master per kind of process and tier, by a lease with a term.
+"""Election of masters: one master per kind of process and tier, by a lease with a term.
 
 The API hands out the lease (ReassignRole, compare-and-swap on the database's clock); the master
 renews it in the database itself, so that it stays master while the API restarts. Two guards:
 
 - *The database* refuses writes of a superseded term (``Fence``). This alone makes it safe.
-- *The local monotonic clock*: counted from before each request, so that the master believes in its
-  lease for less time than the database does. When it could not renew in time it steps down by
-  itself, even while the renewal hangs.
+- *The local monotonic clock*: the lease counts from before each request, so that for the master it ends earlier than
+  for the database. A master that could not renew in time steps down, even while the renewal hangs.
 
-Ordering: the work of a term is cancelled and has ended before the next term is asked for. A
-process that was stopped and wakes may do a little work before it notices: its writes are refused.
-Belongs to one event loop.
+Ordering: the work of a term is cancelled and has ended before the next term is requested. A process that was suspended
+may do a little work after it resumes; its writes are refused. A Mastership belongs to one event loop.
+
+Design: H2
 """
 
 from __future__ import annotations
@@ -18,43 +18,38 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from controller.clock import Clock
-from controller.errors import ResourceError, StaleTerm, TemporaryError
+from controller.errors import ResourceError, StaleTerm, TemporaryError, find_stale
+from controller.loop import Backoff
+from controller.process.standing import Standing
 from controller.store import lease
 from controller.store.database import Database, Fence
 
 Work = Callable[[Fence], Awaitable[None]]
-"""What a master does; cancelled when the term ends. Raising StaleTerm ends the term."""
+"""The work of a master; cancelled when the term ends. Raising StaleTerm ends the term."""
 
 SAFETY = 0.1
-"""Part of the lease that the master does not use: clocks run at slightly different speeds."""
+"""Part of the lease that the master does not use, because clocks run at slightly different speeds."""
 
 _LEAST_PAUSE = 0.2
+
+_UNKNOWN = Backoff(first=0.2, cap=5.0)
+"""Pauses while nobody says who has the lease: an API that starts a moment later must not cost a third of a lease."""
 
 _RENEWALS = 3
 """Renewals within one lease: two may fail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A lease as the API told it."""
-
-    holder: str
-    term: int
-    expires_in: float
-
-
 Ask = Callable[[int], Awaitable[Standing]]
-"""Asks the API for the lease with the term seen last (ReassignRole); raises our errors."""
+"""Request the lease from the API with the last known term (ReassignRole); raises ResourceError."""
 
 
 class Mastership:
-    """One candidate."""
+    """A candidate for one lease."""
 
     def __init__(
         self,
@@ -68,7 +63,7 @@ class Mastership:
         changed: Callable[[Fence | None], None] = lambda _: None,
         source: random.Random | None = None,
     ) -> None:
-        """``changed`` is told the fence when a term begins, and None when it ended."""
+        """``changed`` is called with the fence when a term begins, and with None when it has ended."""
         self._db = db
         self._kind = kind
         self._name = name
@@ -85,52 +80,56 @@ class Mastership:
 
     @property
     def fence(self) -> Fence | None:
-        """The fence to write with, or None: not master, or not sure any more."""
+        """Return the fence for writes; None if this process is not master, or no longer certain to be."""
         return self._held if self._clock.monotonic() < self._deadline else None
 
     def doubt(self) -> None:
-        """Look at the lease now: a write was refused with StaleTerm."""
+        """Check the lease now: a write was refused with StaleTerm."""
         self._doubted.set()
 
     async def run(self, work: Work) -> None:
-        """Stand for election for ever, and do ``work`` while master. Cancelled, it gives the lease back.
+        """Stand for election until cancelled, and do ``work`` while master; release the lease at the end.
 
-        An error of ``work`` that is not StaleTerm is raised: the process should not live on as a
-        master that does nothing.
+        Raises any error of ``work`` but StaleTerm, so that the process does not continue as a master that does
+        nothing.
         """
         while True:
             fence = await self._win()
             self._changed(fence)
             self._log.info("became master", term=fence.term)
             try:
-                await self._reign(fence, work)
+                await self._work_and_renew(fence, work)
             except StaleTerm as error:
                 self._log.warning("superseded", term=fence.term, error=error.message)
             finally:
                 self._changed(None)
-                await self._give_back(fence)
+                await self._release(fence)
 
     async def _win(self) -> Fence:
-        """Ask until the lease is ours."""
+        """Request the lease until this process has it."""
+        failures = 0
         while True:
             asked_at = self._clock.monotonic()
             pause = self._ttl / _RENEWALS
             try:
                 standing = await self._ask(self._observed)
             except ResourceError as error:
-                self._log.info("no word about the lease", error=error.message)
+                failures += 1
+                pause = min(pause, _UNKNOWN.delay(failures, self._random))
+                self._log.info("lease unknown", error=error.message)
             else:
+                failures = 0
                 self._observed = standing.term
                 if standing.holder == self._name:
                     self._held = Fence(self._kind, standing.term)
                     self._deadline = asked_at + standing.expires_in * (1 - SAFETY)
                     return self._held
                 pause = min(pause, max(_LEAST_PAUSE, standing.expires_in))
-            # A little late and not all at once: whoever asks first after the end gets it.
+            # A random delay after the end of the lease, so that not all candidates request it at the same time.
             await self._clock.sleep(pause + 0.1 * self._random.random())
 
-    async def _reign(self, fence: Fence, work: Work) -> None:
-        """Work and renew until the term ends; the work has ended when this returns."""
+    async def _work_and_renew(self, fence: Fence, work: Work) -> None:
+        """Work and renew until the term ends; the work has ended when this method returns."""
         working = asyncio.ensure_future(work(fence))
         renewing = asyncio.ensure_future(self._keep(fence))
         try:
@@ -144,7 +143,7 @@ class Mastership:
             await _end(working, renewing)
 
     async def _keep(self, fence: Fence) -> None:
-        """Renew in time; raises StaleTerm when the term is over."""
+        """Renew the lease in time; raises StaleTerm when the term has ended."""
         pause = self._ttl / _RENEWALS
         while True:
             self._doubted.clear()
@@ -174,19 +173,19 @@ class Mastership:
     async def _first(
         self, one: Awaitable[object], other: Awaitable[object], keep: asyncio.Future[Any] | None = None
     ) -> None:
-        """Wait until one of two is done; cancel what is left, except ``keep``."""
+        """Wait until one of the two is done; cancel the other, except ``keep``."""
         tasks = [asyncio.ensure_future(one), asyncio.ensure_future(other)]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end(*(task for task in tasks if task is not keep))
 
-    async def _give_back(self, fence: Fence) -> None:
-        """Let another take over at once; when that fails, the lease ends by itself."""
+    async def _release(self, fence: Fence) -> None:
+        """Release the lease, so that another candidate can take it at once; if that fails, it expires."""
         try:
             await self._db.awrite(lambda tx: lease.release(tx, fence.lease, self._name, fence.term))
         except ResourceError as error:
-            self._log.info("lease not given back", error=error.message)
+            self._log.info("lease not released", error=error.message)
 
 
 async def _end(*tasks: asyncio.Future[object] | asyncio.Future[None]) -> None:
@@ -203,11 +202,3 @@ def _raise_result(task: asyncio.Future[None]) -> None:
         raise stale
     if error is not None:
         raise error
-
-
-def find_stale(error: BaseException | None) -> StaleTerm | None:
-    if isinstance(error, StaleTerm):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for part in error.exceptions if (found := find_stale(part)) is not None), None)
-    return None

@@ -29,10 +29,18 @@ class Metrics:
         self._outcomes = Counter(
             "resource_loop_outcomes", "Attempts of the reconcile loops.", ["loop", "verdict"], registry=self.registry
         )
+        self._limits = Counter(
+            "resource_limits_reached", "Times that a client met a limit.", ["limit"], registry=self.registry
+        )
         self.master = Gauge("resource_master", "1 while this process is master.", registry=self.registry)
         self.term = Gauge("resource_master_term", "Term of the last mastership.", registry=self.registry)
         self.certificate_end = Gauge(
             "resource_certificate_end_seconds", "When the certificate ends, seconds since 1970.", registry=self.registry
+        )
+        self.quarantine = Gauge(
+            "resource_quarantine_bytes",
+            "What the disks that an agent keeps aside take of its node; 0 for other processes.",
+            registry=self.registry,
         )
         self.heartbeats = Counter(
             "resource_heartbeats", "Updates of the own ServiceProcess.", ["result"], registry=self.registry
@@ -41,6 +49,10 @@ class Metrics:
     def call(self, method: str, status: str, seconds: float) -> None:
         """Count a served call (``rpc.RpcServer``'s observer)."""
         self._calls.labels(method, status).observe(seconds)
+
+    def limit_reached(self, limit: str) -> None:
+        """Count that a client met the limit of that name."""
+        self._limits.labels(limit).inc()
 
     def outcome(self, outcome: Outcome) -> None:
         """Count an attempt of a loop."""

@@ -1,4 +1,4 @@
-"""A process of the control plane: what all of them have in common, composed by the roles.
+"""A process of the control plane: the common parts, which the roles compose.
 
 ::
 
@@ -6,13 +6,14 @@
     process.add_service(lambda server: add_XServicer_to_server(servicer, server))
     process.add_task("feed", feed.run)
     process.elect(database, lambda fence: RootController(..., fence).run(), api=client)
-    process.heartbeat_to(client.tell)
+    process.watch_database(database)
+    process.heartbeat_to(client.send_heartbeat)
     await process.run()
 
-Ordering of ``run``: certificate, health page, gRPC, tasks, ready. At SIGTERM: not ready; tasks
-that can be stopped are asked to, gRPC refuses new calls; after ``drain_seconds`` at most what is
-left is cancelled; the health page goes last. A task that ends with an error ends the process with
-that error, so that its supervisor sees it; one that ends without an error just ended.
+Ordering of ``run``: health page, certificate, gRPC, tasks, ready. At SIGTERM: not ready; stoppable tasks are stopped,
+and gRPC refuses new calls; after ``drain_seconds`` at most, the remaining tasks are cancelled; the health page closes
+last. A task that ends with an error ends the process with that error, so that its supervisor sees it. A task that ends
+without an error has no effect.
 
 Not promised: that a thread stuck in foreign code ends. The process does, by force, ten seconds
 after the drain's deadline.
@@ -30,30 +31,37 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from controller.clock import Clock, SystemClock
-from controller.errors import ResourceError, Unauthenticated
+from controller.errors import ResourceError, Unauthenticated, find_stale
 from controller.loop import Outcome, log_outcome
 from controller.model.service_process import ProcessKind, ProcessRole
 from controller.pki import ROOT, CredentialFolder, Identity, Renewer, cluster_scope, local_issuer
 from controller.process.health import HealthServer
-from controller.process.heartbeat import Heartbeat, Tell
+from controller.process.heartbeat import Heartbeat, SendHeartbeat
 from controller.process.logs import configure_logs
-from controller.process.mastership import Mastership, Standing, Work, find_stale
 from controller.process.metrics import Metrics
 from controller.process.settings import ProcessSettings
+from controller.process.standing import Standing
 from controller.rpc import Channels, RpcServer, StatusServicer
+from controller.rpc.call_limits import CallLimits
 from controller.rpc.server import AddServicer
-from controller.store.database import Database, Fence
 from controller.wire import api_pb2, status_pb2
 from controller.wire.status_pb2_grpc import add_StatusServiceServicer_to_server
 
+if TYPE_CHECKING:
+    from controller.process.mastership import Mastership, Work
+    from controller.store.database import Database, Fence
+
 VERSION = version("resource-service")
 FORCE_SECONDS = 10.0
-"""Seconds after the deadline of a drain that hangs until the process is ended by force."""
+"""Seconds after a drain's deadline until a process that hangs is ended by force."""
+
+DATABASE_SECONDS = 2.0
+"""Between two questions to the database whether it is there."""
 
 _STARTING = "process"
 
@@ -78,7 +86,7 @@ class Process:
         *,
         clock: Clock | None = None,
     ) -> None:
-        """Made inside the event loop that it runs in."""
+        """Must be called in the event loop that the process runs in."""
         self.kind = kind
         self.settings = settings
         self.clock = clock or SystemClock()
@@ -88,21 +96,27 @@ class Process:
         self.folder = CredentialFolder(settings.tls.folder)
         self.channels = Channels(self.folder)
         self.metrics = Metrics(process=kind.value, name=settings.name, version=VERSION)
-        self.server = RpcServer(self.folder, observe=self.metrics.call)
+        limits = CallLimits(self.clock, self.metrics.limit_reached)
+        self.server = RpcServer(self.folder, observe=self.metrics.call, limits=limits)
         self.mastership: Mastership | None = None
         self.endpoint = settings.endpoint
-        """Where others reach our gRPC; known once ``run`` listens."""
+        """Where others reach the gRPC server; known once ``run`` listens."""
         self._renewer = self._local_renewer()
         self._listeners: list[tuple[str, bool, Callable[[int], None]]] = []
         self._tasks: list[_Task] = []
-        self._ready_callbacks: list[Callable[[], None]] = []
         self._waiting: dict[str, str] = {_STARTING: "starting"}
         self._heartbeat: Heartbeat | None = None
         self._stop = asyncio.Event()
         self._begin = time.monotonic()
         self._role = ProcessRole.NONE
         self._term = 0
-        self.health = HealthServer(settings.health, lambda: self._waiting, self.metrics.registry)
+        self.health = HealthServer(
+            settings.health,
+            lambda: self._waiting,
+            self.metrics.registry,
+            clock=self.clock,
+            reached=self.metrics.limit_reached,
+        )
         self.add_service(lambda server: add_StatusServiceServicer_to_server(StatusServicer(self._status), server))
 
     # --- composing
@@ -114,55 +128,66 @@ class Process:
     def add_listener(
         self, address: str, *, client_certificate: bool = True, bound: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Answer gRPC on one more address; ``bound`` is told its port."""
+        """Answer gRPC on one more address; ``bound`` is called with its port."""
         self._listeners.append((address, client_certificate, bound))
 
     def add_task(self, name: str, run: Run, *, stop: Callable[[], None] | None = None) -> None:
-        """Run something beside; ``stop`` asks it to finish by itself when the process drains."""
+        """Run a task; ``stop`` asks it to finish when the process drains."""
         self._tasks.append(_Task(name, run, stop))
 
     def renew_with(self, renewer: Renewer) -> None:
-        """Get and renew the certificate by other means than the settings' authority (a node joins so)."""
+        """Get and renew the certificate from another source than the settings' authority; a joining node does so."""
         self._renewer = renewer
 
-    def on_ready(self, callback: Callable[[], None]) -> None:
-        """Call when the process first is ready."""
-        self._ready_callbacks.append(callback)
-
     def not_ready(self, part: str, why: str) -> None:
-        """Say that a part is not ready, and why."""
+        """Mark a part as not ready, with the reason."""
         self._waiting[part] = why
-        self._news()
+        self._send_heartbeat_soon()
 
     def ready(self, part: str) -> None:
-        """Say that a part is ready again."""
+        """Mark a part as ready."""
         if self._waiting.pop(part, None) is not None:
-            self._news()
-        if not self._waiting:
-            callbacks, self._ready_callbacks = self._ready_callbacks, []
-            for callback in callbacks:
-                callback()
+            self._send_heartbeat_soon()
 
     def report(self, outcome: Outcome) -> None:
-        """Reporter for the process's loops: counts, logs, and doubts a mastership that was refused."""
+        """Count and log an outcome of the process's loops; check the mastership if a write was refused as stale."""
         self.metrics.outcome(outcome)
         log_outcome(outcome)
         if self.mastership is not None and find_stale(outcome.error) is not None:
             self.mastership.doubt()
 
-    def heartbeat_to(self, tell: Tell) -> None:
-        """Tell the own ServiceProcess at the settings' interval."""
+    def watch_database(self, db: Database) -> None:
+        """Be ready only while the database answers."""
+
+        async def watch() -> None:
+            while True:
+                try:
+                    await db.aread(lambda tx: tx.now)
+                except ResourceError as error:
+                    if "database" not in self._waiting:
+                        self.log.error("the database is away", error=error.message)
+                    self.not_ready("database", error.message)
+                else:
+                    self.ready("database")
+                await self.clock.sleep(DATABASE_SECONDS)
+
+        self.add_task("database", watch)
+
+    def heartbeat_to(self, send: SendHeartbeat) -> None:
+        """Report the process's ServiceProcess at the settings' interval."""
         self._heartbeat = Heartbeat(
-            tell,
-            self._say,
+            send,
+            self._describe,
             clock=self.clock,
             interval=self.settings.heartbeat_seconds,
-            note=lambda heard: self.metrics.heartbeats.labels("told" if heard else "lost").inc(),
+            note=lambda received: self.metrics.heartbeats.labels("told" if received else "lost").inc(),
         )
         self.add_task("heartbeat", self._heartbeat.run)
 
     def elect(self, db: Database, work: Work, *, reassign: Reassign, lease_seconds: float) -> Mastership:
-        """Stand for master of this kind, and do ``work`` while it lasts; a slave is ready as well."""
+        """Stand for election, and do ``work`` while master; a slave is ready as well."""
+        from controller.process.mastership import Mastership  # an agent has no database: it loads none
+
         self._role = ProcessRole.SLAVE
         kind, name = self.kind.value, self.settings.name
         mastership = Mastership(
@@ -179,7 +204,7 @@ class Process:
         return mastership
 
     def shut_down(self) -> None:
-        """What SIGTERM does."""
+        """Begin the drain, as SIGTERM does."""
         self._stop.set()
 
     # --- running
@@ -224,7 +249,7 @@ class Process:
         self.metrics.certificate_end.set_function(lambda: self.folder.load().valid_until.timestamp())
 
     async def _credentials(self) -> None:
-        """Have a certificate, however long it takes: an operator may bring it after we were started."""
+        """Wait until there is a certificate; an operator may provide it after the start of the process."""
         failing = False
         while True:
             try:
@@ -245,7 +270,7 @@ class Process:
             self.add_task("certificate", self._renewer.run)
 
     async def _watch(self, running: dict[asyncio.Future[None], _Task], stopping: asyncio.Future[Any]) -> None:
-        """Wait for the stop; raises the error of a task."""
+        """Wait for the stop; raises the error of a failed task."""
         waiting: set[asyncio.Future[Any]] = {stopping, *running}
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -259,7 +284,7 @@ class Process:
                 return
 
     async def _drain(self, running: dict[asyncio.Future[None], _Task]) -> None:
-        """End everything within the deadline."""
+        """End all tasks and servers within the deadline."""
         force = threading.Timer(self.settings.drain_seconds + FORCE_SECONDS, _force, [self.log])
         force.daemon = True
         force.start()
@@ -287,9 +312,9 @@ class Process:
         await self.health.close()
         force.cancel()
 
-    # --- what we say of ourselves
+    # --- how the process describes itself
 
-    def _news(self) -> None:
+    def _send_heartbeat_soon(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.changed()
 
@@ -298,12 +323,12 @@ class Process:
         self._term = self._term if fence is None else fence.term
         self.metrics.master.set(0 if fence is None else 1)
         self.metrics.term.set(self._term)
-        self._news()
+        self._send_heartbeat_soon()
 
     def _reasons(self) -> str:
         return "; ".join(f"{part}: {why}" for part, why in self._waiting.items())
 
-    def _say(self) -> api_pb2.UpdateNodeRequest:
+    def _describe(self) -> api_pb2.UpdateNodeRequest:
         return api_pb2.UpdateNodeRequest(
             kind=self.kind.value,
             name=self.settings.name,

@@ -7,23 +7,44 @@ the environment they are left alone, since several processes may share one.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from controller.errors import InvalidInput, Problem
 from controller.model.names import Name
 
-_Part = ConfigDict(extra="forbid", frozen=True)
+MAX_SOCKET_PATH = 107
+"""Bytes of the path of a Unix socket: 108 with the NUL that ends it (``unix(7)``)."""
 
 
-class TlsSettings(BaseModel):
+def _check_address(address: str) -> str:
+    path = address.removeprefix("unix:")
+    length = len(os.fsencode(path))
+    if path != address and length > MAX_SOCKET_PATH:
+        raise ValueError(
+            f"the path of a Unix socket has at most {MAX_SOCKET_PATH} bytes, this one has {length}: "
+            "use a shorter folder, or host:port"
+        )
+    return address
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+"""``host:port`` or ``unix:/path``; a path that no socket can have is refused before anything starts."""
+
+
+class SettingsPart(BaseModel):
+    """Base of a part of settings: immutable, unknown names refused. The environment has numbers as texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TlsSettings(SettingsPart):
     """The process's certificate."""
-
-    model_config = _Part
 
     folder: Path = Field(description="Folder of identity.pem and bundle.pem; see controller.pki.files.")
     authority: Path | None = Field(
@@ -36,18 +57,14 @@ class TlsSettings(BaseModel):
     )
 
 
-class PeerSettings(BaseModel):
+class PeerSettings(SettingsPart):
     """Where the API of the tier answers gRPC."""
 
-    model_config = _Part
-
-    target: str = Field(description="host:port or unix:/path.", examples=["127.0.0.1:7441", "unix:/run/api.sock"])
+    target: Address = Field(description="host:port or unix:/path.", examples=["127.0.0.1:7441", "unix:/run/api.sock"])
 
 
-class DatabaseSettings(BaseModel):
+class DatabaseSettings(SettingsPart):
     """The tier's database."""
-
-    model_config = _Part
 
     url: str = Field(
         description="SQLAlchemy URL of the database.",
@@ -55,10 +72,8 @@ class DatabaseSettings(BaseModel):
     )
 
 
-class ElectionSettings(BaseModel):
-    """Who is master (H2)."""
-
-    model_config = _Part
+class ElectionSettings(SettingsPart):
+    """The election of the master. Design: H2"""
 
     lease_seconds: float = Field(
         default=15.0,
@@ -76,13 +91,13 @@ class ProcessSettings(BaseSettings):
 
     name: Name = Field(description="Name of the process, unique in its tier.", examples=["resource-controller-1"])
     cluster: Name | None = Field(default=None, description="Cluster that the process works for; none: the root.")
-    listen: str = Field(
+    listen: Address = Field(
         default="127.0.0.1:0", description="Where gRPC is answered: host:port (0: any free port) or unix:/path."
     )
-    endpoint: str = Field(
+    endpoint: Address = Field(
         default="", description="Where others reach that; empty: as listened on.", examples=["10.0.0.5:7441"]
     )
-    health: str = Field(
+    health: Address = Field(
         default="127.0.0.1:0",
         description="Where /healthz, /readyz and /metrics are answered over HTTP: host:port or unix:/path.",
     )
@@ -106,7 +121,7 @@ class ProcessSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what is passed in: that is the file (``load_settings``)."""
+        """Return the sources by precedence: the environment, then the file, which ``load_settings`` passes in."""
         return env_settings, init_settings
 
 
@@ -114,7 +129,7 @@ SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 
 
 def load_settings(kind: type[SettingsT], config: Path | None) -> SettingsT:
-    """Read settings from a TOML file and the environment, which wins.
+    """Read settings from a TOML file and the environment, which has precedence.
 
     Raises InvalidInput with the dotted path of every bad setting, as it would be named in the file.
     """
@@ -136,4 +151,4 @@ def load_settings(kind: type[SettingsT], config: Path | None) -> SettingsT:
 def _explain(error: Any) -> str:
     path = "__".join(str(part) for part in error["loc"]).upper()
     hint = f" (set it in the file, or RESOURCE_{path})" if error["type"] == "missing" else ""
-    return f"{error['msg']}{hint}"
+    return f"{error['msg'].removeprefix('Value error, ')}{hint}"

@@ -1,12 +1,12 @@
 """Runs other processes: starts them, restarts one that dies, ends them all (``resourcectl up``).
 
-Each child leads a process group of its own, so that a Ctrl-C at the terminal reaches only the
-supervisor, and so that what a child leaves behind is killed with it. Children die when the
-supervisor is killed, by the kernel (PR_SET_PDEATHSIG, set by setpriv).
+Each child leads a process group of its own, so that a Ctrl-C at the terminal reaches only the supervisor, and so that
+the processes that a child leaves behind are killed with it. If the supervisor is killed, the kernel kills the children
+(PR_SET_PDEATHSIG, set by setpriv).
 
-Ordering: children are started in the order given, without waiting for one another; they are told
-to end all at once. Not promised: that a child's own daemons, in sessions of their own, end too.
-Belongs to one event loop, in the main thread: the kernel ties a child to the thread that made it.
+Ordering: children are started in the given order, without waiting for one another; all are ended at the same time.
+Not promised: that daemons of a child, in sessions of their own, end too. A Supervisor belongs to one event loop in the
+main thread, because the kernel ties a child to the thread that started it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ _STEADY_SECONDS = 30.0
 """A child that ran this long is restarted as if it had never failed."""
 
 
+_MAY_START_SECONDS = 1.0
+"""Between two questions whether a child may be started."""
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process to run."""
@@ -45,7 +49,7 @@ class Child:
 
 @dataclass(slots=True)
 class ChildState:
-    """How a child does."""
+    """The state of a child."""
 
     pid: int | None = None
     starts: int = 0
@@ -64,15 +68,20 @@ class Supervisor:
         grace_seconds: float = 30.0,
         backoff: Backoff = RESTART,
         died: Callable[[Child, int], None] = lambda child, status: None,
+        may_start: Callable[[], bool] = lambda: True,
         source: random.Random | None = None,
     ) -> None:
-        """``grace_seconds``: from SIGTERM to SIGKILL at the end. ``died`` is told of each unasked end."""
+        """``grace_seconds``: from SIGTERM to SIGKILL at the end. ``died``: called after each unrequested end.
+
+        While ``may_start`` returns False nothing is started; what runs is left alone.
+        """
         assert len({child.name for child in children}) == len(children), "names of children must be unique"
         self._children = children
         self._clock = clock or SystemClock()
         self._grace = grace_seconds
         self._backoff = backoff
         self._died = died
+        self._may_start = may_start
         self._random = source or random.Random()  # noqa: S311 (spreads load; guards nothing)
         self._stopping = asyncio.Event()
         self._log = structlog.get_logger("supervisor")
@@ -80,7 +89,7 @@ class Supervisor:
         """By name of the child; for showing."""
 
     def stop(self) -> None:
-        """End all children; ``run`` returns when they are gone."""
+        """End all children; ``run`` returns after the last one has ended."""
         self._stopping.set()
 
     async def run(self, *, signals: bool = True) -> None:
@@ -100,6 +109,9 @@ class Supervisor:
     async def _keep(self, child: Child) -> None:
         failures = 0
         while not self._stopping.is_set():
+            if not self._may_start():
+                await self._until_stop(self._clock.sleep(_MAY_START_SECONDS))
+                continue
             begin = self._clock.monotonic()
             status = await self._run_once(child)
             if self._stopping.is_set():

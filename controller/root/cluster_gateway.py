@@ -1,8 +1,8 @@
-"""What the API asks of clusters: a protocol, so that routes know nothing of gRPC.
+"""The calls of the REST API to clusters: a protocol, so that routes do not depend on gRPC.
 
-The process wires an implementation in; without one, forecasts are ``unknown`` and the actions
-that need a cluster answer 503. Implementations raise Unavailable or TimedOut when a cluster is
-away, NotFound when it does not know what is named.
+The process passes an implementation in. Without one, forecasts are ``unknown``, and the actions that need a cluster
+answer 503. Implementations raise Unavailable or TimedOut if a cluster is unreachable, NotFound if it does not know the
+named resource.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from controller.model.registry import AnyResource
 
 @dataclass(frozen=True)
 class Forecast:
-    """What would become of a service's Computes; nothing is promised (decisions: plans)."""
+    """Where the Computes of a service would be placed. A forecast promises nothing."""
 
     cluster: str = ""
-    """The one that would take it; empty when none would."""
+    """The cluster that would accept the service; empty if none would."""
     placements: Mapping[str, str] = field(default_factory=dict)
-    """Name of each new Compute to its node."""
+    """Node by name of each new Compute."""
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Why nodes were not taken, counted."""
+    """Number of nodes by the reason why they were not chosen."""
     unknown: str = ""
-    """Why nothing can be told; empty when it can."""
+    """Why there is no forecast; empty if there is one."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What the cluster tells beside: ``why``, ``refused``, ``resized``, ``no_room``, ``leaving``, ``capacity``."""
+    """Further answers of the cluster: ``why``, ``refused``, ``resized``, ``no_room``, ``leaving``, ``capacity``."""
     refused_by: Mapping[str, str] = field(default_factory=dict)
-    """Clusters that were asked first and would not take it, with their counted reasons."""
+    """Clusters that were asked earlier and refused the service, with their counted reasons."""
 
     def render(self) -> dict[str, Any]:
-        """The JSON form in a plan; of the details only what there is."""
+        """Return the JSON form in a plan; empty details are left out."""
         if self.unknown:
             return {"unknown": self.unknown}
         more = {name: value for name, value in (*self.details.items(), ("refused_by", self.refused_by)) if value}
@@ -47,38 +47,38 @@ class ConsoleStream(Protocol):
     """Bytes to and from the serial console of one Compute."""
 
     async def send(self, data: bytes) -> None:
-        """Type ``data``."""
+        """Send ``data`` as input."""
 
     def received(self) -> AsyncIterator[bytes]:
-        """What the console prints, until it closes."""
+        """Return the output, until the console closes."""
 
 
 class ClusterCalls(Protocol):
-    """The questions that only a cluster can answer."""
+    """The calls that only a cluster can answer."""
 
-    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> Sequence[Forecast]:
-        """Ask the clusters where the Computes of the services would go, each after those before it.
+    async def forecasts(self, services: Sequence[RegionService], planned: Sequence[AnyResource]) -> Sequence[Forecast]:
+        """Return the forecast of each service; each one sees what those before it would take.
 
-        ``beside`` is what the same plan would write (flavors, images). Changes nothing.
+        ``planned``: what the same plan would write (flavors, images). Changes nothing.
         """
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
-        """Drop a lost node's assignments without its word; returns the Computes that were on it."""
+        """Delete the assignments of a lost node without its report; return the Computes that were on it."""
 
     async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
-        """The moves that a drain or a rebalance would make: ``{moves, blocked, message}``. Changes nothing."""
+        """Return the moves of a drain or a rebalance: ``{moves, blocked, message}``. Changes nothing."""
 
     async def capacity(self, cluster: str) -> Mapping[str, int]:
-        """Free and total vcpus, memory_mib and disk_gib, and the number of nodes."""
+        """Return the free and total vcpus, memory_mib and disk_gib, and the number of nodes."""
 
     async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
-        """How many more of each flavor fit, now and after the worst loss on each axis.
+        """Return how many more of each flavor fit, now and after the worst loss on each axis.
 
-        ``everything``: all that was lost is placed again, not only where on_node_down is Rebuild.
+        ``everything``: every lost Compute is placed again, not only those with on_node_down Rebuild.
         """
 
     def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
-        """All that placement sees in the cluster, as JSON in parts."""
+        """Return all that placement reads of the cluster, as JSON in parts."""
 
     def console(self, cluster: str, compute: str) -> AbstractAsyncContextManager[ConsoleStream]:
-        """The serial console of the Compute with that key path."""
+        """Open the serial console of the Compute with that key path."""

@@ -1,7 +1,6 @@
-"""A cluster's API as the root calls it: a stub for each call, and our errors.
+"""The API of one cluster, for the root's controller and its API: a stub for each call, errors translated.
 
-Channels are asked for anew at each call, for they change when the certificate is renewed
-(``rpc.channel``). Used by the root's controller and by its API.
+Each call gets its channel afresh, because channels change when the certificate is renewed (``rpc.channel``).
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ class ClusterPeer:
 
     @classmethod
     def of(cls, cluster: Cluster, channels: Channels) -> ClusterPeer:
-        """The peer behind a Cluster resource."""
+        """Return the peer for a Cluster resource."""
         return cls(cluster.name, cluster.spec.endpoint, channels)
 
     @contextmanager
     def calling(self) -> Iterator[cluster_pb2_grpc.ClusterServiceStub]:
-        """A stub for calls made inside; they raise our errors (Unavailable, TimedOut, ...)."""
+        """Return a stub; its calls raise ResourceErrors (Unavailable, TimedOut, ...)."""
         expected = server_name(f"cluster/{self.name}", "cluster-api")
         with translated(f"cluster {self.name}"):
             yield cluster_pb2_grpc.ClusterServiceStub(self.channels.get(self.endpoint, expected))
 
     async def offer(self, computes: Iterable[Compute], timeout: float = CALL_DEADLINE) -> Mapping[str, str]:
-        """Ask whether the cluster would take these Computes; returns node by Compute name.
+        """Ask whether the cluster would accept these Computes; return the node by name of each.
 
-        Raises NoRoom with the reasons counted, Unavailable, TimedOut. Changes nothing.
+        Raises NoRoom with the counted reasons, Unavailable, TimedOut. Changes nothing.
         """
         documents = [item.model_dump_json().encode() for item in computes]
         with self.calling() as stub:
             reply = await stub.Offer(cluster_pb2.OfferRequest(computes=documents), timeout=timeout)
         if not reply.accepted:
-            raise NoRoom(_in_words(reply, len(documents)), reply.reasons)
+            raise NoRoom(_refusal(reply, len(documents)), reply.reasons)
         return {placement.compute: placement.node for placement in reply.placements}
 
 
-def _in_words(reply: cluster_pb2.OfferReply, asked: int) -> str:
-    """As plans tell it: ``1 of 5: 4 nodes: 4 rack already used``; each node is counted under one reason."""
+def _refusal(reply: cluster_pb2.OfferReply, asked: int) -> str:
+    """Return the reasons as plans show them: ``1 of 5: 4 nodes: 4 rack already used``. Each node counts once."""
     return reasons.refusals({reasons.message(reply.reasons): asked - len(reply.placements)}, asked)

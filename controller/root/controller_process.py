@@ -1,4 +1,7 @@
-"""resource-controller (A2): works while it is master, stands by otherwise (H2)."""
+"""resource-controller: reconciles while it is master, stands by otherwise.
+
+Design: A2, H2
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import asyncio
 
 from controller.model.service_process import ProcessKind
 from controller.pki import ROOT, server_name
-from controller.process import Process
 from controller.process.heartbeat import ApiClient
+from controller.process.process import Process
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.reconcile.housekeeping import keep_house
 from controller.root.reconcile.root_controller import RootController
@@ -33,9 +36,10 @@ async def main(settings: ResourceControllerSettings) -> None:
                 tasks.create_task(controller.run())
                 tasks.create_task(keep_house(db, fence, process.clock, settings.keep_changes))
 
+        process.watch_database(db)
         process.add_task("feed", feed.run)
         process.elect(db, work, reassign=api.reassign, lease_seconds=settings.election.lease_seconds)
-        process.heartbeat_to(api.tell)
+        process.heartbeat_to(api.send_heartbeat)
         await process.run()
     finally:
         db.close()

@@ -1,4 +1,4 @@
-"""The root API's questions to clusters, over gRPC (``root.cluster_gateway.ClusterCalls``)."""
+"""The root API's calls to clusters, over gRPC. Implements ``root.cluster_gateway.ClusterCalls``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Protocol
 
 from controller.errors import Unavailable
 from controller.model.cluster import CLUSTER, Cluster
@@ -22,32 +22,32 @@ from controller.store.database import Database
 from controller.wire import cluster_pb2
 
 LONG_DEADLINE = 120.0
-"""Seconds for what takes the whole cluster into account."""
+"""Seconds for a call that reads the whole cluster."""
 
 
 class GrpcClusterCalls:
-    """Implements ``ClusterCalls`` with the endpoints of the Cluster resources."""
+    """Calls the clusters at the endpoints of the Cluster resources."""
 
     def __init__(self, db: Database, channels: Channels, lease_name: str) -> None:
-        """``lease_name`` is the root controller's: a call that changes something carries its term."""
+        """``lease_name``: the lease of the root controller. A call that writes carries the term of that lease."""
         self._db = db
         self._channels = channels
         self._lease = lease_name
 
-    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> Sequence[Forecast]:
-        """Ask the clusters in J9's order; the first that accepts is the forecast."""
-        questions = await self._db.aread(lambda tx: [forecast.question(tx, each, beside) for each in services])
-        return await forecast.ask(questions, self._forecast)
+    async def forecasts(self, services: Sequence[RegionService], planned: Sequence[AnyResource]) -> Sequence[Forecast]:
+        """Return the forecast of each service: that of the first cluster that accepts it."""
+        prepared = await self._db.aread(lambda tx: [forecast.prepare(tx, each, planned) for each in services])
+        return await forecast.ask(prepared, self._forecast)
 
-    async def _forecast(self, cluster: Cluster, wishes: Sequence[cluster_pb2.ServiceWish]) -> Sequence[bytes]:
+    async def _forecast(self, cluster: Cluster, requests: Sequence[cluster_pb2.ServiceRequest]) -> Sequence[bytes]:
         if not cluster.spec.endpoint:
             raise Unavailable(f"cluster {cluster.name!r} has no endpoint")
         with ClusterPeer.of(cluster, self._channels).calling() as stub:
-            reply = await stub.Forecast(cluster_pb2.ForecastRequest(services=wishes), timeout=CALL_DEADLINE)
+            reply = await stub.Forecast(cluster_pb2.ForecastRequest(services=requests), timeout=CALL_DEADLINE)
         return list(reply.forecasts)
 
     async def forget_node(self, cluster: str, node: str) -> list[str]:
-        """Drop the assignments of a lost node; see ``ClusterService.ForgetNode``."""
+        """Delete the assignments of a lost node; see ``ClusterService.ForgetNode``."""
         peer, held = await self._peer(cluster), await self._db.aread(lambda tx: lease.get(tx, self._lease))
         site = await self._db.aread(lambda tx: schema.site(tx.connection))
         request = cluster_pb2.ForgetNodeRequest(node=node, site=site, term=held.term if held else 0)
@@ -56,7 +56,7 @@ class GrpcClusterCalls:
         return list(reply.computes)
 
     async def plan_moves(self, cluster: str, question: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask the cluster; see ``ClusterService.PlanMoves``."""
+        """Return the moves of a drain or a rebalance; see ``ClusterService.PlanMoves``."""
         request = cluster_pb2.PlanMovesRequest(question=json.dumps(question).encode())
         peer = await self._peer(cluster)
         with peer.calling() as stub:
@@ -65,14 +65,14 @@ class GrpcClusterCalls:
         return plan
 
     async def capacity(self, cluster: str) -> Mapping[str, int]:
-        """Free and total amounts of the cluster."""
+        """Return the free and total amounts of the cluster."""
         peer = await self._peer(cluster)
         with peer.calling() as stub:
             reply = await stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
         return {descriptor.name: getattr(reply, descriptor.name) for descriptor in reply.DESCRIPTOR.fields}
 
     async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
-        """How many more of each flavor fit."""
+        """Return how many more of each flavor fit."""
         peer = await self._peer(cluster)
         documents = [flavor.model_dump_json().encode() for flavor in flavors]
         request = cluster_pb2.HeadroomRequest(flavors=documents, everything=everything)
@@ -82,7 +82,7 @@ class GrpcClusterCalls:
         return report
 
     async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
-        """All that placement sees in the cluster, as JSON in parts."""
+        """Return all that placement reads of the cluster, as JSON in parts."""
         peer = await self._peer(cluster)
         with peer.calling() as stub:
             async for part in stub.ScheduleSnapshot(cluster_pb2.ScheduleSnapshotRequest(), timeout=LONG_DEADLINE):
@@ -90,7 +90,7 @@ class GrpcClusterCalls:
 
     @asynccontextmanager
     async def console(self, cluster: str, compute: str) -> AsyncIterator[ConsoleStream]:
-        """A relay to the serial console of the Compute."""
+        """Open a relay to the serial console of the Compute."""
         peer = await self._peer(cluster)
         with peer.calling() as stub:
             call = stub.Console(metadata=outgoing_metadata())
@@ -107,11 +107,19 @@ class GrpcClusterCalls:
         return ClusterPeer.of(found, self._channels)
 
 
+class _Call(Protocol):
+    """The part of a bidirectional call that a console needs."""
+
+    async def write(self, message: cluster_pb2.ConsoleData) -> None: ...
+
+    def __aiter__(self) -> AsyncIterator[cluster_pb2.ConsoleData]: ...
+
+
 class _Console:
     """A ConsoleStream over a gRPC call."""
 
-    def __init__(self, call: object) -> None:
-        self._call = cast("_Call", call)
+    def __init__(self, call: _Call) -> None:
+        self._call = call
         self._writing = asyncio.Lock()
 
     async def send(self, data: bytes) -> None:
@@ -121,9 +129,3 @@ class _Console:
     async def received(self) -> AsyncIterator[bytes]:
         async for message in self._call:
             yield message.data
-
-
-class _Call(AsyncIterator[cluster_pb2.ConsoleData]):
-    """What is used of a bidirectional call."""
-
-    async def write(self, message: cluster_pb2.ConsoleData) -> None: ...

@@ -1,8 +1,7 @@
-"""From a service's template to the spec of one Compute: pure, once ``load_template`` has read flavor and image.
+"""Makes the spec of one Compute from the template of its service. Pure, after ``load_template`` has read the inputs.
 
-The flavor's sizes, the image and the addresses are copied into the ComputeSpec, so that a cluster
-needs nothing else to run it. What an operator asked of the one machine (power, reboots,
-migration) is kept from the previous spec.
+The sizes of the flavor, the image and the addresses are copied into the ComputeSpec, so that a cluster needs nothing
+else to run it. What an operator asked of the single machine (power, reboots, migration) is kept from the previous spec.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from controller.store import resources
 from controller.store.database import Transaction
 
 OPERATOR_FIELDS = ("power", "reboots", "migrations", "migrate_to", "rebalance")
-"""Fields of a ComputeSpec that are asked of the one machine, not of the service."""
+"""Fields of a ComputeSpec that operators set on the single machine, not on the service."""
 
 
 class Effort(StrEnum):
-    """What bringing a machine to a new spec takes of it."""
+    """What a machine has to go through to get a new spec."""
 
     NONE = "none"
     LIVE = "live"
@@ -43,7 +42,7 @@ _EFFORTS = (Effort.NONE, Effort.LIVE, Effort.RESTART, Effort.RECREATE)
 
 @dataclass(frozen=True)
 class Template:
-    """Everything that the Computes of one service share."""
+    """What the Computes of one service have in common."""
 
     service: RegionService
     cluster: str
@@ -51,7 +50,7 @@ class Template:
     image: Image
 
     def compute_name(self, index: int) -> str:
-        """``<service>-<index>``"""
+        """Return the name of a Compute: ``<service>-<index>``."""
         return f"{self.service.name}-{index}"
 
     def compute_spec(
@@ -61,7 +60,7 @@ class Template:
         volumes: Sequence[Volume] = (),
         before: ComputeSpec | None = None,
     ) -> ComputeSpec:
-        """Spec of the Compute of that index; ``before`` is the spec that it has now."""
+        """Return the spec of the Compute of that index; ``before`` is its present spec."""
         wanted = self.service.spec.compute
         name = self.compute_name(index)
         extra = [Disk(name=volume.name, size_gib=volume.spec.size_gib) for volume in volumes]
@@ -88,20 +87,21 @@ class Template:
         )
 
     def compute(self, index: int, spec: ComputeSpec) -> Compute:
-        """A Compute that is still to be written."""
-        return Compute(
+        """Return a Compute that is not stored yet."""
+        made = Compute(
             name=self.compute_name(index),
             region=self.service.region,
             project=self.service.project,
-            labels=self.service.labels,
             spec=spec,
             revision=self.service.revision,
             max_revision_history=self.service.max_revision_history,
         )
+        # Not validated again: the service was, by the rules of the time when it was stored.
+        return made.model_copy(update={"labels": dict(self.service.labels)})
 
 
 def interface(network: NetworkV4, port: NetworkV4Port) -> Interface:
-    """The interface that has ``port`` of ``network``."""
+    """Return the interface with the address of ``port`` in ``network``."""
     return Interface(
         network=network.name,
         address=port.spec.address,
@@ -112,9 +112,9 @@ def interface(network: NetworkV4, port: NetworkV4Port) -> Interface:
 
 
 def effort(before: BaseModel, after: BaseModel) -> Effort:
-    """The strongest change among the fields that differ, by what each field says of itself.
+    """Return the largest effort among the fields that differ, as each field declares it.
 
-    Objects inside are compared field by field; lists count as the field that holds them.
+    Nested objects are compared field by field. A list counts as one field.
     """
     strongest = Effort.NONE
     for name, info in type(before).model_fields.items():

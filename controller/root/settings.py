@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from controller.process import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings
+from controller.process.settings import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings
 from controller.root.api.settings import ApiSettings
 
 
@@ -23,7 +23,7 @@ class ResourceApiSettings(ProcessSettings):
 
 
 class ResourceControllerSettings(ProcessSettings):
-    """resource-controller: services to clusters, observations back."""
+    """resource-controller: desired state to the clusters, observed state back."""
 
     database: DatabaseSettings = Field(description="The root's database.")
     api: PeerSettings = Field(description="gRPC of the resource-api.")

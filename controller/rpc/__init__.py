@@ -1,6 +1,6 @@
 """gRPC between our processes: servers and channels with mutual TLS, identities, errors, request ids.
 
-Everything here is grpc.aio. Who may call what is decided in the handlers, by ``require_identity``.
+The package uses grpc.aio only. Each handler decides with ``require_identity`` who may call it.
 """
 
 from controller.rpc.channel import Channels

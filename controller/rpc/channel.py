@@ -1,8 +1,8 @@
-"""Client channels with mutual TLS, one per target, made anew when the certificate was renewed.
+"""Keeps a process's client channels with mutual TLS: one per target, replaced when the certificate was renewed.
 
-A channel that was replaced is let go, not closed: calls that stand on it, streams too, go on until
-they end by themselves, and the connection goes with the last of them. So nobody may keep a
-channel or a stub for long: ask ``get`` for each call (it is a dictionary look-up and two stats).
+A channel that was replaced is dropped and not closed: its calls, streams included, go on until they
+end by themselves, and its connection ends with the last of them. So do not keep a channel or a stub:
+call ``get`` for each call (it costs a dictionary lookup and two stats).
 
 Belongs to one event loop.
 """
@@ -21,7 +21,7 @@ from controller.rpc.options import channel_options
 
 
 class RequestIdInterceptor(aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
-    """Adds the request id to plain calls that carry none; streams pass ``outgoing_metadata`` themselves."""
+    """Adds the request id to unary calls that have none; streams pass ``outgoing_metadata`` themselves."""
 
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         metadata = client_call_details.metadata or aio.Metadata()
@@ -37,16 +37,16 @@ class _Open:
 
 
 class Channels:
-    """Channels of one process."""
+    """The channels of one process."""
 
     def __init__(self, folder: CredentialFolder) -> None:
         self._folder = folder
         self._open: dict[tuple[str, str], _Open] = {}
 
     def get(self, target: str, server_name: str) -> aio.Channel:
-        """A channel to ``host:port`` or ``unix:/path``, whose server must have ``server_name`` (``pki.server_name``).
+        """Return a channel to ``host:port`` or ``unix:/path``, whose server must have ``server_name`` (of ``pki``).
 
-        Raises Unavailable or InvalidInput when the folder has no credentials. Connects when first used.
+        Raises Unavailable or InvalidInput when the folder does not have credentials. The first call connects.
         """
         credentials = self._folder.load()
         known = self._open.get((target, server_name))
@@ -57,26 +57,26 @@ class Channels:
         return channel
 
     def forget(self, target: str) -> None:
-        """Let go of a target that is no longer wanted."""
+        """Drop the channels of a target that is not used any more."""
         for key in [key for key in self._open if key[0] == target]:
             del self._open[key]
 
     async def close(self) -> None:
-        """Close all channels and cancel what stands on them."""
+        """Close all channels and cancel their calls."""
         while self._open:
             _, known = self._open.popitem()
             await known.channel.close(None)
 
 
 def secure_channel(target: str, server_name: str, credentials: Credentials) -> aio.Channel:
-    """A channel that shows our certificate."""
+    """Return a channel that presents our certificate."""
     return _channel(
         target, server_name, grpc.ssl_channel_credentials(credentials.roots, credentials.key, credentials.chain)
     )
 
 
 def first_contact_channel(target: str, server_name: str, roots: bytes) -> aio.Channel:
-    """A channel that checks the server and shows no certificate: to join with a token."""
+    """Return a channel that checks the server and presents no certificate: to join with a token."""
     return _channel(target, server_name, grpc.ssl_channel_credentials(roots))
 
 

@@ -1,7 +1,7 @@
-"""Our errors on the wire: a gRPC status, and the whole error as JSON in the trailing metadata.
+"""Translates errors of our tree to gRPC and back: a status, and the whole error as JSON in the trailing metadata.
 
-A caller of ours gets back the same class with the same details. A peer that is not ours, or a
-connection that broke, has only the status: then the status decides whether trying again may help.
+One of our processes as caller gets the same class with the same details. A foreign peer, or a
+connection that broke, gives only a status; then the status decides whether a retry may help.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from controller.errors import (
     TemporaryError,
     TimedOut,
     TooLarge,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
     VersionsGone,
@@ -38,11 +39,11 @@ from controller.errors import (
 from controller.rpc.metadata import metadata_value
 
 ERROR_KEY = "resource-error-bin"
-"""Trailing metadata: JSON of code, message and details. ``-bin``: any bytes, kept as they are."""
+"""Key of the trailing metadata: JSON of code, message and details. ``-bin``: gRPC transfers any bytes unchanged."""
 
 _MOST_DETAILS = 20
 _MOST_TEXT = 1000
-"""Metadata must stay under 8 KiB; who has more to say puts it into a reply."""
+"""Metadata must stay under 8 KiB; longer details belong in a reply."""
 
 _Status = grpc.StatusCode
 
@@ -60,6 +61,7 @@ _STATUS: dict[type[ResourceError], grpc.StatusCode] = {
     VersionsGone: _Status.OUT_OF_RANGE,
     NoRoom: _Status.RESOURCE_EXHAUSTED,
     AddressesExhausted: _Status.RESOURCE_EXHAUSTED,
+    TooManyRequests: _Status.RESOURCE_EXHAUSTED,
     Unavailable: _Status.UNAVAILABLE,
     TimedOut: _Status.DEADLINE_EXCEEDED,
     TemporaryError: _Status.UNAVAILABLE,
@@ -83,7 +85,7 @@ _FOREIGN: dict[grpc.StatusCode, type[ResourceError]] = {
 
 
 def status_of(error: ResourceError) -> grpc.StatusCode:
-    """The gRPC status of an error."""
+    """Return the gRPC status of an error."""
     for base in type(error).__mro__:
         if base in _STATUS:
             return _STATUS[base]
@@ -91,7 +93,7 @@ def status_of(error: ResourceError) -> grpc.StatusCode:
 
 
 def to_metadata(error: ResourceError) -> tuple[tuple[str, bytes], ...]:
-    """Trailing metadata that ``from_rpc_error`` understands."""
+    """Return the trailing metadata that ``from_rpc_error`` reads."""
     body: dict[str, Any] = {"code": error.code, "message": _short(error.message)}
     match error:
         case InvalidInput():
@@ -100,26 +102,28 @@ def to_metadata(error: ResourceError) -> tuple[tuple[str, bytes], ...]:
         case Conflict():
             body["users"] = error.users[:_MOST_DETAILS]
             body["user_count"] = error.user_count
+        case TooManyRequests():
+            body["retry_after"] = error.retry_after
         case NoRoom():
             body["reasons"] = dict(list(error.reasons.items())[:_MOST_DETAILS])
     return ((ERROR_KEY, json.dumps(body).encode()),)
 
 
 def from_rpc_error(error: aio.AioRpcError, peer: str = "") -> ResourceError:
-    """The error that a call stands for; ``peer`` is named in errors of the connection."""
+    """Return the error of our tree for a failed call; errors of the connection name ``peer``."""
     sent = metadata_value(error.trailing_metadata(), ERROR_KEY)
     if isinstance(sent, bytes):
         try:
             return _rebuild(json.loads(sent))
         except (ValueError, KeyError, TypeError):
-            pass  # not ours after all: the status still tells
+            pass  # not from one of our processes: the status decides
     kind = _FOREIGN.get(error.code(), PermanentError)
     return kind(f"{peer + ': ' if peer else ''}{error.code().name}: {error.details()}")
 
 
 @contextmanager
 def translated(peer: str = "") -> Iterator[None]:
-    """Calls made inside raise our errors in place of gRPC's."""
+    """Translate errors of gRPC that the body raises into errors of our tree."""
     try:
         yield
     except aio.AioRpcError as error:
@@ -135,6 +139,8 @@ def _rebuild(body: dict[str, Any]) -> ResourceError:
         return Conflict(message, body["users"], body["user_count"])
     if kind is NoRoom:
         return NoRoom(message, body["reasons"])
+    if kind is TooManyRequests:
+        return TooManyRequests(message, float(body.get("retry_after", 1.0)))
     if kind is None:  # a newer peer's error
         return PermanentError(message)
     return kind(message)

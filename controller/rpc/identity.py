@@ -1,7 +1,8 @@
-"""Who calls, and whether they may.
+"""Authorises callers of gRPC handlers by the identity in their certificate.
 
-TLS has checked the chain before a handler runs; here the name is read and compared. There is no
-other authorisation between our processes: each handler begins with ``require_identity``.
+TLS has verified the chain before a handler runs; this module reads the identity and compares it. Our
+processes have no other authorisation between each other: each handler begins with
+``require_identity``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Context: TypeAlias = "aio.ServicerContext[Any, Any]"
 
 
 def peer_identity(context: Context) -> Identity:
-    """Identity in the caller's certificate; raises Unauthenticated when it showed none."""
+    """Return the identity in the caller's certificate. Raises Unauthenticated when it presented none."""
     for shown in context.auth_context().get("x509_pem_cert", ()):
         return identity_of(shown)
     raise Unauthenticated("this call needs a client certificate")
@@ -27,9 +28,9 @@ def peer_identity(context: Context) -> Identity:
 def require_identity(
     context: Context, *, scope: str | None = None, kinds: Collection[str] = (), name: str | None = None
 ) -> Identity:
-    """The caller's identity, when it is of that scope, one of those kinds and that name.
+    """Return the caller's identity if it has that scope, one of those kinds and that name.
 
-    What is left out is not asked for. Raises Unauthenticated or Forbidden.
+    An argument that is left out is not checked. Raises Unauthenticated or Forbidden.
     """
     identity = peer_identity(context)
     wrong_scope = scope is not None and identity.scope != scope

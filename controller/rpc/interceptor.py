@@ -1,7 +1,11 @@
-"""Around every handler: the request id, our errors as statuses, one log line for what went wrong.
+"""Wraps every handler of a server: binds the request id, translates errors to statuses and logs failed calls.
 
-An error that nobody foresaw becomes INTERNAL without its text: it may hold what the caller must
-not see; the log has it, under the same request id.
+An unexpected error becomes INTERNAL without its text, which may contain what the caller must not
+see. The log has the text, under the same request id.
+
+Ordering: a call that streams requests is refused only after its first message has arrived, or five seconds have
+passed without one. gRPC's asyncio client replaces the status of a call that ends while it writes with INTERNAL, and
+would lose the reason.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -16,22 +21,28 @@ import structlog
 from grpc import aio
 
 from controller.errors import PermanentError, ResourceError
+from controller.rpc.call_limits import CallLimits
 from controller.rpc.errors import status_of, to_metadata
 from controller.rpc.metadata import REQUEST_ID, bind_request_id, metadata_value
 
 Observer = Callable[[str, str, float], None]
-"""Method, name of the status, seconds."""
+"""Called with the method, the name of the status and the seconds of a call."""
+
+
+_FIRST_MESSAGE_SECONDS = 5.0
+"""How long a refusal waits for a caller that sends nothing: its message is on the way, or never comes."""
 
 
 def ignore_call(method: str, status: str, seconds: float) -> None:
-    """The observer that keeps nothing."""
+    """Record nothing."""
 
 
 class CallInterceptor(aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Wraps the four shapes of handlers alike."""
+    """Wraps all four kinds of handlers in the same way."""
 
-    def __init__(self, observe: Observer) -> None:
+    def __init__(self, observe: Observer, limits: CallLimits | None = None) -> None:
         self._observe = observe
+        self._limits = limits
         self._running = 0
         self.idle = asyncio.Event()
         """Set while no call with a single reply runs."""
@@ -51,17 +62,23 @@ class CallInterceptor(aio.ServerInterceptor):  # type: ignore[type-arg]
             (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
         }[handler.request_streaming, handler.response_streaming]
         inner = getattr(handler, shape[0])
-        wrapped = self._stream(inner, method) if handler.response_streaming else self._unary(inner, method)
+        wrap = self._stream if handler.response_streaming else self._unary
+        wrapped = wrap(inner, method, handler.request_streaming)
         return shape[1](wrapped, handler.request_deserializer, handler.response_serializer)
 
-    def _unary(self, inner: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
+    def _unary(
+        self, inner: Callable[..., Awaitable[Any]], method: str, request_streaming: bool
+    ) -> Callable[..., Awaitable[Any]]:
         async def handle(request: Any, context: Any) -> Any:
+            request = _Messages(request) if request_streaming else request
             call = _Call(self, method, context)
             self._running += 1
             self.idle.clear()
             try:
+                self._admit(context)
                 return await inner(request, context)
             except Exception as error:
+                await _first_message(request)
                 await call.fail(error)
             finally:
                 call.end()
@@ -71,25 +88,54 @@ class CallInterceptor(aio.ServerInterceptor):  # type: ignore[type-arg]
 
         return handle
 
-    def _stream(self, inner: Callable[..., AsyncIterator[Any]], method: str) -> Callable[..., AsyncIterator[Any]]:
+    def _stream(
+        self, inner: Callable[..., AsyncIterator[Any]], method: str, request_streaming: bool
+    ) -> Callable[..., AsyncIterator[Any]]:
         async def handle(request: Any, context: Any) -> AsyncIterator[Any]:
+            request = _Messages(request) if request_streaming else request
             call = _Call(self, method, context)
             try:
+                self._admit(context)
                 async for reply in inner(request, context):
                     yield reply
             except Exception as error:
+                await _first_message(request)
                 await call.fail(error)
             finally:
                 call.end()
 
         return handle
 
+    def _admit(self, context: Any) -> None:
+        if self._limits is not None:
+            self._limits.admit(context)
+
     def observe(self, method: str, status: str, seconds: float) -> None:
         self._observe(method, status, seconds)
 
 
+class _Messages(AsyncIterator[Any]):
+    """The messages of a caller; knows whether one was read."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self.begun = False
+
+    async def __anext__(self) -> Any:
+        self.begun = True
+        return await anext(self._messages)
+
+
+async def _first_message(request: object) -> None:
+    """Wait for the first message of a caller that still has to send it."""
+    if isinstance(request, _Messages) and not request.begun:
+        # The caller hung up, sends nothing, or sends what is no message: the refusal is what it has to hear.
+        with suppress(Exception):
+            await asyncio.wait_for(anext(request), _FIRST_MESSAGE_SECONDS)
+
+
 class _Call:
-    """One call under way."""
+    """One call in progress."""
 
     def __init__(self, owner: CallInterceptor, method: str, context: Any) -> None:
         self._owner = owner

@@ -1,24 +1,23 @@
-"""Channel and server options: sizes, keepalive, reconnects. One place, since both ends must agree."""
+"""Defines the options of channels and servers: sizes, keepalive, reconnects. Both ends must agree on them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 MAX_MESSAGE = 16 * 1024 * 1024
-"""Bytes. Streams are cut into chunks far below this; it is a fence, not a size to plan with."""
+"""Bytes. Streams send far smaller chunks; this is a last bound, not a size to plan with."""
 
 KEEPALIVE_SECONDS = 20
 KEEPALIVE_TIMEOUT_SECONDS = 10
-"""A peer that vanished without a word is noticed after the sum of both."""
+"""A peer that disappears without closing its connection is detected after the sum of both."""
 
-DEADLINE = 10.0
-"""Seconds that a plain call may take unless its caller knows better."""
+HANDSHAKE_SECONDS = 10
 
 Options = list[tuple[str, Any]]
 
 
 def channel_options(server_name: str) -> Options:
-    """Options of a client channel; TLS checks that the server's certificate is for ``server_name``."""
+    """Return the options of a client channel; TLS checks that the server's certificate is for ``server_name``."""
     return [
         ("grpc.ssl_target_name_override", server_name),
         ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -37,7 +36,7 @@ def channel_options(server_name: str) -> Options:
 
 
 def server_options() -> Options:
-    """Options of a server."""
+    """Return the options of a server."""
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -46,6 +45,11 @@ def server_options() -> Options:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),
         ("grpc.keepalive_permit_without_calls", 1),
+        # A connection that does not complete its handshake ends; gRPC's own limit is two minutes.
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_SECONDS * 1000),
+        # Calls at the same time on one connection: an agent has two, a controller some dozens, and a
+        # resource-api one for each console of the cluster.
+        ("grpc.max_concurrent_streams", 1000),
         # Two processes on one port would share it silently: the second must fail instead.
         ("grpc.so_reuseport", 0),
     ]

@@ -1,9 +1,9 @@
-"""A gRPC server with mutual TLS on TCP and unix sockets.
+"""Serves gRPC with mutual TLS on TCP and unix sockets, for every process.
 
-Certificates: the server looks at its folder at every handshake, so a renewed certificate is used
-from the next connection on, and connections that stand are not disturbed.
+Certificates: the server checks its folder at every handshake, so a renewed certificate is used
+from the next connection on, and open connections are not affected.
 
-Ordering: ``stop`` refuses new calls at once, lets running ones finish for ``grace`` seconds at most,
+Ordering: ``stop`` refuses new calls at once, waits up to ``grace`` seconds for running calls,
 and cancels streams of replies when only they are left.
 """
 
@@ -19,6 +19,7 @@ from grpc import aio
 
 from controller.errors import ResourceError, Unavailable
 from controller.pki import CredentialFolder, Credentials
+from controller.rpc.call_limits import CallLimits
 from controller.rpc.interceptor import CallInterceptor, Observer, ignore_call
 from controller.rpc.options import server_options
 
@@ -26,12 +27,14 @@ AddServicer = Callable[[aio.Server], None]
 
 
 class RpcServer:
-    """Services are added, then addresses, then it is started."""
+    """A server: add services, then addresses, then start it."""
 
-    def __init__(self, folder: CredentialFolder, *, observe: Observer = ignore_call) -> None:
-        """``observe`` is told method, status and seconds of each finished call (metrics)."""
+    def __init__(
+        self, folder: CredentialFolder, *, observe: Observer = ignore_call, limits: CallLimits | None = None
+    ) -> None:
+        """``observe`` is called with method, status and seconds of each finished call (metrics)."""
         self._folder = folder
-        self._calls = CallInterceptor(observe)
+        self._calls = CallInterceptor(observe, limits)
         self._server = aio.server(options=server_options(), interceptors=[self._calls])
 
     def add(self, add_servicer: AddServicer) -> None:
@@ -39,9 +42,9 @@ class RpcServer:
         add_servicer(self._server)
 
     def listen(self, address: str, *, client_certificate: bool = True) -> int:
-        """Listen on ``host:port`` (0: any port) or ``unix:/path``; returns the port.
+        """Listen on ``host:port`` (0: any port) or ``unix:/path``; return the port.
 
-        ``client_certificate=False``: for first contact only; handlers still refuse whoever shows none.
+        ``client_certificate=False``: for first contact only; handlers still refuse callers without one.
         Raises Unavailable when the address is taken.
         """
         served = _Served(self._folder, client_certificate)
@@ -61,23 +64,23 @@ class RpcServer:
         await self._server.start()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Refuse new calls, wait for running plain ones, then cancel the rest. May be called twice."""
+        """Refuse new calls, wait for running unary ones, then cancel the others. May be called twice."""
         stopping = asyncio.ensure_future(self._server.stop(grace))
         idle = asyncio.ensure_future(self._calls.idle.wait())
         await asyncio.wait({stopping, idle}, return_when=asyncio.FIRST_COMPLETED)
         idle.cancel()
-        # A reply leaves a moment after its handler has ended.
+        # gRPC sends a reply a moment after its handler has ended.
         await asyncio.wait({stopping}, timeout=0.2)
-        # Streams have no end of their own: waiting for them would be waiting for the whole grace.
+        # Streams do not end by themselves: waiting for them would always take the whole grace.
         await self._server.stop(None)
         await stopping
 
 
 class _Served:
-    """The certificate that one address shows.
+    """The certificate that one address presents.
 
-    A configuration is handed to gRPC once: gRPC replaces the one in use without a lock, so that
-    handing it over at every handshake crashes a server to which many connect at once.
+    A configuration is passed to gRPC once. gRPC replaces the one in use without a lock, so passing it
+    at every handshake crashes a server to which many clients connect at the same time.
     """
 
     def __init__(self, folder: CredentialFolder, client_certificate: bool) -> None:
@@ -88,11 +91,11 @@ class _Served:
         self._log = structlog.get_logger("rpc")
 
     def first(self) -> grpc.ServerCertificateConfiguration:
-        """The certificate to begin with."""
+        """Return the certificate to start with."""
         return self._configuration(self._credentials)
 
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
-        """The folder's certificate if it is another by now, else None; asked at each handshake, from gRPC's threads."""
+        """Return the folder's certificate if it has changed, else None; gRPC's threads call it at each handshake."""
         with self._lock:
             try:
                 credentials = self._folder.load()

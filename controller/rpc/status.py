@@ -1,4 +1,7 @@
-"""The StatusService that every process answers (A9, F4)."""
+"""Serves the StatusService of every process.
+
+Design: A9, F4
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ Report = Callable[[], status_pb2.StatusReply]
 
 
 class StatusServicer(status_pb2_grpc.StatusServiceServicer):
-    """Answers with what ``report`` says at that moment, to anyone with a certificate of ours."""
+    """Replies with the current result of ``report`` to every caller with a certificate of ours."""
 
     def __init__(self, report: Report) -> None:
         self._report = report

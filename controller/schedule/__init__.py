@@ -1,4 +1,7 @@
-"""Choosing nodes for resources: pure functions over a snapshot of the cluster (J8, J10)."""
+"""Choosing nodes for resources: pure functions over a snapshot of the cluster.
+
+Design: J8, J10
+"""
 
 from controller.schedule.inputs import CellFacts, NodeFacts, Present, Request, capacity_of, need_of, sizes_of
 from controller.schedule.placement import place, why_not

@@ -1,13 +1,15 @@
-"""Best fit: how well what a placement leaves of a node can still be used (J8, J10).
+"""Best fit: the cost of a node, by how well its remaining capacity can still be used.
 
-What is left of a node is of use as far as the usual mix goes: what the cluster's resources take together,
-dimension by dimension (``usual``). The mix fills the node until one dimension is used up; what is then over
-in the others is stranded. The cost of a node is the part of the mix that would still fit, plus ``_STRANDED``
-times the squares of the stranded parts, all as parts of the node and after the placement; the lowest is
-taken. So nodes are filled one after the other, and a resource goes where it evens out what others left.
-Where nothing is taken yet, the request itself is the mix. Measured by ``benchmarks.packing``.
+What remains of a node is useful as far as the usual mix goes: what the resources of the cluster take together,
+dimension by dimension (``usual``). The mix fills the node until one dimension is used up. What then remains in the
+other dimensions is stranded. The cost of a node is the part of the mix that would still fit, plus ``_STRANDED`` times
+the sum of the squares of the stranded parts, all as parts of the node and after the placement. The lowest cost wins.
+So nodes are filled one after the other, and a resource goes where it evens out what others left. Where nothing is
+taken yet, the request itself is the mix. ``benchmarks.packing`` measures the effect.
 
-Dimensions that the mix does not take, or that the node does not have, count for nothing.
+Dimensions that the mix does not take, or that the node does not have, are ignored.
+
+Design: J8, J10
 """
 
 from __future__ import annotations
@@ -21,16 +23,16 @@ from controller.schedule.inputs import Ints
 
 _STRANDED = 32
 WHOLE = 1 << 25
-"""Cost of a node that takes the mix as a whole, with nothing stranded."""
+"""Cost of a node that can take the whole mix, with nothing stranded."""
 _DONE = 1e9
-"""Stands for a dimension that never runs out."""
+"""The amount of a dimension that is never used up."""
 
 FIT_BITS = 34
 """Bits of a cost: 1 + ``_STRANDED`` for each of eight dimensions, times ``WHOLE``."""
 
 
-class Fit:
-    """Costs of nodes, for one mix."""
+class BestFit:
+    """The costs of nodes for one mix."""
 
     def __init__(self, total: Ints, usual: Ints) -> None:
         """``total``: a row for each node; ``usual``: what the mix takes of each dimension."""
@@ -49,13 +51,13 @@ class Fit:
         self._never: NDArray[np.float64] = np.where(counted, 0.0, _DONE)
 
     def costs(self, numbers: Ints, left: Ints) -> Ints:
-        """Cost of each of the nodes, when ``left`` (a row for each) is what would be free of it."""
+        """Return the cost of each of the nodes, when ``left`` (a row for each) would be free of it."""
         usable, stranded = self._measures(numbers, left)
         cost: Ints = ((usable + _STRANDED * stranded) * WHOLE).astype(np.int64)
         return cost
 
     def cost(self, number: int, free: Sequence[int], need: Sequence[int]) -> int:
-        """``costs`` of one node without ``need``, in plain Python: what a single decision needs."""
+        """Return the cost of one node after ``need`` is taken, in plain Python: for a single decision."""
         mix = self._mix[number].tolist()
         left = [(free[at] - need[at]) * part for at, part in zip(self._each, self._part[number].tolist(), strict=True)]
         usable = 1.0
@@ -70,7 +72,7 @@ class Fit:
         return int((usable + _STRANDED * stranded) * WHOLE)
 
     def percent(self, numbers: Ints, left: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What the mix could still take of each node, and what would be stranded, in percent of the node."""
+        """Return what the mix could still take of each node, and what would be stranded, in percent of the node."""
         usable, stranded = self._measures(numbers, left)
         return 100 * usable, 100 * np.sqrt(stranded)
 

@@ -1,7 +1,9 @@
-"""What is told to placement: nodes with their NUMA cells, and the resources to place (J10).
+"""The inputs of placement: nodes with their NUMA cells, and the resources to place.
 
-Amounts are ``Capacity`` outside, and rows of whole numbers in the order of DIMENSIONS inside:
-reading a field of a model costs more than a whole decision, so it is done once per kind of request.
+Amounts are ``Capacity`` outside this package. Inside, they are rows of whole numbers in the order of DIMENSIONS:
+reading a field of a model costs more than a whole decision, so it is read once for each shape of request.
+
+Design: J10
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ DIMENSIONS = (
 )
 """Order of the columns of ``Snapshot.free``; units as in ``Capacity``, but vcpus in hundredths."""
 CELL_DIMENSIONS = 4
-"""The first so many are those that a NUMA cell has a part of."""
+"""The number of leading dimensions that are divided among NUMA cells."""
 _amounts = attrgetter(*DIMENSIONS)
 
 
@@ -46,12 +48,12 @@ class CellFacts:
     taken: Capacity = field(default_factory=Capacity)
     free_cpus: tuple[int, ...] = ()
     pinned_cpus: tuple[int, ...] = ()
-    """All of its pinned cpus, so that those given back are known to be its; empty: not told."""
+    """All of its pinned cpus, so that a released cpu is returned to its cell; empty: not reported."""
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """One node: what it has (``total``), what is taken of it, and where it stands."""
+    """One node: what it has (``total``), what is taken of it, and where it is."""
 
     name: str
     total: Capacity
@@ -64,7 +66,7 @@ class NodeFacts:
     """Axis to domain: ``{"rack": "floor-1-1-1-rack-1-1", ...}``; ``node`` may be left out."""
     providers: frozenset[str] = frozenset()
     cells: tuple[CellFacts, ...] = ()
-    """NUMA cells, as far as the node has told of them."""
+    """NUMA cells, as far as the node has reported them."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Request:
     """Provider that the node must offer; empty: any."""
     policy: SchedulePolicy = field(default_factory=SchedulePolicy)
     avoid: frozenset[str] = frozenset()
-    """Nodes not to take (a migration's source)."""
+    """Nodes that must not be chosen (a migration's source)."""
     machine_share: MachineShare = MachineShare.PART
 
     @classmethod
@@ -92,7 +94,7 @@ class Request:
         policy: SchedulePolicy | None = None,
         avoid: frozenset[str] = frozenset(),
     ) -> Request:
-        """The request for a Compute; ``policy`` in place of its own."""
+        """Return the request for a Compute; ``policy`` replaces its own."""
         return cls(
             key=key,
             service=service,
@@ -107,7 +109,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Present:
-    """A resource of a service that there is, on its node, with what it asked for and what it was given."""
+    """An existing resource of a service: its node, what it asked for, and its share of the node."""
 
     index: int
     node: str
@@ -115,12 +117,12 @@ class Present:
     machine_share: MachineShare
     share: Share
     to: str = ""
-    """The node that it is moving to: it counts there too, and has a share of it."""
+    """The node that it is moving to. It counts there too, and has a share of it."""
     to_share: Share = field(default_factory=Share)
 
 
 def need_of(spec: ComputeSpec) -> Capacity:
-    """What a Compute takes of its node: its sizes, with the extra disks."""
+    """Return what a Compute takes of its node: its sizes and its extra disks."""
     sizes = spec.sizes
     pinned = sizes.cpu_mode is CpuMode.PINNED
     return Capacity(
@@ -136,24 +138,24 @@ def need_of(spec: ComputeSpec) -> Capacity:
 
 
 def sizes_of(spec: ComputeSpec) -> tuple[Capacity, MachineShare]:
-    """What decides the share that a Compute takes of its node."""
+    """Return what decides the share that a Compute takes of its node."""
     return need_of(spec), spec.sizes.machine_share
 
 
 def columns(capacity: Capacity) -> tuple[int, ...]:
-    """A capacity in the order of DIMENSIONS."""
+    """Return a capacity as a row in the order of DIMENSIONS."""
     vcpus, *others = _amounts(capacity)
     return (round(100 * vcpus), *others)
 
 
 def capacity_of(row: Sequence[int] | Ints) -> Capacity:
-    """The capacity of a row in the order of DIMENSIONS; of a cell's shorter row too."""
+    """Return the capacity of a row in the order of DIMENSIONS; the shorter row of a cell is accepted too."""
     sizes = {name: int(value) for name, value in zip(DIMENSIONS[1:], row[1:], strict=False)}
     return Capacity(vcpus=int(row[0]) / 100, **sizes)
 
 
 def matrix(capacities: Iterable[Capacity]) -> Ints:
-    """A row for each capacity."""
+    """Return a row for each capacity."""
     rows = np.array([_amounts(capacity) for capacity in capacities], dtype=np.float64).reshape(-1, len(DIMENSIONS))
     rows[:, 0] *= 100
     return np.rint(rows).astype(np.int64)

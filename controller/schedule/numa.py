@@ -1,12 +1,15 @@
-"""The NUMA cells of all nodes: what is free in each, and where a request goes (I3, I5).
+"""The NUMA cells of all nodes: the free capacity of each cell, and the cells that a request takes.
 
-A request that fits into the whole of some cell is kept to one cell, the fullest that has room;
-one that is larger than any cell is spread evenly over all of them. Pinned cpus are given by
-number, the lowest first. A node that has told of one cell only needs no cells in its shares, but
-its pinned cpus are given by number too; of one that has told of none, pinned cpus are only counted.
+A request that fits into an empty cell is kept in one cell: the fullest that has room. A request that is larger than
+every cell is spread evenly over all of them; its pinned cpus unevenly, where the free ones fit in no even split. Pinned
+cpus are assigned by number, the lowest first. The share of a node
+with one cell names no cell, but its pinned cpus are assigned by number too. On a node that has reported no cell,
+pinned cpus are only counted.
 
-Rows of all cells stand in two arrays, those of one node together. ``count_on`` (one node, plain
-Python) and ``count`` (many nodes, arrays) say the same.
+The rows of all cells are in two arrays, those of one node next to each other. ``count_on`` (one node, plain Python) and
+``count`` (many nodes, arrays) return the same.
+
+Design: I3, I5
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from controller.model.node import Share
 from controller.schedule.inputs import CELL_DIMENSIONS, Ints, Mask, NodeFacts, columns, matrix
 
 ENDLESS = 1 << 30
-"""Number of resources that fit where nothing of what they take is limited."""
+"""How many resources fit where nothing that they take is limited."""
 _UNLIMITED = 1 << 50
 _PINNED = 1
 
@@ -33,31 +36,31 @@ class Cells:
 
     def __init__(self, nodes: Sequence[NodeFacts]) -> None:
         self.counts = [len(node.cells) for node in nodes]
-        """Number of cells that each node has told of."""
+        """Number of cells that each node has reported."""
         self.any = any(self.counts)
         self._count: Ints = np.array(self.counts, dtype=np.int64)
         self._first: Ints = np.cumsum(self._count) - self._count
         self._firsts: list[int] = self._first.tolist()
-        self.told: Mask = self._count > 0
+        self.reported: Mask = self._count > 0
         self.several: Mask = self._count > 1
-        told = [cell for node in nodes for cell in sorted(node.cells, key=lambda cell: cell.number)]
-        self.numbers = [cell.number for cell in told]
-        self.total = matrix(cell.total for cell in told)[:, :CELL_DIMENSIONS].copy()
-        self.free = self.total - matrix(cell.taken for cell in told)[:, :CELL_DIMENSIONS]
-        self.cpus = [sorted(cell.free_cpus) for cell in told]
-        self.pinned = [frozenset(cell.pinned_cpus or cell.free_cpus) for cell in told]
+        reported = [cell for node in nodes for cell in sorted(node.cells, key=lambda cell: cell.number)]
+        self.numbers = [cell.number for cell in reported]
+        self.total = matrix(cell.total for cell in reported)[:, :CELL_DIMENSIONS].copy()
+        self.free = self.total - matrix(cell.taken for cell in reported)[:, :CELL_DIMENSIONS]
+        self.cpus = [sorted(cell.free_cpus) for cell in reported]
+        self.pinned = [frozenset(cell.pinned_cpus or cell.free_cpus) for cell in reported]
         self.free[:, _PINNED] = np.minimum(self.free[:, _PINNED], [len(cpus) for cpus in self.cpus])
         alone = np.repeat(self._count == 1, self._count)
         for column in set(range(CELL_DIMENSIONS)) - {_PINNED}:
-            self.total[alone, column] = self.free[alone, column] = _UNLIMITED  # the node's own row says it
+            self.total[alone, column] = self.free[alone, column] = _UNLIMITED  # the node's own row limits it
 
     def rows(self, number: int) -> range:
-        """Rows of the node's cells."""
+        """Return the rows of the node's cells."""
         first = self._firsts[number]
         return range(first, first + self.counts[number])
 
     def count_on(self, number: int, need: Sequence[int]) -> int:
-        """How many resources of that need the node's cells take."""
+        """Return how many resources of that need the node's cells can take."""
         rows = self.rows(number)
         needs = [(column, need[column]) for column in range(CELL_DIMENSIONS) if need[column]]
         if not rows or not needs:
@@ -66,17 +69,20 @@ class Cells:
         frees: list[list[int]] = self.free[rows.start : rows.stop].tolist()
         if _fits_one(totals, needs):
             return sum(max(0, min(free[column] // amount for column, amount in needs)) for free in frees)
-        parts = [(column, -(-amount // len(rows))) for column, amount in needs]
-        return max(0, min(free[column] // amount for free in frees for column, amount in parts))
+        parts = [(column, -(-amount // len(rows))) for column, amount in needs if column != _PINNED]
+        found = min((free[column] // amount for free in frees for column, amount in parts), default=ENDLESS)
+        if need[_PINNED]:
+            found = min(found, sum(max(0, free[_PINNED]) for free in frees) // need[_PINNED])
+        return max(0, found)
 
     def count(self, numbers: Ints, need: Sequence[int]) -> Ints:
-        """How many resources of that need the cells of each of those nodes take."""
+        """Return how many resources of that need the cells of each of those nodes can take."""
         found = np.full(len(numbers), ENDLESS, dtype=np.int64)
         needs = [(column, need[column]) for column in range(CELL_DIMENSIONS) if need[column]]
-        told = np.flatnonzero(self._count[numbers] > 0)
-        if not self.any or not needs or not len(told):
+        reported = np.flatnonzero(self._count[numbers] > 0)
+        if not self.any or not needs or not len(reported):
             return found
-        rows, starts, counts = self.spread(numbers[told])
+        rows, starts, counts = self.spread(numbers[reported])
         inside = np.full(len(rows), ENDLESS, dtype=np.int64)
         across = inside.copy()
         large_enough = np.ones(len(rows), dtype=np.bool_)
@@ -84,9 +90,13 @@ class Cells:
             free = self.free[rows, column]
             large_enough &= self.total[rows, column] >= amount
             np.minimum(inside, free // amount, out=inside)
-            np.minimum(across, free // -(-amount // np.repeat(counts, counts)), out=across)
+            if column == _PINNED:
+                of_node = np.add.reduceat(free.clip(min=0), starts) // amount
+                np.minimum(across, np.repeat(of_node, counts), out=across)
+            else:
+                np.minimum(across, free // -(-amount // np.repeat(counts, counts)), out=across)
         one = np.logical_or.reduceat(large_enough, starts)
-        found[told] = np.where(
+        found[reported] = np.where(
             one,
             np.add.reduceat(inside.clip(min=0), starts),
             np.minimum.reduceat(across, starts).clip(min=0),
@@ -94,19 +104,19 @@ class Cells:
         return found
 
     def spread(self, numbers: Ints) -> tuple[Ints, Ints, Ints]:
-        """Rows of the cells of those nodes (each has some), where each node's begin, and how many each has."""
+        """Return the rows of the cells of those nodes (each has some), where each node's begin, and their number."""
         counts = self._count[numbers]
         starts = np.cumsum(counts) - counts
         rows = np.repeat(self._first[numbers] - starts, counts) + np.arange(int(counts.sum()))
         return rows, starts, counts
 
     def untouched(self, rows: Ints | range) -> Mask:
-        """Which of those cells have nothing taken."""
+        """Return which of those cells have nothing taken."""
         whole: Mask = (self.free[rows] == self.total[rows]).all(axis=1)
         return whole
 
     def choose(self, number: int, need: Sequence[int]) -> Parts | None:
-        """What a part of a node takes of which of its cells; None when they have no room."""
+        """Return what a part of a node takes of which cells; None when they have no room."""
         rows = self.rows(number)
         needs = [(column, need[column]) for column in range(CELL_DIMENSIONS) if need[column]]
         if not rows or not needs:
@@ -114,7 +124,7 @@ class Cells:
         totals = self.total[rows.start : rows.stop].tolist()
         frees = self.free[rows.start : rows.stop].tolist()
         if not _fits_one(totals, needs):
-            return self._even(rows, frees, need)
+            return self._over_all(rows, frees, need)
         best: tuple[int, int] | None = None
         for row, total, free in zip(rows, totals, frees, strict=True):
             if all(free[column] >= amount for column, amount in needs):
@@ -122,19 +132,19 @@ class Cells:
                 best = min(best or (left, row), (left, row))
         return None if best is None else [(best[1], tuple(need[:CELL_DIMENSIONS]))]
 
-    def _even(self, rows: range, frees: list[list[int]], need: Sequence[int]) -> Parts | None:
-        parts = len(rows)
-        even = [-(-amount // parts) for amount in need[:CELL_DIMENSIONS]]
-        if any(free[column] < amount for free in frees for column, amount in enumerate(even) if amount):
+    def _over_all(self, rows: range, frees: list[list[int]], need: Sequence[int]) -> Parts | None:
+        even = [-(-amount // len(rows)) for amount in need[:CELL_DIMENSIONS]]
+        others = [(column, amount) for column, amount in enumerate(even) if amount and column != _PINNED]
+        pinned = _pinned_parts([free[_PINNED] for free in frees], need[_PINNED])
+        if pinned is None or any(free[column] < amount for free in frees for column, amount in others):
             return None
-        each, more = divmod(need[_PINNED], parts)  # as many pinned cpus as asked, not more
         return [
-            (row, tuple(each + (at < more) if column == _PINNED else amount for column, amount in enumerate(even)))
-            for at, row in enumerate(rows)
+            (row, tuple(cpus if column == _PINNED else amount for column, amount in enumerate(even)))
+            for row, cpus in zip(rows, pinned, strict=True)
         ]
 
     def change(self, number: int, share: Share, sign: int) -> None:
-        """Take a share (``sign`` -1) of the node's cells, or give it back (1)."""
+        """Take a share of the node's cells (``sign`` -1), or return it (1)."""
         rows = self.rows(number)
         if not rows:
             return
@@ -157,10 +167,20 @@ class Cells:
                     insort(self.cpus[row], cpu)
                 return
         mine = [row for row in rows if self.numbers[row] in share.cells] or rows
-        # Not told whose it is, but there is one cell only that it can be of; where its cpus are told, it is none now.
+        # Its cell is not reported, but only one cell is possible. Where cpus are reported, the cpu no longer exists.
         if sign > 0 and len(mine) == 1 and not self.pinned[mine[0]]:
             insort(self.cpus[mine[0]], cpu)
 
 
 def _fits_one(totals: list[list[int]], needs: list[tuple[int, int]]) -> bool:
     return any(all(total[column] >= amount for column, amount in needs) for total in totals)
+
+
+def _pinned_parts(free: Sequence[int], wanted: int) -> list[int] | None:
+    """Return how many pinned cpus to take of each cell, as evenly as the free ones allow; None: too few are free."""
+    if sum(max(0, each) for each in free) < wanted:
+        return None
+    parts = [0] * len(free)
+    for _ in range(wanted):
+        parts[min((at for at in range(len(free)) if parts[at] < free[at]), key=lambda at: parts[at])] += 1
+    return parts

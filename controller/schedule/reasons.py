@@ -1,7 +1,9 @@
-"""Why nodes are not taken, in words that a user can act on, counted (J8).
+"""The reasons why nodes are not taken, counted, in words that a user can act on.
 
-Each node is counted once, under the first reason that holds, in the order of the checks: what is
-wrong with the node itself, then the filters, then the sizes, then the rules.
+Each node is counted once, under the first reason that holds, in the order of the checks: the state of the node itself,
+then the filters, then the sizes, then the rules.
+
+Design: J8
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _NOUNS = {"vcpus": "vcpus", "pinned_cpus": "pinned cpus", "memory_mib": "memory"
 
 
 def explain(snapshot: Snapshot, request: Request, search: Search) -> dict[str, int]:
-    """Reason to number of nodes, over all nodes of the snapshot."""
+    """Return reason to number of nodes, over all nodes of the snapshot."""
+    snapshot.work.explanations += 1
     counts: dict[str, int] = {}
     left: Mask = np.ones(len(snapshot), dtype=np.bool_)
     for why, mask in _checks(snapshot, request, search):
@@ -50,7 +53,7 @@ def explain(snapshot: Snapshot, request: Request, search: Search) -> dict[str, i
 
 
 def at(snapshot: Snapshot, request: Request, search: Search, node: str) -> str:
-    """The first reason that holds for that node, which was not taken."""
+    """Return the first reason that holds for that node, which was not taken."""
     number = snapshot.index[node]
     return next((why for why, mask in _checks(snapshot, request, search) if mask[number]), "not taken")
 
@@ -65,15 +68,15 @@ def message(reasons: Mapping[str, int]) -> str:
 
 
 def refusals(refused: Mapping[str, int], wanted: int) -> str:
-    """Messages with how many of those ``wanted`` each is about: ``1 of 5: 8 nodes: 8 rack already used``.
+    """Return the messages, each with its number of the ``wanted``: ``1 of 5: 8 nodes: 8 rack already used``.
 
-    The nodes are counted for those that are left over, when the others have got their places.
+    The nodes are counted for the refused ones, after the others are placed.
     """
     return "; ".join(why if count >= wanted else f"{count:,} of {wanted:,}: {why}" for why, count in refused.items())
 
 
 def _checks(snapshot: Snapshot, request: Request, search: Search) -> Iterator[tuple[str, Mask]]:
-    """Reason, and the nodes that it holds for."""
+    """Yield each reason with the nodes that it holds for."""
     for why in sorted(set(snapshot.closed)):
         if why:
             yield why, np.array([each == why for each in snapshot.closed], dtype=np.bool_)
@@ -132,13 +135,13 @@ def _of_several(several: Ints, suffices: Mask, none: Mask) -> Mask:
 
 
 def _of_rules(snapshot: Snapshot, search: Search) -> Iterator[tuple[str, Mask]]:
-    """Which hard rule forbids the node."""
-    rules, layout = search.rules, search.rules.layout
-    standing = np.zeros(len(snapshot), dtype=np.int64)
-    standing[list(search.standing)] = [max(count, 0) for count in search.standing.values()]
+    """Yield each hard rule as a reason, with the nodes that it forbids."""
+    rules, node_groups = search.rules, search.rules.node_groups
+    counts = np.zeros(len(snapshot), dtype=np.int64)
+    counts[list(search.counts_by_node)] = [max(count, 0) for count in search.counts_by_node.values()]
     for axis in rules.apart:
         codes = snapshot.domains(axis).codes
-        used = np.bincount(codes + 1, weights=standing) > 0
+        used = np.bincount(codes + 1, weights=counts) > 0
         yield f"without {axis}", codes < 0
         yield f"{axis} already used", used[codes + 1]
     for rule in rules.together:
@@ -148,4 +151,4 @@ def _of_rules(snapshot: Snapshot, search: Search) -> Iterator[tuple[str, Mask]]:
             yield f"not in {rule.axis} {rule.value}", domains.codes != domains.code_of(rule.value)
     if search.chosen is not None and rules.joined is not None:
         axes = " and ".join(rule.axis for rule in rules.together)
-        yield f"in another {axes} than the service", (rules.joined != search.chosen)[layout.group_of]
+        yield f"in another {axes} than the service", (rules.joined != search.chosen)[node_groups.group_of]

@@ -1,4 +1,4 @@
-"""What placement answers to a request: a node, or counted reasons."""
+"""The result of placement for one request: a node, or counted reasons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.schedule.inputs import Request
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The node that a request goes to, and what it takes of it."""
+    """The node that was chosen for a request, and the share that it takes there."""
 
     request: Request
     node: str
@@ -20,7 +20,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No node takes the request; ``reasons`` counts the nodes per reason."""
+    """No node can take the request; ``reasons`` counts the nodes for each reason."""
 
     request: Request
     reasons: dict[str, int]

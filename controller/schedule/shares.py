@@ -1,14 +1,16 @@
-"""What one request takes of a node: a part, a whole NUMA cell, or the whole machine (I3-I5).
+"""The share that one request takes of a node: a part, a whole NUMA cell, or the whole machine.
 
-``Shape`` is all that decides it, worked out once for all requests that are alike. Functions with
-``count`` say how many such requests nodes take: for one node in plain Python, which is what a
-single decision needs, and for many in arrays. Both follow the same rules:
+A ``Shape`` decides it. The functions with ``count`` in their name return how many requests of a shape nodes can
+take: ``count_on`` for one node in plain Python, which a single decision needs, and ``count`` for many nodes in
+arrays. Both follow the same rules:
 
-- Part: the sizes fit into what is free of the node, and into its NUMA cells (``cells``).
-- Cell: one NUMA cell with nothing taken, with its even share of the node's other capacity (more
-  where more is asked); on a node that has told of one cell or none, the machine.
-- Machine: a node with nothing taken. The sizes are the least that will do; cpu time may be had
-  from cpus that are shared or given one by one.
+- Part: the sizes fit into the free capacity of the node, and into its NUMA cells (``numa``).
+- Cell: one NUMA cell of which nothing is taken, with its even share of the node's other capacity, or more where more
+  is asked. On a node that has reported fewer than two cells, the whole machine.
+- Machine: a node of which nothing is taken. The sizes are minimums; cpu time may come from shared or from
+  pinned cpus.
+
+Design: I3-I5
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from controller.schedule.snapshot import Snapshot
 
 
 def count_on(snapshot: Snapshot, number: int, shape: Shape) -> int:
-    """How many requests of the shape the node takes."""
+    """Return how many requests of the shape the node can take."""
     if shape.is_part:
         free = snapshot.free[number].tolist()
         found = ENDLESS
@@ -33,11 +35,42 @@ def count_on(snapshot: Snapshot, number: int, shape: Shape) -> int:
         if found > 0 and snapshot.cells.counts[number] and shape.has_cells:
             found = min(found, snapshot.cells.count_on(number, shape.need))
         return max(found, 0)
-    return int(count(snapshot, np.array([number], dtype=np.int64), shape)[0])
+    if shape.share is MachineShare.MACHINE or snapshot.cells.counts[number] < 2:
+        return int(_takes_machine(snapshot, number, shape))
+    return _count_cells(snapshot, number, shape)
+
+
+def _takes_machine(snapshot: Snapshot, number: int, shape: Shape) -> bool:
+    cells, rows = snapshot.cells, snapshot.cells.rows(number)
+    total = snapshot.total[number].tolist()
+    return (
+        snapshot.free[number].tolist() == total
+        and cells.free[rows.start : rows.stop].tolist() == cells.total[rows.start : rows.stop].tolist()
+        and shape.is_within(total)
+    )
+
+
+def _count_cells(snapshot: Snapshot, number: int, shape: Shape) -> int:
+    cells, rows = snapshot.cells, snapshot.cells.rows(number)
+    free: list[int] = snapshot.free[number].tolist()
+    total: list[int] = snapshot.total[number].tolist()
+    even = [
+        max(amount // len(rows), least)
+        for amount, least in zip(total[CELL_DIMENSIONS:], shape.need[CELL_DIMENSIONS:], strict=True)
+    ]
+    in_cells: list[list[int]] = cells.total[rows.start : rows.stop].tolist()
+    sizes = [[*own, *even] for own in in_cells]
+    left_in: list[list[int]] = cells.free[rows.start : rows.stop].tolist()
+    found = sum(
+        left == own and shape.is_within(size) and all(a <= b for a, b in zip(size, free, strict=True))
+        for left, own, size in zip(left_in, in_cells, sizes, strict=True)
+    )
+    smallest: list[int] = [min(column) for column in zip(*sizes, strict=True)]
+    return min([found, *(left // size for left, size in zip(free, smallest, strict=True) if size > 0)])
 
 
 def count(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Ints:
-    """How many requests of the shape each of the nodes takes."""
+    """Return how many requests of the shape each of the nodes can take."""
     free = snapshot.free[numbers]
     if shape.is_part:
         found = np.full(len(numbers), ENDLESS, dtype=np.int64)
@@ -65,7 +98,7 @@ def count(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Ints:
 
 
 def share_of_node(snapshot: Snapshot, node: str, request: Request) -> Share | None:
-    """Return what the request would take of the named node; None without room there."""
+    """Return the share that the request would take of the named node; None when there is no room."""
     number = snapshot.index.get(node)
     return None if number is None else share_on(snapshot, number, snapshot.shape(request))
 
@@ -83,14 +116,14 @@ def shortage(snapshot: Snapshot, node: str, request: Request) -> str:
 
 
 def share_on(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
-    """What a request of the shape takes of the node; None when there is no room."""
+    """Return the share that a request of the shape takes of the node; None when there is no room."""
     if count_on(snapshot, number, shape) <= 0:
         return None
     return share_with_room(snapshot, number, shape)
 
 
 def share_with_room(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
-    """``share_on`` for a node that is known to take the request."""
+    """Return ``share_on`` for a node that is known to have room."""
     cells = snapshot.cells
     rows = cells.rows(number)
     if shape.is_part:
@@ -107,17 +140,17 @@ def share_with_room(snapshot: Snapshot, number: int, shape: Shape) -> Share | No
 
 
 def is_empty(snapshot: Snapshot, numbers: Ints) -> Mask:
-    """Which of the nodes have nothing taken, in any cell."""
+    """Return which of the nodes have nothing taken, in any cell."""
     empty: Mask = (snapshot.free[numbers] == snapshot.total[numbers]).all(axis=1)
-    told = np.flatnonzero(snapshot.cells.told[numbers])
-    if len(told):
-        rows, starts, _ = snapshot.cells.spread(numbers[told])
-        empty[told] &= np.logical_and.reduceat(snapshot.cells.untouched(rows), starts)
+    reported = np.flatnonzero(snapshot.cells.reported[numbers])
+    if len(reported):
+        rows, starts, _ = snapshot.cells.spread(numbers[reported])
+        empty[reported] &= np.logical_and.reduceat(snapshot.cells.untouched(rows), starts)
     return empty
 
 
 def largest_cell(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Mask:
-    """Which of the nodes (each has several cells) have a cell that is as large as the sizes."""
+    """Return which of the nodes (each has several cells) have a cell as large as the sizes."""
     rows, starts, counts = snapshot.cells.spread(numbers)
     sizes = _cell_sizes(snapshot, np.repeat(numbers, counts), rows, np.repeat(counts, counts), shape)
     large: Mask = np.logical_or.reduceat(suffices(sizes, shape), starts)
@@ -125,7 +158,7 @@ def largest_cell(snapshot: Snapshot, numbers: Ints, shape: Shape) -> Mask:
 
 
 def suffices(total: Ints, shape: Shape) -> Mask:
-    """Which wholes (rows of DIMENSIONS) are as large as the sizes."""
+    """Return which totals (rows of DIMENSIONS) are as large as the sizes."""
     suffices: Mask = np.ones(len(total), dtype=np.bool_)
     for _, small in too_small(total, shape):
         suffices &= ~small
@@ -133,7 +166,7 @@ def suffices(total: Ints, shape: Shape) -> Mask:
 
 
 def too_small(total: Ints, shape: Shape) -> list[tuple[str, Mask]]:
-    """Dimension, and which wholes have too little of it, in the order of DIMENSIONS."""
+    """Return each dimension with the totals that have too little of it, in the order of DIMENSIONS."""
     vcpus, pinned, *others = shape.need
     threads = (total[:, 0] + 100 * total[:, 1]) < vcpus + 100 * pinned
     small = [("vcpus" if vcpus or not pinned else "pinned_cpus", threads)]
@@ -157,7 +190,7 @@ def _part(snapshot: Snapshot, number: int, shape: Shape) -> Share | None:
 
 
 def _cell_sizes(snapshot: Snapshot, numbers: Ints, rows: Ints, counts: Ints, shape: Shape) -> Ints:
-    """What a whole cell takes of its node, a row for each cell."""
+    """Return what a whole cell takes of its node, a row for each cell."""
     sizes: Ints = np.maximum(snapshot.total[numbers] // counts[:, np.newaxis], shape.row)
     sizes[:, :CELL_DIMENSIONS] = snapshot.cells.total[rows]
     return sizes

@@ -1,17 +1,19 @@
-"""What placement knows of a cluster at one moment, as arrays (J10).
+"""The capacity and the services of a cluster at one moment, as arrays for placement.
 
-A ``Snapshot`` is built once from the database and then used for many decisions: every placement
-changes its counters in place, so the next decision sees it. Nodes stand in order of their names,
-which makes every decision repeatable.
+A ``Snapshot`` is built once from the database and serves many decisions: each placement changes its counters in
+place, so that the next decision sees it. Nodes are in order of their names, so that every decision is
+repeatable.
 
-What decisions work out from it is kept beside it (``remembered``), and put right by the numbers
-of the nodes that were changed since (``changes``): its age is told by how much of that list it has
-seen, and after ``start_anew`` by the ``epoch``.
+Values that decisions derive from the counters are cached (``cached``) and corrected for the nodes that changed since
+(``changes``). A derived value records how much of that list it has processed, and the ``epoch``, which
+``reset_derived`` increments.
 
-Not promised: that the snapshot is still true. The transaction that writes the placements takes
-the capacity in the database, and that is what decides (I1).
+Not promised: that the snapshot is still current. The transaction that writes the placements takes the capacity in the
+database, and that decides.
 
 Not safe for several threads at once.
+
+Design: J10, I1
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 
 from controller.model.node import Share
 from controller.model.schedule_policy import AXES
-from controller.schedule.best_fit import Fit
+from controller.schedule.best_fit import BestFit
 from controller.schedule.inputs import (
     DIMENSIONS,
     CellFacts,
@@ -37,9 +39,10 @@ from controller.schedule.inputs import (
     need_of,
     sizes_of,
 )
-from controller.schedule.node_groups import Domains, Layout
+from controller.schedule.node_groups import Domains, NodeGroups
 from controller.schedule.numa import Cells
 from controller.schedule.shapes import Shape
+from controller.schedule.work import Work
 
 __all__ = [
     "DIMENSIONS",
@@ -62,7 +65,7 @@ OPEN = ""
 
 
 class Snapshot:
-    """Nodes, and how many resources of each service stand on them."""
+    """The nodes, and how many resources of each service each of them has."""
 
     def __init__(self, nodes: Iterable[NodeFacts], standing: Iterable[tuple[str, str]] = ()) -> None:
         """``standing`` names (service, node) once per resource that counts for the rules."""
@@ -72,13 +75,14 @@ class Snapshot:
         self.free: Ints = self.total - matrix(node.taken for node in self.nodes)
         self.cells = Cells(self.nodes)
         self.closed = [_closed(node) for node in self.nodes]
-        """Why each node takes nothing new; OPEN when it does."""
+        """Why each node accepts nothing new; OPEN when it accepts."""
         self.open: Mask = np.array([why == OPEN for why in self.closed], dtype=np.bool_)
         self._usual = self._taken()
+        self.work = Work()
         self.changes: list[int] = []
         self.epoch = 0
-        self._remembered: dict[str, dict[Hashable, Any]] = {}
-        self._standing: dict[str, dict[int, int]] = {}
+        self._cached: dict[str, dict[Hashable, Any]] = {}
+        self._counts_by_node: dict[str, dict[int, int]] = {}
         for service, node in standing:
             self.count(service, node, 1)
 
@@ -86,33 +90,35 @@ class Snapshot:
         return len(self.nodes)
 
     def domains(self, axis: str) -> Domains:
-        """The domains of an axis: a zone of the nodes, or a label's values."""
-        return self.remembered("domains", axis, lambda: _coded([_domain(node, axis) for node in self.nodes]))
+        """Return the domains of an axis: a zone of the nodes, or the values of a label."""
+        return self.cached("domains", axis, lambda: _coded([_domain(node, axis) for node in self.nodes]))
 
-    def layout(self, axes: Iterable[str]) -> Layout:
-        """The groups of nodes that those axes tell apart; the snapshot has at least one node."""
+    def node_groups(self, axes: Iterable[str]) -> NodeGroups:
+        """Return the groups of nodes that those axes distinguish; the snapshot must have a node."""
         key = tuple(sorted(set(axes)))
-        return self.remembered("layout", key, lambda: Layout({axis: self.domains(axis) for axis in key}, len(self)))
+        return self.cached(
+            "node_groups", key, lambda: NodeGroups({axis: self.domains(axis) for axis in key}, len(self))
+        )
 
     def labelled(self, label: str, value: str) -> Mask:
-        """Nodes whose label has that value."""
-        coded = self.remembered("label", label, lambda: _coded([node.labels.get(label) for node in self.nodes]))
+        """Return which nodes have that value of the label."""
+        coded = self.cached("label", label, lambda: _coded([node.labels.get(label) for node in self.nodes]))
         mask: Mask = coded.codes == coded.code_of(value)
         return mask
 
     def offers(self, provider: str) -> Mask:
-        """Nodes that offer the provider."""
-        return self.remembered(
+        """Return which nodes offer the provider."""
+        return self.cached(
             "provider", provider, lambda: np.array([provider in node.providers for node in self.nodes], dtype=np.bool_)
         )
 
     def shape(self, request: Request) -> Shape:
-        """What the request asks of a node, worked out once for all that ask the same."""
-        return self.remembered("shape", Shape.key(request), lambda: Shape(request))
+        """Return what the request asks of a node, computed once for all that ask the same."""
+        return self.cached("shape", Shape.key(request), lambda: Shape(request))
 
-    def remembered(self, kind: str, key: Hashable, make: Callable[[], T], at_most: int = 4096) -> T:
-        """What was made for the key, made now if need be; of each kind the newest ``at_most`` are kept."""
-        kept = self._remembered.setdefault(kind, {})
+    def cached(self, kind: str, key: Hashable, make: Callable[[], T], at_most: int = 4096) -> T:
+        """Return the cached value of the key, made when it is missing; the newest ``at_most`` of each kind are kept."""
+        kept = self._cached.setdefault(kind, {})
         found: T | None = kept.get(key)
         if found is None:
             while len(kept) >= at_most:
@@ -120,42 +126,35 @@ class Snapshot:
             found = kept[key] = make()
         return found
 
-    def standing(self, service: str) -> dict[int, int]:
-        """Number of each node on which resources of the service stand, and how many; not to be changed."""
-        return self._standing.setdefault(service, {})
-
-    def on_nodes(self, service: str) -> Ints:
-        """How many resources of the service stand on each node."""
-        counts = np.zeros(len(self.nodes), dtype=np.int64)
-        for number, count in self._standing.get(service, {}).items():
-            counts[number] = count
-        return counts
+    def counts_by_node(self, service: str) -> dict[int, int]:
+        """Return the number of each node that has resources of the service, with their count. Read only."""
+        return self._counts_by_node.setdefault(service, {})
 
     def services(self) -> Iterable[tuple[str, Mapping[int, int]]]:
-        """Each service that stands somewhere, with ``standing`` of it, in order of names."""
-        return ((name, counts) for name, counts in sorted(self._standing.items()) if counts)
+        """Return each service that has resources, with its ``counts_by_node``, in order of names."""
+        return ((name, counts) for name, counts in sorted(self._counts_by_node.items()) if counts)
 
     def count(self, service: str, node: str, by: int) -> None:
-        """Count a resource of the service on the node in (``by`` 1) or out (-1)."""
+        """Add a resource of the service to the count of the node (``by`` 1), or subtract it (-1)."""
         number = self.index.get(node)
         if number is not None:
-            counts = self._standing.setdefault(service, {})
+            counts = self._counts_by_node.setdefault(service, {})
             counts[number] = counts.get(number, 0) + by
             if not counts[number]:
                 del counts[number]
 
     def close(self, nodes: Iterable[str], why: str = "draining") -> None:
-        """Nothing new comes to these nodes; ``why`` is the word for it in reasons."""
+        """Accept nothing new on these nodes; ``why`` is the word for it in reasons."""
         self._set_closed(nodes, why)
 
     def reopen(self, nodes: Iterable[str]) -> None:
-        """Undo ``close``: what the node's own facts say holds again."""
+        """Undo ``close``: the node's own facts decide again."""
         for name in nodes:
             if name in self.index:
                 self._set_closed((name,), _closed(self.nodes[self.index[name]]))
 
-    def is_changed_by_hand(self, number: int) -> bool:
-        """``close`` has changed what the node's own facts say."""
+    def differs_from_facts(self, number: int) -> bool:
+        """Return whether ``close`` or ``reopen`` has overruled the node's own facts."""
         return self.closed[number] != _closed(self.nodes[number])
 
     def _set_closed(self, nodes: Iterable[str], why: str) -> None:
@@ -164,13 +163,13 @@ class Snapshot:
             if number is not None:
                 self.closed[number] = why
                 self.open[number] = why == OPEN
-                self.note_change(number)
+                self.mark_changed(number)
 
-    def fit(self, shape: Shape) -> Fit:
-        """How well the nodes are left by requests of the shape; the mix is what was taken when the epoch began."""
+    def best_fit(self, shape: Shape) -> BestFit:
+        """Return the costs of nodes for requests of the shape; the mix is what was taken when the epoch began."""
         if self._usual.any():
-            return self.remembered("fit", self.epoch, lambda: Fit(self.total, self._usual), 1)
-        return self.remembered("first fit", shape.need, lambda: Fit(self.total, shape.row), 16)
+            return self.cached("fit", self.epoch, lambda: BestFit(self.total, self._usual), 1)
+        return self.cached("first fit", shape.need, lambda: BestFit(self.total, shape.row), 16)
 
     def _taken(self) -> Ints:
         taken: Ints = (self.total - self.free).clip(min=0).sum(axis=0)
@@ -181,7 +180,7 @@ class Snapshot:
         self._change(node, share, -1)
 
     def give_back(self, node: str, share: Share) -> None:
-        """Give a share of the node back."""
+        """Return a share to the node."""
         self._change(node, share, 1)
 
     def take_plain(self, number: int, shape: Shape) -> None:
@@ -189,17 +188,22 @@ class Snapshot:
         self.free[number] -= shape.row
         self.changes.append(number)
 
-    def note_change(self, number: int) -> None:
-        """What is remembered of the node is to be worked out again."""
+    def give_back_plain(self, number: int, shape: Shape) -> None:
+        """Return ``shape.plain`` to a node."""
+        self.free[number] += shape.row
         self.changes.append(number)
 
-    def forget_changes(self) -> None:
-        """Start the list of changes anew once it is longer than working everything out again."""
-        if len(self.changes) > 1000 + len(self.nodes):
-            self.start_anew()
+    def mark_changed(self, number: int) -> None:
+        """Mark what is derived of the node as outdated."""
+        self.changes.append(number)
 
-    def start_anew(self) -> None:
-        """Forget what was worked out of the counters: decide as a snapshot would that is made of them now."""
+    def limit_changes(self) -> None:
+        """Reset what is derived when processing the list of changes costs more than computing everything again."""
+        if len(self.changes) > 1000 + len(self.nodes):
+            self.reset_derived()
+
+    def reset_derived(self) -> None:
+        """Discard what was derived from the counters: decide as a new snapshot with these counters would."""
         self.changes.clear()
         self.epoch += 1
         self._usual = self._taken()
@@ -212,11 +216,11 @@ class Snapshot:
         row += sign * np.array(columns(share.size), dtype=np.int64)
         if self.cells.counts[number] and (share.cells or share.cpus):
             self.cells.change(number, share, sign)
-        self.note_change(number)
+        self.mark_changed(number)
 
 
 def _closed(node: NodeFacts) -> str:
-    """Why the node takes nothing new, by what it is told to be."""
+    """Return why the node accepts nothing new, by its own facts."""
     if node.state != "Up":
         return "down" if node.state == "Down" else "not seen up"
     if node.draining:

@@ -1,10 +1,10 @@
-"""A snapshot as a JSON document: saved from a running cluster, loaded anywhere, decides the same.
+"""A snapshot as a JSON document: saved from a running cluster, loaded anywhere, with the same decisions.
 
-``load(dump(snapshot))`` answers every request as ``snapshot`` does. What may be added without a new
-format: fields that may be left out. Names are in it as they are; it holds no specs and no secrets.
+``load(dump(snapshot))`` answers every request as ``snapshot`` does. Optional fields may be added without a new format.
+Names are written as they are; specs and secrets are not included.
 
-The one place that knows the form. What ``schedule-snapshot`` wrote before there was a format
-(``version: 1``, with what stands told by ``services`` only) is read as well, and never written.
+This module alone knows the format. What ``schedule-snapshot`` wrote before the format existed (``version: 1``, which
+has ``services`` but no ``standing``) is read as well, and never written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from controller.schedule.snapshot import Snapshot
 
 FORMAT = 1
 _LARGEST = 1 << 50
-"""No node has as much of anything, and sums over many nodes stay exact."""
+"""No node has that much of anything, and sums over many nodes stay exact."""
 _OLD_VERSION = 1
 Cpu = Annotated[int, Field(ge=0)]
 
@@ -86,18 +86,18 @@ class _Document(Part):
     nodes: tuple[_Node, ...]
     standing: dict[str, dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
     services: dict[str, tuple[_Present, ...]] = Field(default_factory=dict)
-    """What is there of each service; may name nodes that the cluster no longer has."""
+    """The resources of each service; may name nodes that the cluster no longer has."""
     requests: tuple[_Request, ...] = ()
 
 
 def dump(
     snapshot: Snapshot, requests: Iterable[Request] = (), present: Mapping[str, Sequence[Present]] | None = None
 ) -> dict[str, Any]:
-    """The snapshot as it is now, with the requests to place on it, and what is there of each service.
+    """Return the snapshot as it is now, with the requests to place on it, and the resources of each service.
 
-    What it decides next is what ``load``'s decides.
+    Its next decisions are those of the loaded snapshot.
     """
-    snapshot.start_anew()
+    snapshot.reset_derived()
     standing = {
         service: {snapshot.nodes[number].name: count for number, count in sorted(counts.items()) if count > 0}
         for service, counts in snapshot.services()
@@ -116,12 +116,12 @@ def dump(
 
 
 def load(document: Mapping[str, Any]) -> Snapshot:
-    """The snapshot of a document. Raises InvalidInput with the path of each bad field."""
+    """Return the snapshot of a document. Raises InvalidInput with the path of each bad field."""
     return _snapshot(_read(document))
 
 
 def load_with_present(document: Mapping[str, Any]) -> tuple[Snapshot, dict[str, list[Present]]]:
-    """The snapshot and what is there of each service, read at once: a cluster's document takes seconds.
+    """Return the snapshot and the resources of each service, parsed once: a cluster's document takes seconds.
 
     Raises InvalidInput with the path of each bad field.
     """
@@ -141,7 +141,7 @@ def _snapshot(read: _Document) -> Snapshot:
 
 
 def load_requests(document: Mapping[str, Any]) -> list[Request]:
-    """The requests of a document. Raises InvalidInput with the path of each bad field."""
+    """Return the requests of a document. Raises InvalidInput with the path of each bad field."""
     return [
         Request(
             key=each.key,
@@ -158,7 +158,7 @@ def load_requests(document: Mapping[str, Any]) -> list[Request]:
 
 
 def load_present(document: Mapping[str, Any]) -> dict[str, list[Present]]:
-    """What is there of each service. Raises InvalidInput with the path of each bad field."""
+    """Return the resources of each service. Raises InvalidInput with the path of each bad field."""
     return _present(_read(document))
 
 
@@ -189,7 +189,7 @@ def _read(document: Mapping[str, Any]) -> _Document:
 
 
 def _read_old(document: Mapping[str, Any]) -> _Document:
-    """A document of before there was a format: the same nodes, and what stands follows from the services."""
+    """Return a document from before the format existed: ``standing`` is computed from the services."""
     version = document.get("version")
     if version != _OLD_VERSION:
         raise InvalidInput([Problem("version", f"must be {_OLD_VERSION}, it is {version!r}")])
@@ -211,12 +211,12 @@ def _valid(document: Mapping[str, Any]) -> _Document:
 
 
 def _doubtful(read: _Document) -> list[Problem]:
-    """What is right field by field, and wrong as a whole."""
+    """Return the problems that concern several fields together."""
     names: set[str] = set()
     bad = []
     for at, node in enumerate(read.nodes):
         if node.name in names:
-            bad.append(Problem(f"nodes[{at}].name", f"{node.name} is there twice"))
+            bad.append(Problem(f"nodes[{at}].name", f"{node.name} is given twice"))
         names.add(node.name)
         amounts = {"total": node.total, "taken": node.taken}
         for number, cell in enumerate(node.cells):
@@ -230,7 +230,9 @@ def _doubtful(read: _Document) -> list[Problem]:
         if len({cell.number for cell in node.cells}) < len(node.cells):
             bad.append(Problem(f"nodes[{at}].cells", "two have the same number"))
     for service, counts in read.standing.items():
-        bad += [Problem(f"standing.{service}.{node}", "no such node") for node in counts if node not in names]
+        bad += [
+            Problem(f"standing.{service}.{node}", "the node does not exist") for node in counts if node not in names
+        ]
     return bad
 
 
@@ -268,7 +270,7 @@ def _of_node(snapshot: Snapshot, number: int, node: NodeFacts) -> dict[str, Any]
         "providers": sorted(node.providers),
         "cells": _of_cells(snapshot, number, node),
     }
-    if snapshot.is_changed_by_hand(number):
+    if snapshot.differs_from_facts(number):
         found["closed"] = snapshot.closed[number]
     return found
 

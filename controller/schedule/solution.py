@@ -1,11 +1,11 @@
-"""One batch as a joint problem: what is to be placed, and where each of it stands in the present solution.
+"""One batch as a joint problem: its resources, and the node of each in the present solution.
 
-A ``Solution`` takes resources of the batch off and puts them on again, and keeps the snapshot's counters in
-step; what stood before the batch is not in it and never moves. A ``Kind`` is what decides alike for all
-requests of a service that differ in their index only, and knows the nodes that they may ever stand on.
+A ``Solution`` removes resources of the batch from nodes and puts them on others, and keeps the snapshot's counters in
+step. Resources from before the batch are not in it and never move. A ``Kind`` is all that is equal for the requests
+of a service that differ in their index only, with the nodes that they may ever use.
 
-Services whose resources have different policies are not in it. Nothing here looks whether a place is
-allowed or has room: that is the caller's to know.
+Services whose resources have different policies are not in it. Nothing here checks whether a node is allowed or has
+room: the caller does.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import numpy as np
 
 from controller.model.node import Share
 from controller.schedule.inputs import Ints, Mask, Request, columns
+from controller.schedule.node_groups import Domains
 from controller.schedule.results import Placed, Refused
 from controller.schedule.rules import Rules
 from controller.schedule.shapes import Shape
 from controller.schedule.snapshot import Snapshot
 
-Standing = dict["Item", tuple[int, Share]]
-"""Where each item stands, and what it takes there."""
+Positions = dict["Item", tuple[int, Share]]
+"""The node of each item, and its share there."""
 
 
 @dataclass(eq=False)
@@ -34,18 +35,17 @@ class Kind:
     shape: Shape
     rules: Rules
     nodes: Ints
-    """Nodes that it may ever stand on, whatever is free and wherever its service stands."""
-    apart: list[Ints]
-    """Domain of each node, for each axis of hard anti-affinity."""
+    """Nodes that it may ever use, whatever is free and wherever its service runs."""
+    apart: list[Domains]
+    """Domains of the nodes, for each axis of hard anti-affinity."""
     joined: Ints | None
     """Combined domain of each node, where hard affinity names none."""
-    in_cells: bool
     size: float = 0.0
 
 
 @dataclass(eq=False)
 class Item:
-    """One request of the batch, and where it stands now (``number`` -1: nowhere)."""
+    """One request of the batch, and its node now (``number`` -1: none)."""
 
     order: int
     request: Request
@@ -55,7 +55,7 @@ class Item:
 
 
 class Solution:
-    """Where the batch stands; begins with what placing one after another came to."""
+    """The nodes of the batch; starts with the result of placing one request after another."""
 
     def __init__(self, snapshot: Snapshot, answers: Sequence[Placed | Refused]) -> None:
         self.snapshot = snapshot
@@ -63,8 +63,8 @@ class Solution:
         self.kinds: dict[object, Kind] = {}
         self.on_node: dict[int, dict[int, Item]] = {}
         self.of_service: dict[str, dict[int, Item]] = {}
-        self.out: dict[Kind, dict[int, Item]] = {}
-        """What stands nowhere, unless it was given up."""
+        self.unplaced: dict[Kind, dict[int, Item]] = {}
+        """Items without a node, unless they can never be placed."""
         mixed = _mixed(answers)
         for order, answer in enumerate(answers):
             if answer.request.service in mixed:
@@ -75,9 +75,9 @@ class Solution:
                 item.number, item.share = snapshot.index[answer.node], answer.share
                 self._note(item)
             else:
-                self.out.setdefault(item.kind, {})[order] = item
+                self.unplaced.setdefault(item.kind, {})[order] = item
         self.potential = snapshot.free.copy()
-        """What would be free on each node if nothing of the batch stood there."""
+        """What would be free on each node without the batch."""
         for item in self.items:
             if item.number >= 0:
                 self.potential[item.number] += columns(item.share.size)
@@ -86,22 +86,28 @@ class Solution:
             kind.size = float((kind.shape.row / most).sum())
 
     def put(self, item: Item, number: int, share: Share) -> None:
-        """Put an item that stands nowhere on a node."""
+        """Put an item that has no node on a node."""
         node = self.snapshot.nodes[number].name
-        self.snapshot.take(node, share)
+        if share is item.kind.shape.plain:
+            self.snapshot.take_plain(number, item.kind.shape)
+        else:
+            self.snapshot.take(node, share)
         self.snapshot.count(item.request.service, node, 1)
-        out = self.out.get(item.kind)
+        out = self.unplaced.get(item.kind)
         if out is not None:
             out.pop(item.order, None)
             if not out:
-                del self.out[item.kind]
+                del self.unplaced[item.kind]
         item.number, item.share = number, share
         self._note(item)
 
-    def take_off(self, item: Item) -> None:
-        """Take an item off its node."""
+    def remove(self, item: Item) -> None:
+        """Remove an item from its node."""
         node = self.snapshot.nodes[item.number].name
-        self.snapshot.give_back(node, item.share)
+        if item.share is item.kind.shape.plain:
+            self.snapshot.give_back_plain(item.number, item.kind.shape)
+        else:
+            self.snapshot.give_back(node, item.share)
         self.snapshot.count(item.request.service, node, -1)
         here, own = self.on_node[item.number], self.of_service[item.request.service]
         del here[item.order], own[item.order]
@@ -110,22 +116,22 @@ class Solution:
         if not own:
             del self.of_service[item.request.service]
         item.number = -1
-        self.out.setdefault(item.kind, {})[item.order] = item
+        self.unplaced.setdefault(item.kind, {})[item.order] = item
 
     def placed(self) -> list[Item]:
-        """The items that stand somewhere."""
+        """Return the items that have a node."""
         return [item for item in self.items if item.number >= 0]
 
-    def standing(self) -> Standing:
-        """What ``restore`` can go back to."""
+    def positions(self) -> Positions:
+        """Return what ``restore`` can restore."""
         return {item: (item.number, item.share) for item in self.items}
 
-    def restore(self, wanted: Standing) -> None:
-        """Bring every item back to where it stood then."""
+    def restore(self, wanted: Positions) -> None:
+        """Put every item back on the node that it had then."""
         moved = [item for item in self.items if wanted[item] != (item.number, item.share)]
         for item in moved:
             if item.number >= 0:
-                self.take_off(item)
+                self.remove(item)
         for item in moved:
             number, share = wanted[item]
             if number >= 0:
@@ -140,27 +146,26 @@ class Solution:
         shape = snapshot.shape(request)
         key = (request.service, Rules.key(request.policy), shape.need, shape.share, request.provider, request.avoid)
         if key not in self.kinds:
-            rules = snapshot.remembered("rules", Rules.key(request.policy), lambda: Rules(snapshot, request.policy))
+            rules = snapshot.cached("rules", Rules.key(request.policy), lambda: Rules(snapshot, request.policy))
             mask: Mask = snapshot.open.copy()
             if rules.usable is not None:
                 mask &= rules.usable
             if request.provider:
                 mask &= snapshot.offers(request.provider)
             mask[[snapshot.index[name] for name in request.avoid if name in snapshot.index]] = False
-            apart = [snapshot.domains(axis).codes for axis in rules.apart]
-            for codes in apart:
-                mask &= codes >= 0
+            apart = [snapshot.domains(axis) for axis in rules.apart]
+            for domains in apart:
+                mask &= domains.codes >= 0
             for rule, value in zip(rules.together, rules.values, strict=True):
                 codes = snapshot.domains(rule.axis).codes
                 mask &= codes >= 0 if rule.value is None else codes == value
-            joined = None if rules.joined is None else rules.joined[rules.layout.group_of]
-            in_cells = snapshot.cells.any and shape.has_cells
-            self.kinds[key] = Kind(request, shape, rules, np.flatnonzero(mask), apart, joined, in_cells)
+            joined = None if rules.joined is None else rules.joined[rules.node_groups.group_of]
+            self.kinds[key] = Kind(request, shape, rules, np.flatnonzero(mask), apart, joined)
         return self.kinds[key]
 
 
 def _mixed(answers: Iterable[Placed | Refused]) -> set[str]:
-    """Services with different policies: which of them holds depends on the order, so they are left alone."""
+    """Return the services with different policies: which policy holds depends on the order, so they never move."""
     policies: dict[str, object] = {}
     mixed: set[str] = set()
     for answer in answers:

@@ -1,8 +1,10 @@
-"""Service addresses (design D7): the lowest free ones of a network, each with one owner.
+"""Allocates service addresses: the lowest free ones of a network, each with one owner.
 
-Every address is a row with its network and number as key, and a MAC address that is unique
-everywhere; the NetworkV4Port that users see is written and deleted with it, in one transaction.
-Owners are told by kind and key, since a Compute and a Loadbalancer may have equal keys.
+Every address is a row with its network and number as key, and with a MAC address that is unique in the whole system.
+The NetworkV4Port that users see is written and deleted with it, in one transaction. An owner is named by kind and key,
+because a Compute and a Loadbalancer may have equal keys.
+
+Design: D7
 """
 
 from __future__ import annotations
@@ -10,11 +12,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
-from typing import cast
 
 from sqlalchemy import delete, select
 
 from controller.errors import AddressesExhausted
+from controller.model.compute import COMPUTE
 from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port, NetworkV4PortSpec
 from controller.model.registry import Key
 from controller.store import bulk_statements, resources
@@ -24,9 +26,9 @@ from controller.store.tables import address
 
 
 def allocate(tx: Transaction, network: NetworkV4, owners: Sequence[tuple[str, str, str]]) -> list[NetworkV4Port]:
-    """Give one address to each ``(kind, key, uid)``, in that order; an owner may be named twice.
+    """Allocate one address for each ``(kind, key, uid)``, in that order; an owner may occur twice.
 
-    Raises AddressesExhausted, with nothing given out, when there are too few.
+    Raises AddressesExhausted, and allocates none, if too few are free.
     """
     if not owners:
         return []
@@ -52,17 +54,18 @@ def allocate(tx: Transaction, network: NetworkV4, owners: Sequence[tuple[str, st
     return resources.insert(tx, ports)
 
 
-def of_owner(tx: Transaction, path: str, kind: str = "Compute") -> list[NetworkV4Port]:
-    """The ports of an owner, ordered by network and address."""
-    keys = _keys(tx, [path], kind)
-    found = resources.get_many(tx, keys)
-    return [cast(NetworkV4Port, found[key]) for key in keys]
-
-
-def free(tx: Transaction, owner_paths: Sequence[str], kind: str = "Compute") -> None:
-    """Take every address back from the owners; those without any are passed over."""
+def free(tx: Transaction, owner_paths: Sequence[str], kind: str = COMPUTE.name) -> None:
+    """Free all addresses of the owners; owners without addresses are ignored."""
     resources.delete(tx, _keys(tx, owner_paths, kind))
     tx.connection.execute(delete(address).where(address.c.owner_kind == kind, among(tx, address.c.owner, owner_paths)))
+
+
+def of_project(tx: Transaction, project: str) -> list[tuple[str, int]]:
+    """Return the key of the Compute and the address, as a number, for each address of the project's Computes."""
+    statement = select(address.c.owner, address.c.value).where(
+        address.c.owner_kind == COMPUTE.name, address.c.owner.startswith(f"{project}/", autoescape=True)
+    )
+    return [(row.owner, row.value) for row in tx.connection.execute(statement)]
 
 
 def _keys(tx: Transaction, owner_paths: Sequence[str], kind: str) -> list[Key]:
@@ -78,7 +81,7 @@ def _keys(tx: Transaction, owner_paths: Sequence[str], kind: str) -> list[Key]:
 
 
 def _pool(network: NetworkV4) -> Sequence[int]:
-    """The addresses that may be given out: never the subnet's own and its broadcast address."""
+    """Return the addresses that may be allocated: never the subnet's own and its broadcast address."""
     first, last = int(network.spec.start_address), int(network.spec.end_address)
     subnet = network.spec.subnet
     if subnet.prefixlen < 31:
@@ -88,7 +91,7 @@ def _pool(network: NetworkV4) -> Sequence[int]:
 
 
 def _macs(tx: Transaction, where: str, values: Sequence[int]) -> list[str]:
-    """``52:54`` and the address; where another network has that one, a digest instead."""
+    """Return MAC addresses: ``52:54`` and the address; a digest if another network has that MAC address."""
     plain = [_mac(value.to_bytes(4, "big")) for value in values]
     used = set(tx.connection.execute(select(address.c.mac).where(among(tx, address.c.mac, plain))).scalars())
     chosen: list[str] = []

@@ -1,7 +1,7 @@
-"""Audit records: who asked for which write, and what came of it.
+"""Audit records: who requested which write, and its outcome.
 
-Written in the transaction of the write itself when it succeeds, so that no write goes unrecorded;
-outside the change log. Their names rise with time, so a list is in the order of asking.
+The record of a successful write is stored in the transaction of the write, so that every write has one. Records are
+not in the change log. Their names rise with time, so that a list is in the order of the requests.
 """
 
 from __future__ import annotations
@@ -17,33 +17,14 @@ from controller.store.tables import resource as table
 from controller.store.tables import to_microseconds
 
 
-def record(
-    tx: Transaction,
-    *,
-    token: str,
-    verb: str,
-    resource_kind: str = "",
-    resource: str = "",
-    request_id: str = "",
-    outcome: str = "ok",
-    project: str = "default",
-) -> AuditRecord:
-    """Note one write: ``verb`` is the operation id, ``outcome`` ``ok`` or the code of the error."""
-    spec = AuditRecordSpec(
-        at=tx.now,
-        token=token,
-        verb=verb,
-        resource_kind=resource_kind,
-        resource=resource,
-        request_id=request_id,
-        outcome=outcome,
-    )
-    asked = AuditRecord(name=resources.new_uid(tx), project=project, spec=spec)
-    return resources.insert(tx, [asked], log=False)[0]
+def record(tx: Transaction, asked: AuditRecordSpec) -> AuditRecord:
+    """Record a write; without a time, it is that of the transaction."""
+    spec = asked if asked.at is not None else asked.model_copy(update={"at": tx.now})
+    return resources.insert(tx, [AuditRecord(name=resources.new_uid(tx), spec=spec)], log=False)[0]
 
 
 def prune(tx: Transaction, before: datetime) -> int:
-    """Delete the records made before that time; returns how many went."""
+    """Delete the records from before that time; return how many were deleted."""
     statement = select(table.c.path).where(
         table.c.kind == AUDIT_RECORD.name, table.c.created_at < to_microseconds(before)
     )

@@ -1,12 +1,11 @@
-"""Statements of one transaction that run in a thread beside it, while the next rows are made.
+"""Runs statements of one transaction in a background thread while the caller prepares the next rows.
 
-A server of its own (PostgreSQL) stores on another core than the one on which rows become JSON; one
-after the other, each would wait for the other. Order is kept: what was given runs one after the
-other, and ``Transaction.connection`` waits for all of it, so that nobody ever sees less than was
-written before.
+The PostgreSQL server stores rows on another core than the one that renders them as JSON, so that both work at the same
+time. The order is kept: statements run one after the other, and ``Transaction.connection`` waits for all of them, so
+that a read sees everything that was written before.
 
-After an error nothing more of it runs, and the error is raised at each later use of the connection:
-such a transaction cannot commit. Not for a caller that would go on after a Conflict.
+After an error no further statement runs, and each later use of the connection raises the error: such a transaction
+cannot commit. A caller that wants to continue after a Conflict must not use it.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future, wait
 
 
-class Behind:
-    """The work behind one transaction; without an executor (SQLite) it is done at once."""
+class BackgroundWrites:
+    """The background work of one transaction; without an executor (SQLite) it runs in the foreground."""
 
     def __init__(self, executor: Executor | None) -> None:
         self._executor = executor
@@ -24,7 +23,7 @@ class Behind:
         self._error: BaseException | None = None
 
     def run(self, work: Callable[[], None]) -> None:
-        """Do ``work`` after all that was given before."""
+        """Run ``work`` after all earlier work."""
         if self._executor is None:
             self._attempt(work)
             self.settle()
@@ -32,20 +31,20 @@ class Behind:
             self._running.append(self._executor.submit(self._attempt, work))
 
     def settle(self) -> None:
-        """Wait until everything is done; raise what went wrong first."""
+        """Wait until all work is done; raise the first error."""
         self._wait()
         if self._error is not None:
             raise self._error
 
     def end(self) -> None:
-        """Wait until nothing runs any more, whatever came of it; what has not begun is not done."""
+        """Wait until no work runs, and ignore errors; work that has not begun is dropped."""
         self._error = self._error or CancelledError()
         self._wait()
 
     def _wait(self) -> None:
         running, self._running = self._running, []
         wait(running)
-        for each in running:  # a thread that could not even begin says so here only
+        for each in running:  # the error of a thread that did not start is raised only here
             if self._error is None:
                 self._error = CancelledError() if each.cancelled() else each.exception()
 

@@ -2,11 +2,12 @@
 
 A backup is one snapshot, taken while others write. It restores into an upgraded database of the
 same schema and tier that holds nothing else, on either engine, in one transaction. The terms of its
-leases and its versions begin far above those of the backup: others have seen later ones. The log of
-changes begins anew, so that who watched the lost database is told to list again.
+leases and its versions start far above those of the backup, because clients have seen later ones. The change log
+starts empty, so that clients that watched the lost database have to list again. A cluster's database begins a new
+epoch, in which its nodes are held until they have reported, see ``restore_hold``.
 
-The first line says what it is; each other line is ``[table, {column: value}]``; the last one counts
-the rows, so that a file that was cut off is refused.
+The first line describes the file; each other line is ``[table, {column: value}]``; the last one has the number of
+rows, so that a truncated file is refused.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from typing import IO, Any
 from sqlalchemy import delete, func, select, update
 
 from controller.errors import Conflict, InvalidInput, Problem
-from controller.store import bulk_statements, changes, schema
-from controller.store.database import Database, Transaction
+from controller.model import registry
+from controller.store import bulk_statements, changes, restore_hold, schema
+from controller.store.database import Database, Tier, Transaction
 from controller.store.tables import change, counter, lease, meta, metadata, resource
 
 _FORMAT = "resource-service backup 1"
 _BATCH = 1000
 _TERMS_SINCE = 1 << 20
-"""More terms than can have been since any backup: whom a master writes to refuses lower ones than it saw."""
+"""More terms than can have been given out since a backup: a cluster refuses lower terms than it has seen."""
 VERSIONS_SINCE = 1_000_000_000
 """More versions than can have been given out since any backup (ten years of three a second): a watcher's old
 version must not be taken for one of the restored database. Millions of restores stay below 2**53, the largest
@@ -36,15 +38,16 @@ integer that every reader of JSON keeps exactly."""
 
 
 def backup(db: Database, path: Path | str) -> int:
-    """Write the whole database to ``path`` (gzip, readable by the owner only); returns the rows.
+    """Write the whole database to ``path`` (gzip, readable by the owner only); return the number of rows.
 
     The file appears only once it is complete.
     """
     target = Path(path)
     part = target.with_name(f"{target.name}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as raw:
+            os.fchmod(descriptor, 0o600)  # whatever the umask is, and also where an interrupted backup left the file
             with gzip.open(raw, "wt", encoding="utf-8") as out:
                 rows = db.read(lambda tx: _dump(tx, db.tier.value, out))
             raw.flush()
@@ -57,10 +60,10 @@ def backup(db: Database, path: Path | str) -> int:
 
 
 def restore(db: Database, path: Path | str) -> int:
-    """Fill an empty database from a backup; returns the rows.
+    """Fill an empty database from a backup; return the number of rows.
 
-    Raises Conflict when the database is not empty, InvalidInput when the file is no whole backup
-    of this schema and tier.
+    Raises Conflict if the database is not empty, InvalidInput if the file is not a complete backup of this schema
+    and tier.
     """
     db.check_schema()
     try:
@@ -92,7 +95,8 @@ def _load(tx: Transaction, tier: str, source: IO[str]) -> int:
         raise _not_whole("is no backup of a resource service")
     if head != expected:
         raise _not_whole(f"is of schema {head.get('schema')}, tier {head.get('tier')}; wanted: {expected}")
-    held = tx.connection.execute(select(func.count()).select_from(resource).where(resource.c.kind != "Project"))
+    preset = [kind.name for kind in registry.kinds() if kind.preset]
+    held = tx.connection.execute(select(func.count()).select_from(resource).where(resource.c.kind.not_in(preset)))
     if held.scalar_one():
         raise Conflict("the database is not empty; restore into a new one")
     for table in metadata.sorted_tables:
@@ -125,6 +129,8 @@ def _load(tx: Transaction, tier: str, source: IO[str]) -> int:
     tx.connection.execute(
         update(counter).where(counter.c.name.in_(("resource_version", "compacted"))).values(value=head)
     )
+    if tier == Tier.CLUSTER.value:
+        restore_hold.begin(tx, new_epoch=True)
     return rows
 
 

@@ -1,8 +1,8 @@
 """Many rows in one statement.
 
-SQLite is quickest with one prepared statement run for each row. PostgreSQL pays a message for
-each, so there new rows stream in with COPY (the server stores the first while the last are still
-being made), and rows to be changed travel as one JSON value that the server unfolds.
+SQLite is fastest with one prepared statement that runs for each row. PostgreSQL needs a message for each row, so there
+new rows are streamed with COPY (the server stores the first while the last are still being rendered), and changed
+rows are sent as one JSON value that the server unfolds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROWS_PER_MESSAGE = 100
 
 
 def insert(tx: Transaction, table: Table, rows: Iterable[Row]) -> None:
-    """Insert rows that all have the same columns; a generator of them is run along with the server."""
+    """Insert rows that all have the same columns; a generator runs while the server stores."""
     remaining = iter(rows)
     first = next(remaining, None)
     if first is None:
@@ -46,7 +46,7 @@ def insert(tx: Transaction, table: Table, rows: Iterable[Row]) -> None:
 def update(tx: Transaction, table: Table, keys: Sequence[str], rows: Sequence[Row]) -> int:
     """Set the columns of the rows that have the same ``keys``; all rows have the same columns.
 
-    Returns how many rows were found.
+    Return how many rows were found.
     """
     if not rows:
         return 0
@@ -76,8 +76,8 @@ def add(
 ) -> int:
     """Add each row's ``names`` to the columns ``<prefix><name>`` of the row with the same ``keys``; each key once.
 
-    With ``limit``, only where no sum of an amount above zero comes out above ``<limit><name>``.
-    Returns how many rows were changed.
+    With ``limit``, only where no sum of an amount above zero exceeds ``<limit><name>``.
+    Return how many rows were changed.
     """
     if not rows:
         return 0
@@ -108,7 +108,7 @@ def add(
 
 @contextmanager
 def _copy(tx: Transaction, statement: str) -> Iterator[Any]:
-    """COPY, which SQLAlchemy has no words for; errors come as those of its own statements do."""
+    """Run COPY, which SQLAlchemy does not support; errors are raised as those of its own statements."""
     import psycopg
 
     connection: Any = tx.connection.connection.driver_connection
@@ -118,7 +118,7 @@ def _copy(tx: Transaction, statement: str) -> Iterator[Any]:
     except psycopg.Error as error:
         lost = bool(connection.closed)
         if lost:
-            tx.connection.invalidate(error)  # else undoing fails as well, and hides the reason that the server gave
+            tx.connection.invalidate(error)  # otherwise the rollback fails as well, and hides the server's reason
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=tx.connection.dialect
         ) from error
@@ -129,7 +129,7 @@ _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def _line(row: Row) -> str:
-    """A row in the text format of COPY."""
+    """Return a row in the text format of COPY."""
     fields = [value if value.__class__ is str else _plain(value) for value in row.values()]
     line = "\t".join(fields)
     if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(fields):
@@ -152,7 +152,7 @@ def _run(tx: Transaction, table: Table, rows: Sequence[Row], statement: str) -> 
 
 
 def _unfolded(row: Row, documents: Sequence[str]) -> str:
-    """A row as JSON; documents are JSON already and go in as they are."""
+    """Return a row as JSON; documents are JSON already and are not encoded again."""
     plain = json.dumps({name: value for name, value in row.items() if name not in documents})
     nested = "".join(f",{json.dumps(name)}:{row[name]}" for name in documents)
     return f"{plain[:-1]}{nested}}}"

@@ -1,8 +1,8 @@
-"""Very many resources written in one transaction: stored by the database while the next are made.
+"""Writes very many resources in one transaction: the database stores some while the next are rendered.
 
-For callers that give the whole transaction up when anything is wrong with one of them; else it is
-what ``resources.insert`` and ``resources.update`` write, the log included. Versions are taken once,
-in the order given, the new ones first.
+For callers that give up the whole transaction if one resource cannot be written. Otherwise the result is that of
+``resources.insert`` and ``resources.update``, including the log. Versions are taken once, in the given order, new
+resources first.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from controller.store.row_mapping import IDENTITY, UPDATED, distinct_keys, log_r
 from controller.store.tables import resource
 
 _AT_ONCE = 500
-"""Resources that are handed over together: enough for a statement, few enough to begin soon."""
+"""Resources per statement: enough to fill it, few enough to start soon."""
 _CHANGING = tuple(dict.fromkeys((*IDENTITY, *UPDATED)))
 
 Row = Mapping[str, Any]
 
 
 def write(tx: Transaction, new: Sequence[AnyResource], changed: Sequence[AnyResource]) -> range:
-    """Insert the new and replace the changed, which must have been read; returns their versions.
+    """Insert the new resources and replace the changed ones, which must have been read; return their versions.
 
-    The transaction ends with Conflict, which names it, when a new one exists already, or a changed one is not
-    (any more) the one that was read.
+    Raises Conflict naming the resource if a new one already exists, or a changed one is no longer the one that was
+    read; the transaction cannot continue.
     """
     if not new and not changed:
         return range(0)
@@ -51,7 +51,7 @@ def _pour(
     stored: list[AnyResource] = []
     for keys, part in _parts(distinct_keys(given), given):
         stamped = [_stamped(tx, each, version + len(stored) + offset) for offset, each in enumerate(part)]
-        tx.behind(partial(store, list(map(row_of, keys, stamped))))
+        tx.in_background(partial(store, list(map(row_of, keys, stamped))))
         stored += stamped
     return stored
 
@@ -89,22 +89,22 @@ def _replace(rows: Sequence[Row], tx: Transaction) -> None:
     ):
         there = _uids(rows, tx)
         names = [_name(row) for row in rows if there.get(_name(row)) != row["uid"]] or ["one"]
-        message = f"{names[0]} was deleted, or deleted and made anew, after it was read and before it was changed"
+        message = f"{names[0]} was deleted, or deleted and created again, after it was read and before it was changed"
         raise Conflict(message, users=names[:20], user_count=len(names))
     changes.record(tx, Verb.UPDATED, log_rows(rows))
 
 
 def _taken(rows: Sequence[Row], tx: Transaction, error: IntegrityError) -> list[str]:
-    """Which of the rows were there before; PostgreSQL answers nothing more now, but has told of one."""
+    """Return which rows already existed; PostgreSQL answers no queries after an error, but its message names one."""
     if tx.dialect == "postgresql":
-        told = str(getattr(getattr(error.orig, "diag", None), "message_detail", None))
-        return [_name(row) for row in rows if f"({row['kind']}, {row['path']})" in told]
+        detail = str(getattr(getattr(error.orig, "diag", None), "message_detail", None))
+        return [_name(row) for row in rows if f"({row['kind']}, {row['path']})" in detail]
     there = _uids(rows, tx)
     return [_name(row) for row in rows if there.get(_name(row), row["uid"]) != row["uid"]]
 
 
 def _uids(rows: Sequence[Row], tx: Transaction) -> dict[str, str]:
-    """Who stands under the names of the rows now."""
+    """Return the uids that the names of the rows have now."""
     found: dict[str, str] = {}
     for kind in dict.fromkeys(row["kind"] for row in rows):
         paths = [row["path"] for row in rows if row["kind"] == kind]

@@ -1,13 +1,14 @@
-"""What nodes have and what is taken of it (design I1, I3-I5): never more than there is.
+"""The capacity of nodes and what is taken of it: never more is taken than a node has.
 
-The check is the update itself: a row of ``node_capacity`` is raised only where the sum still
-fits, so that no order of controllers takes the last room twice. A node has a row for the whole of
-it, and one for each NUMA cell where it has several; hardware threads that are given one by one
-have a row each, with the owner. Each taking has its own rows, so that it is given back exactly,
-once. When a node turns out smaller than what is taken, nothing is taken away; only new takings are
-refused.
+The update itself is the check: a row of ``node_capacity`` is raised only if the sum still fits, so that two controllers
+never take the same room, in whatever order they run. A node has a row for the whole of it, and one for each NUMA cell
+if it has several. Hardware threads that are assigned singly have a row each, with the owner. Each share has rows of
+its own, so that it is released exactly once. If a node reports less capacity than is taken, no share is withdrawn;
+only new ones are refused.
 
-Shared cpu time is kept in hundredths of a hardware thread, as ``Capacity.vcpus`` is given.
+Shared cpu time is stored in hundredths of a hardware thread, the precision of ``Capacity.vcpus``.
+
+Design: I1, I3-I5
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ from controller.store.dialects import among
 from controller.store.tables import SIZES, capacity_claim, node_capacity, pinned_cpu
 
 WHOLE = -1
-"""In place of a cell's number: the node as a whole."""
+"""Number of the cell that represents the whole node."""
 _ZERO = dict.fromkeys(SIZES, 0)
 _TOTAL, _TAKEN = ([node_capacity.c[f"{prefix}{name}"] for name in SIZES] for prefix in ("total_", "taken_"))
 _WORDS = {"vcpus_percent": "vcpus"}
 
 
 class Use(NamedTuple):
-    """What there is, and what is taken of it."""
+    """A total amount, and what is taken of it."""
 
     total: Capacity
     taken: Capacity
 
 
 class Taking(NamedTuple):
-    """What the resource with that uid takes of a node."""
+    """The share of a node that the resource with that uid takes."""
 
     node: str
     uid: str
@@ -49,10 +50,10 @@ class Taking(NamedTuple):
 
 
 def set_total(tx: Transaction, node: str, total: Capacity, cells: Mapping[int, Capacity] | None = None) -> None:
-    """Record what a node has, and its NUMA cells where it has several; what is taken of it stays.
+    """Record the capacity of a node, and of its NUMA cells if it has several; what is taken stays taken.
 
-    A cell that is told no more has nothing left to take. What was taken before the cells were
-    known counts for the node as a whole only.
+    A cell that is no longer reported has no room left. What was taken before the cells were known counts only for
+    the node as a whole.
     """
     wanted = {WHOLE: total, **(cells if cells is not None and len(cells) > 1 else {})}
     known = set(tx.connection.execute(select(node_capacity.c.cell).where(node_capacity.c.node == node)).scalars())
@@ -66,15 +67,15 @@ def set_total(tx: Transaction, node: str, total: Capacity, cells: Mapping[int, C
 
 
 def take(tx: Transaction, wanted: Sequence[Taking]) -> None:
-    """Take all of it, or none and NoRoom.
+    """Take all shares, or raise NoRoom and take none.
 
-    Raises Conflict when a uid has room on that node already, or a hardware thread has an owner.
+    Raises Conflict if a uid already has a share of that node, or a hardware thread already has an owner.
     """
     if not wanted:
         return
     rows = [row for taking in wanted for row in _rows(taking)]
     threads = [{"node": node, "cpu": cpu, "uid": uid} for node, uid, share in wanted for cpu in share.cpus]
-    with tx.connection.begin_nested():  # a caller that goes on after NoRoom must find nothing taken
+    with tx.connection.begin_nested():  # nothing must stay taken for a caller that continues after NoRoom
         sums = _sums(rows)
         if bulk_statements.add(tx, node_capacity, ("node", "cell"), sums, "taken_", SIZES, limit="total_") != len(sums):
             raise _no_room(tx, sums)
@@ -84,7 +85,7 @@ def take(tx: Transaction, wanted: Sequence[Taking]) -> None:
 
 
 def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
-    """Give back what each ``(node, uid)`` took; given back already: no effect."""
+    """Release the share of each ``(node, uid)``; no effect if it is released already."""
     if not taken:
         return
     rows: list[dict[str, Any]] = []
@@ -98,13 +99,13 @@ def give_back(tx: Transaction, taken: Sequence[tuple[str, str]]) -> None:
 
 
 def usage(tx: Transaction) -> dict[str, Use]:
-    """What each node has as a whole, and what is taken of it."""
+    """Return the capacity of each node as a whole, and what is taken of it."""
     query = select(node_capacity.c.node, *_TOTAL, *_TAKEN).where(node_capacity.c.cell == WHOLE).order_by("node")
     return {row[0]: _use(row[1:]) for row in tx.connection.execute(query)}
 
 
 def cell_usage(tx: Transaction) -> dict[str, dict[int, Use]]:
-    """The same of each NUMA cell, for the nodes that have several."""
+    """Return the same of each NUMA cell, for the nodes that have several."""
     found: dict[str, dict[int, Use]] = defaultdict(dict)
     columns = (node_capacity.c.node, node_capacity.c.cell, *_TOTAL, *_TAKEN)
     query = select(*columns).where(node_capacity.c.cell != WHOLE).order_by("node", "cell")
@@ -114,7 +115,7 @@ def cell_usage(tx: Transaction) -> dict[str, dict[int, Use]]:
 
 
 def owned_cpus(tx: Transaction) -> dict[str, dict[int, str]]:
-    """Hardware threads of each node that have an owner, with its uid."""
+    """Return the hardware threads of each node that have an owner, with its uid."""
     found: dict[str, dict[int, str]] = defaultdict(dict)
     for row in tx.connection.execute(select(pinned_cpu).order_by("node", "cpu")):
         found[row.node][row.cpu] = row.uid
@@ -124,7 +125,7 @@ def owned_cpus(tx: Transaction) -> dict[str, dict[int, str]]:
 def takings(
     tx: Transaction, node: str | None = None, pairs: Iterable[tuple[str, str]] | None = None
 ) -> dict[tuple[str, str], Share]:
-    """What each ``(node, uid)`` has: of one node, of the pairs given, or of all."""
+    """Return the share of each ``(node, uid)``: of one node, of the given pairs, or of all."""
     if pairs is not None:
         pairs = list(pairs)
         if not pairs:
@@ -146,13 +147,13 @@ def takings(
 
 
 def counts(tx: Transaction) -> dict[str, int]:
-    """How many have something of each node."""
+    """Return how many resources have a share of each node."""
     query = select(capacity_claim.c.node, func.count()).where(capacity_claim.c.cell == WHOLE)
     return {row[0]: row[1] for row in tx.connection.execute(query.group_by(capacity_claim.c.node))}
 
 
 def remove_node(tx: Transaction, node: str) -> None:
-    """Forget a node and everything taken of it."""
+    """Delete a node's capacity and all shares of it."""
     for table in (capacity_claim, pinned_cpu, node_capacity):
         tx.connection.execute(delete(table).where(table.c.node == node))
 
@@ -169,7 +170,7 @@ def _rows(taking: Taking) -> list[dict[str, Any]]:
 
 
 def _sums(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Sizes added up per node and cell, in one order for all writers."""
+    """Return the sums per node and cell, in one order for all writers, which prevents deadlocks."""
     sums: dict[tuple[str, int], dict[str, Any]] = {}
     for row in rows:
         key = row["node"], row["cell"]
@@ -207,7 +208,7 @@ def _prefixed(prefix: str, amounts: Mapping[str, int]) -> dict[str, int]:
 
 @lru_cache(maxsize=10_000)
 def _capacity(amounts: tuple[int, ...]) -> Capacity:
-    """The capacity of amounts in the order of SIZES; of thousands of nodes, most have what another has."""
+    """Return the Capacity of amounts in the order of SIZES; cached, because most nodes are alike."""
     return Capacity(vcpus=amounts[0] / 100, **dict(zip(SIZES[1:], amounts[1:], strict=True)))
 
 
@@ -216,7 +217,7 @@ def _use(amounts: Sequence[int]) -> Use:
 
 
 def _no_room(tx: Transaction, sums: Sequence[Mapping[str, Any]]) -> NoRoom:
-    """Why: the first row that is short of something."""
+    """Return the reason: the first row that lacks something."""
     for wanted in sums:
         node, cell = wanted["node"], wanted["cell"]
         row = tx.connection.execute(

@@ -1,17 +1,17 @@
-"""The change log: every version given out, with the resource as it was then.
+"""The change log: every version given out, with the resource as of that version.
 
-Ordering: versions rise in the order of commits (``database``), without gaps among the committed,
-so that a reader who has seen version n and asks for what is after n misses nothing.
+Ordering: versions rise in the order of commits (``database``), without gaps among committed ones, so that a reader of
+the changes after the last version that it knows misses nothing.
 
-A change carries the resource's last form, also when it was deleted. Compaction drops the oldest;
-who asks for those gets VersionsGone and lists again.
+A change has the resource's last form, also after a deletion. Compaction deletes the oldest changes; a reader of those
+gets VersionsGone and lists again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from sqlalchemy import delete, func, select, update
 from controller.clock import Clock
 from controller.errors import TemporaryError, VersionsGone
 from controller.model import registry
-from controller.model.registry import AnyResource
+from controller.model.registry import AnyResource, Kind, T
 from controller.store import bulk_statements
 from controller.store.database import Database, Transaction
 from controller.store.pg_notify import notices_of
@@ -30,7 +30,7 @@ from controller.store.tables import change, counter, from_microseconds, to_micro
 
 
 class Verb(StrEnum):
-    """What happened."""
+    """What was done to the resource."""
 
     CREATED = "Created"
     UPDATED = "Updated"
@@ -46,28 +46,41 @@ class Change:
     kind: str
     path: str
     document: str
-    """JSON of the resource after the change; of a deleted one, its last form."""
+    """JSON of the resource after the change; for a deletion, its last form."""
     at: datetime
 
     @cached_property
     def resource(self) -> AnyResource:
-        """The document as a model object, made when first asked for: most readers look at few changes only."""
-        return registry.get(self.kind).model.model_validate_json(self.document)
+        """Return the document as a model object; parsed on first use, because most readers need few of the changes."""
+        return registry.get(self.kind).model.read_stored(self.document)
+
+    @cached_property
+    def encodings(self) -> dict[Hashable, bytes]:
+        """Return what those who send this change have encoded of it, by what their readers may see; they share it."""
+        return {}
+
+    def of(self, kind: Kind[T]) -> T | None:
+        """Return the resource if it is of that kind, else None."""
+        if self.kind != kind.name:
+            return None
+        resource = self.resource
+        assert isinstance(resource, kind.model)
+        return resource
 
 
 def head(tx: Transaction) -> int:
-    """The last version given out; 0 in an empty database."""
+    """Return the last version given out; 0 in an empty database."""
     return _counter(tx, "resource_version")
 
 
 def since(
     tx: Transaction, version: int, limit: int = 1000, kinds: Sequence[str] | None = None, before: int | None = None
 ) -> list[Change]:
-    """The changes after ``version`` (and before another), oldest first.
+    """Return the changes after ``version`` (and before another), oldest first.
 
-    Raises VersionsGone when some are compacted away.
+    Raises VersionsGone if some of them were deleted by compaction.
 
-    A version above the head is gone too: it is of a database that was since restored.
+    A version above the head raises it too: it comes from a database that was restored since.
     """
     if version < _counter(tx, "compacted"):
         raise VersionsGone(f"changes after version {version} are no longer kept; list again")
@@ -86,7 +99,7 @@ def since(
 
 
 def compact(tx: Transaction, keep: int) -> None:
-    """Drop all but the last ``keep`` versions."""
+    """Delete all but the last ``keep`` versions."""
     upto = head(tx) - keep
     if upto <= _counter(tx, "compacted"):
         return
@@ -95,7 +108,7 @@ def compact(tx: Transaction, keep: int) -> None:
 
 
 def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]]) -> None:
-    """Write the log for ``(version, kind, path, document)``; for ``resources`` only."""
+    """Write ``(version, kind, path, document)`` to the log; only for the module ``resources``."""
     at = to_microseconds(tx.now)
     values = (
         {"version": version, "verb": verb.value, "kind": kind, "path": path, "document": document, "at": at}
@@ -105,7 +118,7 @@ def record(tx: Transaction, verb: Verb, rows: Iterable[tuple[int, str, str, str]
 
 
 def count(tx: Transaction) -> int:
-    """How many changes are kept."""
+    """Return how many changes are kept."""
     return tx.connection.execute(select(func.count()).select_from(change)).scalar_one()
 
 
@@ -118,7 +131,7 @@ _BATCH = 1000
 
 
 class _Subscriber:
-    """A bounded queue; when it overflows it is emptied and the reader is told to start again."""
+    """A bounded queue; when it overflows it is emptied, and the reader has to start again."""
 
     def __init__(self, kinds: frozenset[str] | None, bound: int) -> None:
         self.kinds = kinds
@@ -148,13 +161,12 @@ class _Subscriber:
 
 
 class Feed:
-    """One reader of the log per process, which hands each change to all subscribers.
+    """The reader of the log in a process: passes each change to all subscribers.
 
-    Ordering: each subscriber gets the changes it asked for in order of version, each once, but for
-    those that ``pass_over`` was told of in time: of these it may get any, some or none. It is
-    woken by commits of this process, on PostgreSQL by those of others too (at best), and looks
-    every ``poll`` seconds anyway (0.1 on SQLite, 1 on PostgreSQL). A
-    subscriber with more than ``bound`` changes waiting gets VersionsGone.
+    Ordering: each subscriber gets the changes of its kinds in order of version, each once. Of changes that ``skip``
+    named it may get all, some or none. Commits of this process wake the reader; on PostgreSQL those of other
+    processes do too (best effort). It also polls every ``poll`` seconds (0.1 on SQLite, 1 on PostgreSQL). A
+    subscriber with more than ``bound`` waiting changes gets VersionsGone.
     """
 
     def __init__(self, db: Database, clock: Clock, poll: float | None = None, bound: int = 50_000) -> None:
@@ -163,7 +175,7 @@ class Feed:
         self._poll = poll or (1.0 if db.dialect == "postgresql" else 0.1)
         self._bound = bound
         self._position: int | None = None
-        self._passed_over: list[range] = []
+        self._skipped: list[range] = []
         self._subscribers: set[_Subscriber] = set()
         self._started = asyncio.Event()
         self._woken = asyncio.Event()
@@ -171,26 +183,26 @@ class Feed:
 
     @property
     def position(self) -> int:
-        """The version up to which subscribers have been given everything; 0 before ``run``."""
+        """Return the version up to which subscribers have received everything; 0 before ``run``."""
         return self._position or 0
 
-    def pass_over(self, versions: range) -> None:
-        """Do not read changes that every subscriber knows, since this process made them; after the commit.
+    def skip(self, versions: range) -> None:
+        """Skip changes that every subscriber knows, because this process made them; call it after the commit.
 
-        At best only: some may have been handed out before. For the loop that ``run`` is in.
+        Best effort: some may have been passed on before. Call it in the event loop of ``run``.
         """
         if versions:
-            self._passed_over.append(versions)
+            self._skipped.append(versions)
 
     def wake(self) -> None:
-        """Look at once; may be called from any thread."""
+        """Read the log now; may be called from any thread."""
         loop = self._loop
         if loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self) -> None:
-        """Read the log until cancelled; while the database is away, keep trying."""
+        """Read the log until cancelled; retry while the database is unreachable."""
         self._loop = asyncio.get_running_loop()
         self._db.add_listener(self.wake)
         notices = asyncio.create_task(notices_of(self._db, self._clock, self._woken.set))
@@ -207,32 +219,34 @@ class Feed:
             await asyncio.wait([notices])
             self._db.remove_listener(self.wake)
 
-    async def subscribe(self, since: int, kinds: Sequence[str] | None = None) -> AsyncIterator[list[Change]]:
-        """Yield the changes after version ``since`` in batches, for ever; raises VersionsGone.
+    async def subscribe(
+        self, since: int, kinds: Sequence[str] | None = None, batch: int = _BATCH
+    ) -> AsyncGenerator[list[Change], None]:
+        """Yield the changes after version ``since`` in batches, without end; raises VersionsGone.
 
-        Nothing comes before ``run`` has begun.
+        Nothing is yielded before ``run`` has begun. ``batch``: how many earlier changes are read from the log at once.
         """
         subscriber = _Subscriber(None if kinds is None else frozenset(kinds), self._bound)
-        await self._started.wait()  # from here on every change reaches the queue, or is in the log already
+        await self._started.wait()  # every later change reaches the queue; earlier ones are in the log
         self._subscribers.add(subscriber)
         try:
             while True:
-                batch = await self._db.aread(partial(_since, version=since, limit=_BATCH, kinds=kinds))
-                if batch:
-                    since = batch[-1].version
-                    yield batch
-                if len(batch) < _BATCH:
+                found = await self._db.aread(partial(_since, version=since, limit=batch, kinds=kinds))
+                if found:
+                    since = found[-1].version
+                    yield found
+                if len(found) < batch:
                     break
             while True:
-                batch = [item for item in await subscriber.take() if item.version > since]
-                if batch:
-                    since = batch[-1].version
-                    yield batch
+                found = [item for item in await subscriber.take() if item.version > since]
+                if found:
+                    since = found[-1].version
+                    yield found
         finally:
             self._subscribers.discard(subscriber)
 
     async def _step(self) -> bool:
-        """Hand out what is new; True when there may be more."""
+        """Pass new changes on; return whether there may be more."""
         position = self._position
         if position is None:
             self._position = await self._db.aread(head)
@@ -248,7 +262,7 @@ class Feed:
                 subscriber.overflowed = True
                 subscriber.ready.set()
             self._position = None
-            self._passed_over = []
+            self._skipped = []
             self._started.clear()
             return True
         if batch:
@@ -260,16 +274,16 @@ class Feed:
         return len(batch) == _BATCH or before is not None
 
     def _next_part(self, position: int) -> tuple[int, int | None]:
-        """From where to read, and before which version: what is passed over lies outside."""
-        self._passed_over = [versions for versions in self._passed_over if versions.stop - 1 > position]
-        for versions in sorted(self._passed_over, key=lambda each: each.start):
+        """Return after and before which version to read, without the skipped versions."""
+        self._skipped = [versions for versions in self._skipped if versions.stop - 1 > position]
+        for versions in sorted(self._skipped, key=lambda each: each.start):
             if versions.start > position + 1:
                 return position, versions.start
             position = max(position, versions.stop - 1)
         return position, None
 
     async def _rest(self) -> None:
-        """Wait for a wake-up, or the poll's interval."""
+        """Wait for a wake-up or for the poll interval."""
         waits = [asyncio.ensure_future(self._woken.wait()), asyncio.ensure_future(self._clock.sleep(self._poll))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
-"""Unique values: one owner for each (scope, value), kept so by the database's key.
+"""Claims on unique values: one owner for each (scope, value), enforced by the database's key.
 
-For host names, digests of secrets, slots. A claim ends with its owner: deleting the resource with
-the owner's uid frees it.
+For host names, digests of secrets, slots. A claim ends with its owner: deleting the resource with the owner's uid
+frees it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Claim:
 
 
 def take(tx: Transaction, claims: Sequence[Claim]) -> None:
-    """Take all of the values or, raising Conflict that names a present owner, none.
+    """Take all values, or none and raise Conflict with a present owner.
 
-    Taking again what one has is no conflict.
+    An owner may take again what it has.
     """
     wanted = {(one.scope, one.value): one for one in claims}
     for one in claims:
         if wanted[one.scope, one.value].owner != one.owner:
-            raise Conflict(f"{one.scope} {one.value} is asked for twice")
+            raise Conflict(f"{one.scope} {one.value} is requested twice")
     new = []
     present = _owners(tx, wanted)
     for (scope, value), one in wanted.items():
@@ -50,24 +50,24 @@ def take(tx: Transaction, claims: Sequence[Claim]) -> None:
 
 
 def free(tx: Transaction, owner: str) -> None:
-    """Free everything that ``owner`` has."""
+    """Free all claims of ``owner``."""
     tx.connection.execute(delete(claim).where(claim.c.owner == owner))
 
 
 def free_values(tx: Transaction, values: Iterable[tuple[str, str]]) -> None:
-    """Free the (scope, value) pairs, whoever has them."""
+    """Free the (scope, value) pairs, whoever the owners are."""
     for scope, members in _grouped(values).items():
         tx.connection.execute(delete(claim).where(claim.c.scope == scope, among(tx, claim.c.value, members)))
 
 
 def owner_of(tx: Transaction, scope: str, value: str) -> str | None:
-    """The uid of the owner, or None when the value is free."""
+    """Return the uid of the owner, or None if the value is free."""
     statement = select(claim.c.owner).where(claim.c.scope == scope, claim.c.value == value)
     return tx.connection.execute(statement).scalar_one_or_none()
 
 
 def taken(tx: Transaction, scope: str) -> dict[str, str]:
-    """Owner's uid by value, of everything that is taken in the scope."""
+    """Return the owner's uid by value, for all taken values of the scope."""
     rows = tx.connection.execute(select(claim.c.value, claim.c.owner).where(claim.c.scope == scope))
     return {row.value: row.owner for row in rows}
 

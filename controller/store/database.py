@@ -1,16 +1,18 @@
-"""A tier's database: transactions, their clock, and whose writes count.
+"""The database of a tier: transactions, their clock, and the fencing of writes.
 
-Ordering: writers of one database go one after the other, on both engines: by ``BEGIN IMMEDIATE``
-on SQLite, by locking the counter's row first on PostgreSQL. So what a write transaction reads
-does not change under it, and the order of commits is the order of ``resource_version``. Readers
-never wait for writers and see one snapshot for the whole transaction.
+Ordering: the writers of one database run one after the other, on both engines: by ``BEGIN IMMEDIATE`` on SQLite, by
+a lock on the counter's row on PostgreSQL. Therefore what a write transaction has read does not change before its
+commit, and the order of commits is the order of ``resource_version``. Readers never wait for writers and see one
+snapshot for the whole transaction.
 
-Fencing (H2): a write made with a ``Fence`` first finds its lease with the same term, inside the
-transaction; taking the lease away is a write too, so that the two cannot pass each other.
+Fencing: a write with a ``Fence`` first checks, in its transaction, that its lease still has the same term. A change of
+the lease is a write too, so that the two cannot overlap.
 
-Not promised: that ``work`` runs once. After a deadlock or a lost connection before the commit it
-runs again, so it must have no effects outside the database. When the connection breaks in the
-commit itself, ``TimedOut`` says that the outcome is unknown.
+Not promised: that ``work`` runs once. After a deadlock, or a connection that is lost before the commit, it runs again,
+so it must have no effects outside the database. If the connection breaks during the commit, ``TimedOut`` reports that
+the outcome is unknown.
+
+Design: H2
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from controller.clock import Clock, SystemClock
 from controller.errors import Conflict, InvalidInput, Problem, StaleTerm, TimedOut, Unavailable
 from controller.store import engines, schema
-from controller.store.background_writes import Behind
+from controller.store.background_writes import BackgroundWrites
 from controller.store.tables import counter, lease
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ _READERS = 4
 
 
 class Tier(StrEnum):
-    """Whose database it is."""
+    """The tier that a database belongs to."""
 
     ROOT = "root"
     CLUSTER = "cluster"
@@ -57,7 +59,7 @@ class Fence:
 
 
 class Transaction:
-    """One open transaction; valid only inside the ``work`` that got it."""
+    """An open transaction; valid only inside the ``work`` that received it."""
 
     def __init__(
         self,
@@ -69,48 +71,48 @@ class Transaction:
         executor: Executor | None = None,
     ) -> None:
         self._connection = connection
-        self._behind = Behind(executor)
+        self._background = BackgroundWrites(executor)
         self.tier = tier
         self.writing = writing
         self.changed = False
-        """True once versions were taken: watchers are to be woken after the commit."""
+        """True after versions were taken: watchers are woken after the commit."""
         self._clock = clock
         self._now: datetime | None = None
 
     @property
     def connection(self) -> Connection:
-        """The connection; waits for what runs behind, and raises what went wrong there."""
-        self._behind.settle()
+        """Return the connection; waits for background writes first, and raises their error."""
+        self._background.settle()
         return self._connection
 
-    def behind(self, work: Callable[[Transaction], None]) -> None:
-        """Have ``work`` write in this transaction while the caller goes on; see ``behind``.
+    def in_background(self, work: Callable[[Transaction], None]) -> None:
+        """Run ``work`` in this transaction while the caller continues; see ``background_writes``.
 
-        It gets a transaction of its own to speak through, and takes no versions. Inside a savepoint it is
-        waited for, since whoever ends that one asks nobody.
+        ``work`` gets a Transaction object of its own, and takes no versions. Inside a savepoint the call waits for
+        it, because the end of a savepoint does not.
         """
-        beside = Transaction(self._connection, self._clock, self.tier, writing=self.writing)
-        beside._now = self.now
-        self._behind.run(lambda: work(beside))
+        own = Transaction(self._connection, self._clock, self.tier, writing=self.writing)
+        own._now = self.now
+        self._background.run(lambda: work(own))
         if self._connection.in_nested_transaction():
-            self._behind.settle()
+            self._background.settle()
 
     def settle(self) -> None:
-        """Wait for what runs behind; raise what went wrong there."""
-        self._behind.settle()
+        """Wait for background writes; raise their error."""
+        self._background.settle()
 
     def abandon(self) -> None:
-        """Wait for what runs behind, whatever comes of it: the transaction is to be undone."""
-        self._behind.end()
+        """Wait for background writes and ignore their errors: the transaction is rolled back."""
+        self._background.end()
 
     @property
     def dialect(self) -> str:
-        """``sqlite`` or ``postgresql``."""
+        """Return ``sqlite`` or ``postgresql``."""
         return self._connection.dialect.name
 
     @property
     def now(self) -> datetime:
-        """The database's clock, read once in the transaction; a test's clock is bound instead."""
+        """Return the time of the database's clock, read once per transaction, or of the clock that was passed in."""
         if self._now is None:
             if self._clock is not None:
                 self._now = self._clock.now()
@@ -119,7 +121,7 @@ class Transaction:
         return self._now
 
     def take_versions(self, number: int) -> int:
-        """Take ``number`` versions; the first of them is returned."""
+        """Take ``number`` versions and return the first one."""
         statement = (
             update(counter)
             .where(counter.c.name == "resource_version")
@@ -132,35 +134,38 @@ class Transaction:
 
 
 class Database:
-    """One tier's database. Safe to share between threads."""
+    """The database of one tier. Threads may share it."""
 
     def __init__(self, url: str, *, tier: Tier, clock: Clock | None = None, cluster: str = "") -> None:
         self.url = url
         self.tier = tier
         self.cluster = cluster
-        self._reader, self._writer = engines.make(url)
+        self._reader, self._writer, self._file = engines.make(url)
         self.dialect = self._writer.dialect.name
         self._clock = SystemClock() if clock is None and self.dialect == "sqlite" else clock
         self._write_lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._read_pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
         self._write_pool = ThreadPoolExecutor(1, thread_name_prefix="store-write")
-        self._behind_pool = ThreadPoolExecutor(1, thread_name_prefix="store-behind")
+        self._background_pool = ThreadPoolExecutor(1, thread_name_prefix="store-behind")
 
     def check_schema(self) -> None:
-        """Raise SchemaMismatch, with what to do, unless the database has this program's schema and tier."""
+        """Raise SchemaMismatch, with the remedy, unless the database has this program's schema and tier."""
         with _wrapped():
             schema.check(self._reader, self.tier.value, self.cluster)
 
     def upgrade(self) -> None:
-        """Bring the database to this program's schema and record the tier; again: no effect."""
+        """Upgrade the database to this program's schema and record the tier; create it if needed; idempotent."""
         with _wrapped():
+            if self._file is not None:
+                self._file.create()
             schema.upgrade(self._writer, self.tier.value, self.cluster, (self._clock or SystemClock()).now())
 
     def read(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` on one snapshot. Raises Unavailable when the database is away."""
+        """Run ``work`` on one snapshot. Raises Unavailable if the database is unreachable."""
         for last in _tries():
             try:
+                self._check_file()
                 with _wrapped(), self._reader.connect() as connection, connection.begin():
                     return work(Transaction(connection, self._clock, self.tier, writing=False))
             except _Again as again:
@@ -169,7 +174,7 @@ class Database:
         raise AssertionError("unreachable")
 
     def write(self, work: Callable[[Transaction], T], *, fence: Fence | None = None) -> T:
-        """Run ``work`` and commit; everything or nothing of it is stored.
+        """Run ``work`` and commit; all or none of its writes are stored.
 
         Raises StaleTerm when ``fence`` is no longer the master's, Conflict when a unique key is
         taken, Unavailable when the database is away or its lock is not to be had.
@@ -187,37 +192,42 @@ class Database:
         raise AssertionError("unreachable")
 
     async def aread(self, work: Callable[[Transaction], T]) -> T:
-        """``read`` in a worker thread. Cancelling does not stop work that has begun."""
+        """Run ``read`` in a worker thread. Cancelling does not stop work that has begun."""
         return await self._in_thread(self._read_pool, lambda: self.read(work))
 
     async def awrite(self, work: Callable[[Transaction], T], *, fence: Fence | None = None) -> T:
-        """``write`` in the writer's thread. Cancelling does not stop work that has begun."""
+        """Run ``write`` in the writer's thread. Cancelling does not stop work that has begun."""
         return await self._in_thread(self._write_pool, lambda: self.write(work, fence=fence))
 
     def add_listener(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` (from any thread) after each commit that made changes."""
+        """Call ``listener`` (from any thread) after each commit with changes."""
         self._listeners.append(listener)
 
     def remove_listener(self, listener: Callable[[], None]) -> None:
-        """Undo ``add_listener``."""
+        """Stop calling the listener."""
         self._listeners.remove(listener)
 
     def connect_parameters(self) -> dict[str, Any]:
-        """The driver's parameters, for a connection outside the pools."""
+        """Return the driver's parameters, for a connection outside the pools."""
         return dict(self._reader.dialect.create_connect_args(self._reader.url)[1])
 
     def close(self) -> None:
-        """Wait for running work and close every connection."""
+        """Wait for running work and close all connections."""
         self._read_pool.shutdown()
         self._write_pool.shutdown()
-        self._behind_pool.shutdown()
+        self._background_pool.shutdown()
         self._reader.dispose()
         self._writer.dispose()
 
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
+
     def _write_once(self, work: Callable[[Transaction], T], fence: Fence | None) -> tuple[T, bool]:
+        self._check_file()
         with self._exclusive(), _wrapped() as stage, self._writer.connect() as connection:
             begun = connection.begin()
-            executor = self._behind_pool if self.dialect == "postgresql" else None
+            executor = self._background_pool if self.dialect == "postgresql" else None
             tx = Transaction(connection, self._clock, self.tier, writing=True, executor=executor)
             try:
                 if self.dialect == "postgresql":
@@ -226,6 +236,7 @@ class Database:
                     _check_fence(tx, fence)
                 result = work(tx)
                 tx.settle()
+                self._check_file()  # a commit to a file that was deleted would be confirmed and lost
                 if tx.changed and self.dialect == "postgresql":
                     connection.execute(text("SELECT pg_notify('resource_change', '')"))
             except BaseException:
@@ -238,7 +249,7 @@ class Database:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One writer of this process at a time; other processes wait in the database."""
+        """Admit one writer of this process at a time; other processes wait in the database."""
         if not self._write_lock.acquire(timeout=_LOCK_SECONDS):
             raise Unavailable(f"another write has held the database for {_LOCK_SECONDS:.0f} s")
         try:
@@ -261,12 +272,12 @@ def _check_fence(tx: Transaction, fence: Fence) -> None:
         statement = statement.with_for_update(read=True)
     row = tx.connection.execute(statement).first()
     if row is None or row.term != fence.term or not row.holder:
-        stands = "no term" if row is None else f"term {row.term}"
-        raise StaleTerm(f"{fence.lease}: wrote with term {fence.term}, but {stands} stands")
+        current = "no term" if row is None else f"term {row.term}"
+        raise StaleTerm(f"{fence.lease}: wrote with term {fence.term}, but {current} is current")
 
 
 class _Again(Exception):
-    """The transaction had no effect and may be run again; ``error`` is for the last try."""
+    """Raised when the transaction had no effect and may run again; ``error`` is raised after the last attempt."""
 
     def __init__(self, error: Unavailable) -> None:
         super().__init__(error.message)
@@ -279,7 +290,7 @@ class _Stage:
 
 @contextmanager
 def _wrapped() -> Iterator[_Stage]:
-    """Turn the drivers' errors into ours."""
+    """Raise errors of the drivers as ResourceErrors."""
     stage = _Stage()
     try:
         yield stage
@@ -287,7 +298,7 @@ def _wrapped() -> Iterator[_Stage]:
         raise Conflict(f"taken already: {_first_line(error)}") from error
     except DataError as error:
         raise InvalidInput([Problem("", f"the database refuses the value: {_first_line(error)}")]) from error
-    except OverflowError as error:  # SQLite's driver says so of an integer that is too large
+    except OverflowError as error:  # SQLite's driver raises it for an integer that is too large
         raise InvalidInput([Problem("", f"the database refuses the value: {error}")]) from error
     except OperationalError as error:
         if stage.committing and error.connection_invalidated:
@@ -307,6 +318,6 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def _tries() -> Iterator[bool]:
-    """False for every try but the last, which is True."""
+    """Yield for each attempt whether it is the last one."""
     for number in range(1, _TRIES + 1):
         yield number == _TRIES

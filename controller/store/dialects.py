@@ -21,18 +21,20 @@ def among(tx: Transaction, column: ColumnElement[Any], values: Sequence[str]) ->
 
 
 def json_text(tx: Transaction, document: ColumnElement[Any], steps: Sequence[str]) -> ColumnElement[str]:
-    """The text at a path of a JSON column; NULL where there is nothing. Booleans differ: see json_is_bool."""
+    """Return the text at a path of a JSON column; NULL if it is not set. Booleans differ: see json_is_bool."""
     if tx.dialect == "postgresql":
         return func.jsonb_extract_path_text(document, *steps)
     return func.cast(func.json_extract(document, _sqlite_path(steps)), Text)
 
 
-def json_is_bool(tx: Transaction, document: ColumnElement[Any], steps: Sequence[str], word: str) -> ColumnElement[bool]:
-    """True where the path holds the JSON boolean ``word`` (``true`` or ``false``), or that text."""
+def json_is_bool(
+    tx: Transaction, document: ColumnElement[Any], steps: Sequence[str], literal: str
+) -> ColumnElement[bool]:
+    """Return whether the path holds the JSON boolean ``literal`` (``true`` or ``false``), or that text."""
     if tx.dialect == "postgresql":
-        return json_text(tx, document, steps) == word
+        return json_text(tx, document, steps) == literal
     kind: ColumnElement[str] = func.json_type(document, _sqlite_path(steps))
-    return (kind == word) | ((kind == "text") & (json_text(tx, document, steps) == word))
+    return (kind == literal) | ((kind == "text") & (json_text(tx, document, steps) == literal))
 
 
 def _sqlite_path(steps: Sequence[str]) -> str:

@@ -1,12 +1,12 @@
-"""Engines: how connections to SQLite and PostgreSQL are opened.
+"""Engines: the connections to SQLite and PostgreSQL.
 
-Two engines for one database, one for reading and one for writing, so that a long read never takes
-the writer's connection. SQLite runs in WAL mode: readers see the last commit while one writer
-works; writers of several processes wait for each other at ``BEGIN IMMEDIATE``. ``synchronous`` is
-FULL, since a commit that was answered must outlive a power cut.
+There are two engines for one database, one for reads and one for writes, so that a long read never takes the writer's
+connection. SQLite runs in WAL mode: readers see the last commit while one writer works, and the writers of several
+processes wait for each other at ``BEGIN IMMEDIATE``. ``synchronous`` is FULL, because a confirmed commit must survive
+a power failure. The files of SQLite are readable by their owner only, whatever the umask is (``sqlite_file``).
 
-PostgreSQL sessions end themselves when idle inside a transaction: a process that was stopped in
-the middle of a write must not hold the writers' lock for ever.
+An idle transaction ends its PostgreSQL session: a process that was suspended in a write must not hold the writers'
+lock for ever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from controller.errors import InvalidInput, Problem, Unavailable
+from controller.errors import InvalidInput, Problem
+from controller.store.sqlite_file import SqliteFile
 
 BUSY_MILLISECONDS = 30_000
 IDLE_MILLISECONDS = 20_000
@@ -27,40 +28,38 @@ _WAL_PAUSE_MILLISECONDS = 20
 _RETRIED_STATES = {"40001", "40P01"}  # serialization failure, deadlock
 
 
-def make(text: str) -> tuple[Engine, Engine]:
-    """The reading and the writing engine of a URL; raises InvalidInput for other databases."""
+def make(text: str) -> tuple[Engine, Engine, SqliteFile | None]:
+    """Return the engines for reads and for writes of a URL, and SQLite's file; raises InvalidInput for others."""
     try:
         url = make_url(text)
     except ArgumentError as error:
         raise InvalidInput([Problem("database", f"not a database URL: {text!r}")]) from error
     backend = url.get_backend_name()
     if backend == "sqlite" and url.database and url.database != ":memory:":
-        return _sqlite(url, writing=False), _sqlite(url, writing=True)
+        file = SqliteFile(Path(url.database))
+        return _sqlite(url, file, writing=False), _sqlite(url, file, writing=True), file
     if backend == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-        return _postgresql(url, writing=False), _postgresql(url, writing=True)
+        return _postgresql(url, writing=False), _postgresql(url, writing=True), None
     raise InvalidInput(
         [Problem("database", f"use sqlite:///<path of a file> or postgresql://..., not {url.render_as_string()}")]
     )
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """True when the database gave up this transaction for the sake of another one."""
+    """Return whether the database aborted this transaction in favour of another one."""
     return getattr(error.orig, "sqlstate", None) in _RETRIED_STATES
 
 
-def _sqlite(url: URL, *, writing: bool) -> Engine:
-    folder = Path(url.database or "").parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(f"database: cannot make the folder {folder}: {error.strerror}") from error
+def _sqlite(url: URL, file: SqliteFile, *, writing: bool) -> Engine:
     options: dict[str, Any] = {"pool_size": 1, "max_overflow": 3} if writing else {"pool_size": 4, "max_overflow": 12}
     engine = create_engine(url, connect_args={"check_same_thread": False}, **options)
 
+    event.listen(engine, "do_connect", lambda *_: file.open())
+
     @event.listens_for(engine, "connect")
     def _open(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # the listener below emits BEGIN
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
         if writing:
@@ -80,9 +79,9 @@ def _sqlite(url: URL, *, writing: bool) -> Engine:
 
 
 def _enter_wal(cursor: sqlite3.Cursor) -> None:
-    """Set the journal's mode, which the file then keeps.
+    """Set the mode of the journal, which the file then keeps.
 
-    Processes that open a new file at once meet here, and SQLite heeds no busy_timeout for this lock.
+    Processes that open a new file at the same time compete for this lock, and SQLite ignores busy_timeout for it.
     """
     for _ in range(BUSY_MILLISECONDS // _WAL_PAUSE_MILLISECONDS):
         try:

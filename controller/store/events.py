@@ -1,7 +1,7 @@
-"""Events: what happened to resources, one row for the same thing however often it happened.
+"""Events: what happened to resources. One row counts all occurrences of the same event.
 
-The row's name is a digest of what happened to what, so that finding it again is one look-up and
-two controllers that report the same thing raise one count.
+The row's name is a digest of the event, so that it is found by key, and so that two controllers that report the same
+event raise one count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MESSAGE_BOUND = 1024
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One thing that happened to the resource of ``kind`` at ``path``."""
+    """An event of the resource of ``kind`` at ``path``."""
 
     kind: str
     path: str
@@ -41,20 +41,20 @@ def record(
     message: str = "",
     level: EventLevel | str = EventLevel.NORMAL,
 ) -> Event:
-    """Note that something happened now; the same again raises the count."""
+    """Record an event as of now; the same event raises the count."""
     return record_many(tx, [Occurrence(kind, path, reason, message, EventLevel(level))])[0]
 
 
 def record_many(tx: Transaction, occurrences: Sequence[Occurrence]) -> list[Event]:
-    """``record`` for many at once, in a handful of statements."""
-    new, again = told(tx, occurrences)
+    """Record many events in a few statements."""
+    new, again = prepare(tx, occurrences)
     stored = [*resources.insert(tx, new), *resources.update(tx, again)]
     by_name = {event.name: event for event in stored}
     return [by_name[_key(one).names[0]] for one in occurrences]
 
 
-def told(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event], list[Event]]:
-    """The events to be inserted and those to be changed, for a caller that writes them with other things."""
+def prepare(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event], list[Event]]:
+    """Return the events to insert and those to update, for a caller that writes them with other resources."""
     keys = [_key(one) for one in occurrences]
     known = resources.get_many(tx, keys)
     new: dict[Key[Event], Event] = {}
@@ -68,13 +68,13 @@ def told(tx: Transaction, occurrences: Sequence[Occurrence]) -> tuple[list[Event
 
 
 def of(tx: Transaction, kind: str, path: str) -> list[Event]:
-    """The events of one resource, the latest last."""
+    """Return the events of one resource, the latest last."""
     found = resources.list_all(tx, EVENT, fields={"spec.resource_kind": kind, "spec.resource": path})
     return sorted(found, key=lambda event: (event.spec.last_at or tx.now, event.name))
 
 
 def prune(tx: Transaction, keep: int) -> int:
-    """Delete all but the ``keep`` that happened last; returns how many went."""
+    """Delete all but the ``keep`` latest events; return how many were deleted."""
     statement = (
         select(resource.c.path)
         .where(resource.c.kind == EVENT.name)

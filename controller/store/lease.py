@@ -1,9 +1,11 @@
-"""Leases (design H2): who is master, until when, in which term.
+"""Leases: which process is master, until when, in which term.
 
-A lease is taken by compare-and-swap on its term, on the database's clock. Each new holder gets a
-higher term; writes carry the term (``database.Fence``), so a master that was asleep past its
-lease and wakes is refused, whatever its own clock says. A lease that has expired but that nobody
-took still counts for writes: its term is the highest, so no second master exists.
+A lease is taken by compare-and-swap of its term, on the database's clock. Each new holder gets a higher term. Writes
+carry the term (``database.Fence``), so that the writes of a master that was suspended past its lease are refused,
+whatever its own clock shows. An expired lease that nobody took still admits writes: its term is the highest, so that
+no second master exists.
+
+Design: H2
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from controller.store.tables import from_microseconds, lease, to_microseconds
 
 @dataclass(frozen=True)
 class Lease:
-    """A lease as it stands; an empty ``holder`` means that it was given back."""
+    """The current lease; an empty ``holder`` means that it was released."""
 
     name: str
     holder: str
@@ -29,17 +31,17 @@ class Lease:
 
 
 def get(tx: Transaction, name: str) -> Lease | None:
-    """The lease as it stands, or None when nobody ever had it."""
+    """Return the current lease, or None if it was never taken."""
     row = tx.connection.execute(select(lease).where(lease.c.name == name)).first()
     return None if row is None else Lease(row.name, row.holder, row.term, from_microseconds(row.expires_at))
 
 
 def reassign(tx: Transaction, name: str, holder: str, observed_term: int, ttl: float) -> Lease:
-    """Take the lease for ``ttl`` seconds if it is free, and return it as it now stands.
+    """Take the lease for ``ttl`` seconds if it is free, and return the current lease.
 
-    An unexpired lease of another holder is never taken; nor is one whose term the caller has not
-    seen yet (``observed_term`` 0: none seen). The holder itself, when it observed another term, is
-    a new process of the same name: it gets a new term, which fences its former self.
+    An unexpired lease of another holder is never taken, nor is one whose term the caller has not seen yet
+    (``observed_term`` 0: none seen). A holder that observed another term is a new process of the same name: it gets a
+    new term, which fences the former process.
     """
     current = get(tx, name)
     if current is None:
@@ -54,7 +56,7 @@ def reassign(tx: Transaction, name: str, holder: str, observed_term: int, ttl: f
 
 
 def renew(tx: Transaction, name: str, holder: str, term: int, ttl: float) -> Lease:
-    """Hold the lease for ``ttl`` seconds more; raises StaleTerm when it is another's by now."""
+    """Renew the lease for ``ttl`` seconds; raises StaleTerm if another holder has it."""
     current = get(tx, name)
     if current is None or current.holder != holder or current.term != term:
         raise StaleTerm(f"{name}: {holder} holds term {term} no longer")
@@ -62,7 +64,7 @@ def renew(tx: Transaction, name: str, holder: str, term: int, ttl: float) -> Lea
 
 
 def release(tx: Transaction, name: str, holder: str, term: int) -> None:
-    """Give the lease back so that another can take it at once; no effect when it is another's."""
+    """Release the lease, so that another process can take it at once; no effect if another holder has it."""
     current = get(tx, name)
     if current is not None and current.holder == holder and current.term == term:
         _write(tx, Lease(name, "", term, tx.now))

@@ -1,13 +1,11 @@
-"""PostgreSQL's NOTIFY as a wake-up: other processes' commits are seen at once, not at the next poll.
+"""Wakes the reader of changes by PostgreSQL's NOTIFY: it reads commits of other processes at once, not by polling.
 
-At best only: a notice may be lost with its connection, and nothing depends on it.
+Best effort: a notice may be lost with its connection, and nothing depends on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import psycopg
 
 from controller.clock import Clock
 from controller.store.database import Database
@@ -20,6 +18,8 @@ async def notices_of(db: Database, clock: Clock, wake: Callable[[], object]) -> 
     """Call ``wake`` for each notice until cancelled; returns at once on SQLite."""
     if db.dialect != "postgresql":
         return
+    import psycopg  # with SQLite it is not needed, and takes a while to load
+
     parameters = db.connect_parameters()
     while True:
         try:

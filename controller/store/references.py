@@ -1,12 +1,11 @@
-"""Who names whom: the fields with ``x-reference``, parents and projects.
+"""References between resources: fields with ``x-reference``, parents and projects.
 
-A field says which kind it names; the names of that kind's parents are taken from the object that
-holds the field, then from the resource, then through the resource's cluster (its datacenter and
-region). A reference whose parents cannot be told that way (a network of a service whose cluster
-is not chosen yet) is not checked here.
+A field declares which kind it names. The names of that kind's parents are taken from the object that holds the field,
+then from the resource, then from the resource's cluster (its datacenter and region). A reference whose parents are
+still unknown (a network of a service whose cluster is not chosen yet) is not checked here.
 
-Edges are stored with each write and serve ``users``; ``check`` is asked before a write. Both run
-in the caller's transaction, so what was checked still holds at the commit.
+References are stored with each write, for ``users``; ``check`` runs before a write. Both run in the caller's
+transaction, so that the result of the check still holds at the commit.
 """
 
 from __future__ import annotations
@@ -17,10 +16,12 @@ from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 
 from controller.errors import InvalidInput, Problem
 from controller.model import registry
+from controller.model.access import PROJECT
+from controller.model.cluster import CLUSTER, Cluster
 from controller.model.fields import facts
 from controller.model.registry import AnyResource, Key, key_of
 from controller.store import bulk_statements
@@ -31,7 +32,7 @@ from controller.store.tables import reference, resource
 
 @dataclass(frozen=True)
 class Reference:
-    """One name in one field."""
+    """The resource that one field names."""
 
     field: str
     """Dotted path of the field."""
@@ -45,7 +46,7 @@ def check(tx: Transaction, resources: Sequence[AnyResource]) -> None:
 
 
 def unresolved(tx: Transaction, resources: Sequence[AnyResource]) -> list[Problem]:
-    """What ``check`` would refuse. Members of the batch count as existing.
+    """Return what ``check`` would refuse. Members of the batch count as existing.
 
     With several resources each path starts with the resource's ``[index]``.
     """
@@ -62,14 +63,16 @@ def unresolved(tx: Transaction, resources: Sequence[AnyResource]) -> list[Proble
 
 
 def users(tx: Transaction, key: Key, limit: int = 20, *, ignoring: Collection[Key] = ()) -> tuple[list[str], int]:
-    """Who refers to ``key``, its children included: at most ``limit`` of them, and how many there are.
+    """Return which resources refer to ``key``, its children included: at most ``limit``, and the total.
 
-    ``ignoring`` are left out: what is to be deleted in the same transaction.
+    ``ignoring`` is left out: what is to be deleted in the same transaction.
     """
     left_out = {(other.kind, other.path) for other in (*ignoring, key)}
     sources = [
         select(reference.c.from_kind, reference.c.from_path).where(
-            reference.c.to_kind == key.kind, reference.c.to_path == key.path
+            reference.c.to_kind == key.kind,
+            reference.c.to_path == key.path,
+            or_(reference.c.from_kind != key.kind, reference.c.from_path != key.path),  # none keeps itself in use
         )
     ]
     children = [kind.name for kind in registry.kinds() if kind.parent == key.kind]
@@ -77,18 +80,19 @@ def users(tx: Transaction, key: Key, limit: int = 20, *, ignoring: Collection[Ke
         sources.append(
             select(resource.c.kind, resource.c.path).where(resource.c.kind.in_(children), resource.c.parent == key.path)
         )
-    if key.kind == "Project":
+    contains_by_project = registry.get(key.kind).contains_by_project
+    if contains_by_project:
         sources.append(select(resource.c.kind, resource.c.path).where(resource.c.project == key.path))
-    if not left_out - {(key.kind, key.path)} and key.kind != "Project":
+    if not left_out - {(key.kind, key.path)} and not contains_by_project:
         return _some_users(tx, sources, limit)
     found = {(row[0], row[1]) for source in sources for row in tx.connection.execute(source)} - left_out
     return [f"{kind} {path}" for kind, path in sorted(found)[:limit]], len(found)
 
 
 def used(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
-    """Those of the keys that something refers to, children included: ``users`` for many, without names.
+    """Return those of the keys that resources refer to, children included: ``users`` for many keys, without names.
 
-    Projects are not looked at: whose they are is no edge.
+    The members of projects do not count here.
     """
     found: set[Key] = set()
     by_name = {(key.kind, key.path): key for key in keys}
@@ -104,7 +108,7 @@ def used(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
 
 
 def store(tx: Transaction, resources: Sequence[AnyResource]) -> None:
-    """Keep the edges of resources as they now are; for ``resources`` only."""
+    """Store the references of resources as they now are; only for the module ``resources``."""
     pointing = [given for given in resources if _plan(type(given))]
     if not pointing:
         return
@@ -120,38 +124,37 @@ def store(tx: Transaction, resources: Sequence[AnyResource]) -> None:
         statement = select(reference).where(reference.c.from_kind == kind, among(tx, reference.c.from_path, paths))
         before.update((row[0], row[1], row[2], row[3]) for row in tx.connection.execute(statement))
     names = ("from_kind", "from_path", "to_kind", "to_path")
-    for gone in before - now:
-        match = [reference.c[name] == value for name, value in zip(names, gone, strict=True)]
+    for outdated in before - now:
+        match = [reference.c[name] == value for name, value in zip(names, outdated, strict=True)]
         tx.connection.execute(delete(reference).where(*match))
     bulk_statements.insert(tx, reference, [dict(zip(names, edge, strict=True)) for edge in sorted(now - before)])
 
 
 def forget(tx: Transaction, kind: str, paths: Sequence[str]) -> None:
-    """Drop the edges from resources that are deleted; for ``resources`` only."""
+    """Delete the references of deleted resources; only for the module ``resources``."""
     tx.connection.execute(
         delete(reference).where(reference.c.from_kind == kind, among(tx, reference.c.from_path, paths))
     )
 
 
 class _Clusters:
-    """The specs of the clusters that a batch names, read at most once each."""
+    """The specs of the clusters that a batch names, each read at most once."""
 
     def __init__(self, tx: Transaction, resources: Iterable[AnyResource]) -> None:
         self._tx = tx
-        self._known: dict[str, Any] = {given.name: given.spec for given in resources if given.kind == "Cluster"}
+        self._known: dict[str, Any] = {given.name: given.spec for given in resources if isinstance(given, Cluster)}
 
     def spec(self, name: str) -> Any:
         if name not in self._known:
-            statement = select(resource.c.document).where(resource.c.kind == "Cluster", resource.c.path == name)
+            statement = select(resource.c.document).where(resource.c.kind == CLUSTER.name, resource.c.path == name)
             document = self._tx.connection.execute(statement).scalar_one_or_none()
-            model = registry.get("Cluster").model
-            self._known[name] = None if document is None else model.model_validate_json(document).spec
+            self._known[name] = None if document is None else CLUSTER.model.read_stored(document).spec
         return self._known[name]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """A field of a model on the way to a reference; ``inner`` are the steps inside it."""
+    """A field of a model on the path to a reference; ``inner`` has the steps inside it."""
 
     name: str
     target: str | None
@@ -160,7 +163,7 @@ class _Step:
 
 @cache
 def _plan(model: type[BaseModel]) -> tuple[_Step, ...]:
-    """The fields of a model that name something, or hold something that does; without its parents."""
+    """Return the fields of a model that are or contain references, except its parents."""
     parents: tuple[str, ...] = getattr(model, "parents", ())
     steps = []
     for name, info in model.model_fields.items():
@@ -174,7 +177,7 @@ def _plan(model: type[BaseModel]) -> tuple[_Step, ...]:
 
 
 def _parts(annotation: Any) -> list[type[BaseModel]]:
-    """The models that a field's type is made of."""
+    """Return the models in a field's type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [part for argument in get_args(annotation) for part in _parts(argument)]
@@ -184,7 +187,7 @@ def _all_of(given: AnyResource, clusters: _Clusters) -> Iterator[Reference]:
     kind = registry.get(given.kind)
     if kind.parent is not None:
         yield Reference(kind.parents[-1], registry.get(kind.parent).key(*given.parent_names, project=given.project))
-    yield Reference("project", Key("Project", "", (given.project,)))
+    yield Reference("project", PROJECT.key(given.project))
     yield from _named_by(given, clusters)
 
 
@@ -220,7 +223,7 @@ def _target(kind_name: str, name: str, around: tuple[BaseModel, ...], clusters: 
 
 def _parent_name(parent: str, around: tuple[BaseModel, ...], clusters: _Clusters) -> str | None:
     for holder in reversed(around):
-        # asked of the class first: pydantic's answer to a missing attribute is slow
+        # the class is checked first, because pydantic is slow to report a missing attribute
         if parent in type(holder).model_fields and (value := getattr(holder, parent)) is not None:
             return str(value)
     cluster = getattr(around[0], "cluster", None)

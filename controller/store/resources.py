@@ -1,9 +1,8 @@
 """Resources of every kind in one table, read and written in bulk.
 
-A resource is found by its key (kind and path); its uid is never used twice. Each write takes one
-new version per resource, stores the new form and logs the change, in the caller's transaction.
-Last write wins inside a transaction: callers read and write in the same one, and writers go one
-after the other (``database``), so nothing is lost between.
+A resource is found by its key (kind and path); its uid is never reused. Each write takes one new version per resource,
+stores the new form and logs the change, in the caller's transaction. Within a transaction the last write wins. Callers
+read and write in the same transaction, and writers run one after the other (``database``), so that no update is lost.
 
 With ``log=False`` a write takes no version and is not logged: for records that nobody watches.
 """
@@ -13,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, overload
+from typing import Any, overload
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy import delete as sql_delete
@@ -21,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from controller.errors import Conflict, NotFound
 from controller.model import registry
-from controller.model.registry import AnyResource, Key, Kind, T, key_of
+from controller.model.registry import AnyResource, Key, Kind, T, model_of
 from controller.store import bulk_statements, changes, references, selectors
 from controller.store.changes import Verb
 from controller.store.database import Transaction
@@ -29,7 +28,7 @@ from controller.store.dialects import among, json_text
 from controller.store.row_mapping import IDENTITY, UPDATED, distinct_keys, log_rows, row_of
 from controller.store.row_mapping import new_uid as new_uid
 from controller.store.selectors import LabelFilter
-from controller.store.tables import claim, from_microseconds, resource, revision
+from controller.store.tables import claim, from_microseconds, reference, resource, revision
 
 _NONE: Mapping[str, str] = {}
 
@@ -41,11 +40,11 @@ class Page:
     items: list[AnyResource]
     next_after: str | None
     resource_version: int
-    """Version of the snapshot: a watch from here misses nothing."""
+    """Version of the snapshot; a watch from this version misses nothing."""
 
 
 def get(tx: Transaction, key: Key[T]) -> T:
-    """The resource of that key; raises NotFound."""
+    """Return the resource of that key; raises NotFound."""
     found = find(tx, key)
     if found is None:
         raise NotFound(f"{key} does not exist")
@@ -53,35 +52,31 @@ def get(tx: Transaction, key: Key[T]) -> T:
 
 
 def find(tx: Transaction, key: Key[T]) -> T | None:
-    """The resource of that key, or None."""
+    """Return the resource of that key, or None."""
     statement = select(resource.c.document).where(resource.c.kind == key.kind, resource.c.path == key.path)
     document = tx.connection.execute(statement).scalar_one_or_none()
-    return None if document is None else cast(T, load(key.kind, document))
+    return None if document is None else model_of(key).read_stored(document)
 
 
 def get_many(tx: Transaction, keys: Iterable[Key[T]]) -> dict[Key[T], T]:
-    """Those of the keys that exist."""
+    """Return the resources of those keys that exist."""
     found: dict[Key[T], T] = {}
     for kind, by_path in _by_kind(keys).items():
         statement = select(resource.c.path, resource.c.document).where(
             resource.c.kind == kind, among(tx, resource.c.path, list(by_path))
         )
         for row in tx.connection.execute(statement):
-            found[by_path[row.path]] = cast(T, load(kind, row.document))
+            key = by_path[row.path]
+            found[key] = model_of(key).read_stored(row.document)
     return found
 
 
 def get_by_uid(tx: Transaction, uid: str) -> AnyResource:
-    """The resource of that identity; raises NotFound."""
+    """Return the resource with that uid; raises NotFound."""
     row = tx.connection.execute(select(resource.c.kind, resource.c.document).where(resource.c.uid == uid)).first()
     if row is None:
         raise NotFound(f"no resource has the uid {uid!r}")
     return load(row.kind, row.document)
-
-
-def exist(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
-    """Those of the keys that exist, without reading the resources."""
-    return set(_stored(tx, keys))
 
 
 def list_page(
@@ -90,14 +85,16 @@ def list_page(
     *,
     parents: Sequence[str] = (),
     project: str | None = None,
+    of_projects: Sequence[str] = (),
     labels: Sequence[LabelFilter] = (),
     fields: Mapping[str, str] = _NONE,
     limit: int | None = None,
     after: str | None = None,
 ) -> Page:
-    """At most ``limit`` resources of a kind whose path comes after ``after``.
+    """Return at most ``limit`` resources of a kind whose paths come after ``after``.
 
-    ``parents`` are the parents' names, outermost first, and may be fewer than the kind has.
+    ``parents`` are the parents' names, outermost first, and may be fewer than the kind has. ``of_projects``: leave out
+    what belongs to other projects than these, and records about it; none: leave out nothing.
     Raises NotFound for an unknown kind, InvalidInput for an unknown field.
     """
     statement = (
@@ -105,6 +102,8 @@ def list_page(
         .where(*_conditions(tx, kind, parents, project, labels, fields))
         .order_by(resource.c.path)
     )
+    if of_projects:
+        statement = statement.where(*selectors.of_projects(tx, registry.get(kind), of_projects))
     if after is not None:
         statement = statement.where(resource.c.path > after)
     if limit is not None:
@@ -150,8 +149,29 @@ def list_all(
     return list_page(tx, name, parents=parents, project=project, labels=labels, fields=fields).items
 
 
+def list_referring(tx: Transaction, kind: Kind[T], targets: Iterable[Key[Any]]) -> list[T]:
+    """Return the resources of a kind whose fields name any of the targets, ordered by path.
+
+    There is one query for each kind of the targets.
+    """
+    found: dict[str, T] = {}
+    for target_kind, by_path in _by_kind(targets).items():
+        naming = select(reference.c.from_path).where(
+            reference.c.from_kind == kind.name,
+            reference.c.to_kind == target_kind,
+            among(tx, reference.c.to_path, list(by_path)),
+        )
+        statement = select(resource.c.path, resource.c.document).where(
+            resource.c.kind == kind.name, resource.c.path.in_(naming)
+        )
+        for row in tx.connection.execute(statement):
+            if row.path not in found:
+                found[row.path] = kind.model.read_stored(row.document)
+    return [found[path] for path in sorted(found)]
+
+
 def marks(tx: Transaction, kind: str, parents: Sequence[str] = ()) -> dict[str, tuple[str, int]]:
-    """Path to (uid, version) of a kind's resources: what tells whether one is still as it was read."""
+    """Return (uid, version) by path of a kind's resources, to check whether one has changed since it was read."""
     statement = select(resource.c.path, resource.c.uid, resource.c.resource_version).where(
         *_conditions(tx, kind, parents, None, (), _NONE)
     )
@@ -159,9 +179,9 @@ def marks(tx: Transaction, kind: str, parents: Sequence[str] = ()) -> dict[str, 
 
 
 def texts(tx: Transaction, kind: str, fields: Sequence[str], *, given: str) -> list[tuple[str | None, ...]]:
-    """The texts at dotted paths of each resource of a kind that has one at ``given``.
+    """Return the texts at dotted paths of each resource of a kind that has one at ``given``.
 
-    For facts of very many resources: nothing is parsed but by the database.
+    For facts of very many resources: only the database parses the documents.
     """
 
     def at(field: str) -> ColumnElement[str]:
@@ -182,7 +202,7 @@ def raw_pages(
     fields: Mapping[str, str] = _NONE,
     size: int,
 ) -> Iterator[list[str]]:
-    """The stored JSON of all that match, ordered by path, ``size`` at a time: for very many that need no model."""
+    """Yield the stored JSON of all that match, ordered by path, ``size`` at a time, without parsing it."""
     wanted = _conditions(tx, kind, (), project, labels, fields)
     statement = select(resource.c.path, resource.c.document).order_by(resource.c.path).limit(size)
     after = ""
@@ -194,7 +214,7 @@ def raw_pages(
 
 
 def raw_many(tx: Transaction, keys: Iterable[Key]) -> dict[Key, str]:
-    """The stored JSON of those of the keys that exist."""
+    """Return the stored JSON of those keys that exist."""
     found: dict[Key, str] = {}
     for kind, by_path in _by_kind(keys).items():
         statement = select(resource.c.path, resource.c.document).where(
@@ -213,15 +233,15 @@ def count(
     labels: Sequence[LabelFilter] = (),
     fields: Mapping[str, str] = _NONE,
 ) -> int:
-    """How many match."""
+    """Return how many resources match."""
     wanted = _conditions(tx, kind, parents, project, labels, fields)
     return tx.connection.execute(select(func.count()).select_from(resource).where(*wanted)).scalar_one()
 
 
 def insert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
-    """Store new resources; returns them with uid, version and times. Raises Conflict when one exists.
+    """Store new resources; return them with uid, version and times. Raises Conflict if one exists already.
 
-    Nothing is asked before: the table's keys tell, and who it was is looked up only then.
+    There is no query before the insert: the table's keys detect a conflict, and only then its names are read.
     """
     if not resources:
         return []
@@ -244,7 +264,7 @@ def insert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list
             yield rows[-1]
 
     try:
-        with tx.connection.begin_nested():  # a caller that goes on after the Conflict must find nothing written
+        with tx.connection.begin_nested():  # nothing must stay written for a caller that continues after the Conflict
             bulk_statements.insert(tx, resource, made(tx.take_versions(len(resources)) if log else 0))
     except IntegrityError:
         if not (taken := _stored(tx, keys)):
@@ -258,10 +278,10 @@ def insert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list
 
 
 def update(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
-    """Replace stored resources by key; returns them with new version and time.
+    """Replace stored resources by key; return them with new version and time.
 
-    Identity and time of creation stay as stored. Raises NotFound when one does not exist, Conflict
-    when it was deleted and made anew since it was read.
+    The uid and the time of creation stay as stored. Raises NotFound if one does not exist, Conflict if it was
+    deleted and created again since it was read.
     """
     if not resources:
         return []
@@ -278,9 +298,9 @@ def update(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list
 
 
 def _replaced(tx: Transaction, keys: Sequence[Key], resources: Sequence[T]) -> tuple[list[T], list[dict[str, Any]]]:
-    """Write the resources, as they say who they are, if every one is there as such; what was stored, and its rows.
+    """Write the resources if the database has each of them with its uid; return what was stored, and the rows.
 
-    Else nothing is written, no version is taken, and both are empty.
+    Otherwise nothing is written, no version is taken, and both are empty.
     """
     if not all(given.uid and given.created_at for given in resources):
         return [], []
@@ -300,16 +320,16 @@ def _replaced(tx: Transaction, keys: Sequence[Key], resources: Sequence[T]) -> t
 
 
 def _corrected(tx: Transaction, keys: Sequence[Key], resources: Sequence[T], *, log: bool) -> list[T]:
-    """The resources as they are to be stored, with the identity that the stored ones have.
+    """Return the resources as they are to be stored, with the uids of the stored ones.
 
-    Refuses before it takes versions.
+    Raises NotFound or Conflict before it takes versions.
     """
     known = _stored(tx, keys)
     for key, given in zip(keys, resources, strict=True):
         if key not in known:
             raise NotFound(f"{key} does not exist")
         if given.uid and given.uid != known[key].uid:
-            raise Conflict(f"{key} was deleted and made anew")
+            raise Conflict(f"{key} was deleted and created again")
     version = tx.take_versions(len(resources)) if log else 0
     return [
         given.model_copy(
@@ -324,17 +344,8 @@ def _corrected(tx: Transaction, keys: Sequence[Key], resources: Sequence[T], *, 
     ]
 
 
-def upsert(tx: Transaction, resources: Sequence[T], *, log: bool = True) -> list[T]:
-    """Insert those that do not exist and update the others; the answer is in the given order."""
-    known = exist(tx, (key_of(given) for given in resources))
-    new = insert(tx, [given for given in resources if key_of(given) not in known], log=log)
-    old = update(tx, [given for given in resources if key_of(given) in known], log=log)
-    by_key = {key_of(stored): stored for stored in (*new, *old)}
-    return [by_key[key_of(given)] for given in resources]
-
-
 def delete(tx: Transaction, keys: Iterable[Key], *, log: bool = True) -> None:
-    """Drop resources with their revisions, references and claims; those that are gone are passed over."""
+    """Delete resources with their revisions, references and claims; keys that do not exist are ignored."""
     for kind, by_path in _by_kind(keys).items():
         here = (resource.c.kind == kind, among(tx, resource.c.path, list(by_path)))
         columns = (resource.c.path, resource.c.uid, resource.c.document)
@@ -351,8 +362,8 @@ def delete(tx: Transaction, keys: Iterable[Key], *, log: bool = True) -> None:
 
 
 def load(kind: str, document: str) -> AnyResource:
-    """A stored document as a model object."""
-    return registry.get(kind).model.model_validate_json(document)
+    """Return a stored document as a model object."""
+    return registry.get(kind).model.read_stored(document)
 
 
 def _log_deleted(tx: Transaction, kind: str, rows: Sequence[Any]) -> None:

@@ -1,7 +1,9 @@
-"""Revisions (design D3): the specs that a resource had, by number, to go back to.
+"""Revisions: the specs that a resource had, by number, for rollbacks.
 
-A revision never changes once added. Pruning keeps the newest and those that the caller protects:
-the current one and any that a Compute still runs.
+A revision never changes. Pruning keeps the newest revisions and those that the caller protects: the current one, and
+any that a Compute still runs.
+
+Design: D3
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from controller.store.tables import revision, to_microseconds
 
 
 def add(tx: Transaction, resource: AnyResource) -> None:
-    """Keep the resource's spec under its current revision; raises Conflict when that number is taken."""
+    """Store the resource's spec under its current revision; raises Conflict if that number exists."""
     values = {
         "uid": resource.uid,
         "revision": resource.revision,
@@ -30,7 +32,7 @@ def add(tx: Transaction, resource: AnyResource) -> None:
 
 
 def get(tx: Transaction, uid: str, number: int) -> dict[str, Any]:
-    """The spec of a revision as JSON; raises NotFound when it was never made or is pruned."""
+    """Return the spec of a revision as JSON; raises NotFound if it never existed or was pruned."""
     statement = select(revision.c.spec).where(revision.c.uid == uid, revision.c.revision == number)
     spec = tx.connection.execute(statement).scalar_one_or_none()
     if spec is None:
@@ -41,13 +43,13 @@ def get(tx: Transaction, uid: str, number: int) -> dict[str, Any]:
 
 
 def numbers(tx: Transaction, uid: str) -> Sequence[int]:
-    """The numbers that are kept, oldest first."""
+    """Return the numbers of the kept revisions, oldest first."""
     statement = select(revision.c.revision).where(revision.c.uid == uid).order_by(revision.c.revision)
     return tx.connection.execute(statement).scalars().all()
 
 
 def prune(tx: Transaction, uid: str, keep: int, protected: Set[int]) -> None:
-    """Drop all but the newest ``keep`` and the ``protected``; of the protected, each is kept beside them."""
+    """Delete all but the ``protected`` revisions and the newest ``keep`` of the others."""
     loose = [number for number in numbers(tx, uid) if number not in protected]
     doomed = loose[: max(0, len(loose) - keep)]
     if doomed:

@@ -1,4 +1,4 @@
-"""Resources as rows of the table and of the change log; nothing here touches the database."""
+"""Maps resources to rows of the table and of the change log. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from controller.store.database import Transaction
 from controller.store.tables import to_microseconds
 
 IDENTITY = ("kind", "path", "uid", "created_at")
-"""What an update leaves as it is."""
+"""Columns that an update does not change."""
 UPDATED = ("kind", "path", "project", "status", "state", "resource_version", "document")
-"""The key, and what an update may change of a row."""
+"""The key columns, and those that an update may change."""
 
 
 def row_of(key: Key, stored: AnyResource) -> dict[str, Any]:
-    """The row of a resource that has its identity and version."""
+    """Return the row of a resource that has its uid and version."""
     assert stored.created_at is not None
     return {
         "kind": key.kind,
@@ -35,12 +35,12 @@ def row_of(key: Key, stored: AnyResource) -> dict[str, Any]:
 
 
 def log_rows(rows: Iterable[Mapping[str, Any]]) -> list[tuple[int, str, str, str]]:
-    """What ``changes.record`` takes, of rows."""
+    """Return the rows as ``changes.record`` expects them."""
     return [(row["resource_version"], row["kind"], row["path"], row["document"]) for row in rows]
 
 
 def distinct_keys(resources: Sequence[AnyResource]) -> list[Key]:
-    """The keys of the resources, in order; raises Conflict when one is given twice."""
+    """Return the keys of the resources, in order; raises Conflict if one occurs twice."""
     keys = [key_of(given) for given in resources]
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
@@ -49,5 +49,5 @@ def distinct_keys(resources: Sequence[AnyResource]) -> list[Key]:
 
 
 def new_uid(tx: Transaction) -> str:
-    """An identity never used before: 12 hex digits of time in milliseconds, 20 of chance."""
+    """Return a new uid: 12 hex digits of time in milliseconds, 20 random ones."""
     return f"{int(tx.now.timestamp() * 1000):012x}{secrets.token_hex(10)}"

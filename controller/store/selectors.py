@@ -1,32 +1,32 @@
 """Filters of lists: by label and by field.
 
 Label filters are written ``key=value``, ``key!=value``, ``key in (a,b)``, ``key notin (a,b)``,
-``key`` and ``!key``, with commas between. ``!=`` and ``notin`` hold for resources without the
-label too. Field filters are a dotted path and the text of the value; an empty text means that
-nothing is there.
+``key`` and ``!key``, separated by commas. ``!=`` and ``notin`` also match resources without the label. Field filters
+are a dotted path and the text of the value; an empty text matches a field that is not set.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, and_, func, or_
 
 from controller.errors import InvalidInput, Problem
-from controller.model import registry
+from controller.model import field_paths, registry
+from controller.model.registry import Kind
 from controller.store.database import Transaction
 from controller.store.dialects import json_is_bool, json_text
 from controller.store.tables import resource
 
-_KEY = r"[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?"
+_KEY = r"[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,315}[A-Za-z0-9])?"
 _VALUE = r"[A-Za-z0-9_.-]*"
 _SET = re.compile(rf"({_KEY})\s+(in|notin)\s+\(([^()]*)\)")
 _EQUAL = re.compile(rf"({_KEY})\s*(==|=|!=)\s*({_VALUE})")
 _BARE = re.compile(rf"(!?)\s*({_KEY})")
-_COMMA = re.compile(r",(?![^(]*\))")
+_SEPARATOR = re.compile(r"[,()]")
 _STEP = re.compile(r"[A-Za-z0-9_-]+")
 _COLUMNS = {name: resource.c[name] for name in ("project", "status", "state", "uid", "kind")}
 
@@ -50,8 +50,21 @@ class LabelFilter:
 
 
 def parse_labels(text: str) -> list[LabelFilter]:
-    """Read label filters with commas between them; raises InvalidInput (field ``labels``)."""
-    return [_parse_label(part.strip()) for part in _COMMA.split(text) if part.strip()]
+    """Parse label filters that are separated by commas; raises InvalidInput (field ``labels``)."""
+    return [_parse_label(part.strip()) for part in _parts(text) if part.strip()]
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Split at the commas outside of parentheses; linear in the length of the text."""
+    begin = 0
+    is_inside = False
+    for match in _SEPARATOR.finditer(text):
+        if match[0] != ",":
+            is_inside = match[0] == "("
+        elif not is_inside:
+            yield text[begin : match.start()]
+            begin = match.end()
+    yield text[begin:]
 
 
 def _parse_label(part: str) -> LabelFilter:
@@ -73,10 +86,34 @@ def conditions(
     labels: Iterable[LabelFilter],
     fields: Mapping[str, str],
 ) -> list[ColumnElement[bool]]:
-    """The filters as SQL; raises InvalidInput for a field that the kind does not have."""
+    """Return the filters as SQL; raises InvalidInput for a field that the kind does not have."""
     return [
         *(_label_condition(tx, wanted) for wanted in labels),
         *(_field_condition(tx, kind, path, value) for path, value in fields.items()),
+    ]
+
+
+def of_projects(tx: Transaction, kind: Kind, projects: Sequence[str]) -> list[ColumnElement[bool]]:
+    """Return the conditions that leave out what belongs to other projects, and records about it, as SQL.
+
+    The same rule as ``access.is_visible``: a page and its cursor are made of what its reader may see.
+    """
+    if kind.per_project:
+        return [resource.c.project.in_(projects)]
+    if kind.contains_by_project:
+        return [resource.c.path.in_(projects)]
+    if kind.access.subject_fields is None:
+        return []
+    subject_kind, subject = (json_text(tx, resource.c.document, ("spec", name)) for name in kind.access.subject_fields)
+    owned = [each.name for each in registry.kinds() if each.per_project]
+    holders = [each.name for each in registry.kinds() if each.contains_by_project]
+    shared = [each.name for each in registry.kinds() if not each.per_project and not each.contains_by_project]
+    return [
+        or_(
+            subject_kind.in_(shared),
+            and_(subject_kind.in_(holders), subject.in_(projects)),
+            and_(subject_kind.in_(owned), or_(*(subject.startswith(f"{one}/", autoescape=True) for one in projects))),
+        )
     ]
 
 
@@ -95,8 +132,9 @@ def _label_condition(tx: Transaction, wanted: LabelFilter) -> ColumnElement[bool
 
 def _field_condition(tx: Transaction, kind: str, path: str, value: str) -> ColumnElement[bool]:
     steps = path.split(".")
-    if steps[0] not in registry.get(kind).model.model_fields or not all(map(_STEP.fullmatch, steps)):
-        raise InvalidInput([Problem(f"fields.{path}", f"{kind} has no such field")])
+    field_paths.check_path(registry.get(kind), path)
+    if not all(map(_STEP.fullmatch, steps)):
+        raise InvalidInput([Problem(f"fields.{path}", "write names of letters, digits, - and _ with dots between")])
     if path in _COLUMNS:
         return _COLUMNS[path] == value
     if value in ("true", "false"):

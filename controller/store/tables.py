@@ -1,12 +1,12 @@
 """The tables of both tiers, in one schema for SQLite and PostgreSQL.
 
-Documents are JSON text: of resources ``JSONB`` on PostgreSQL (so that filters run in the database),
-``TEXT`` on SQLite and in the change log; all give back ``str``. Every time is an integer of
-microseconds since 1970 UTC, so that both engines compare and dump them alike. Text sorts by bytes on
-both (``COLLATE "C"``), since pages follow the order of paths.
+Documents are JSON text. The documents of resources are ``JSONB`` on PostgreSQL, so that filters run in the database;
+they are ``TEXT`` on SQLite and in the change log. All of them are read as ``str``. Times are integers of microseconds
+since 1970 UTC, so that both engines compare and dump them alike. Text sorts by bytes on both engines
+(``COLLATE "C"``), because pages follow the order of paths.
 
-The unique keys here are what keeps names, uids, claims, addresses and capacity from being given
-twice; no module relies on checking alone.
+The unique keys of these tables keep names, uids, claims, addresses and capacity from being given twice; no module
+relies on its own checks alone.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_microseconds(at: datetime) -> int:
-    """A time as it is stored."""
+    """Return a time as it is stored."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(value: int) -> datetime:
-    """A stored time."""
+    """Return the time that is stored."""
     return _EPOCH + timedelta(microseconds=value)
 
 
@@ -50,7 +50,7 @@ class _Jsonb(UserDefinedType[str]):
 
 
 class JsonText(TypeDecorator[str]):
-    """JSON handed over as text: no second parser between the models and the database."""
+    """JSON passed as text, so that only the models parse it."""
 
     impl = Text
     cache_ok = True
@@ -87,8 +87,8 @@ counter = Table(
     Column("name", BinaryText, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
-"""``resource_version``: the last one given out; its row is the writers' lock on PostgreSQL.
-``compacted``: changes up to this version are gone."""
+"""``resource_version``: the last version given out; its row is the writers' lock on PostgreSQL.
+``compacted``: changes up to this version are deleted."""
 
 resource = Table(
     "resource",
@@ -128,7 +128,7 @@ reference = Table(
     Column("to_path", BinaryText, primary_key=True),
     Index(None, "to_kind", "to_path"),
 )
-"""Who names whom in its fields; parents and projects are found by their own columns."""
+"""Which resource names which in its fields; parents and projects have columns of their own."""
 
 revision = Table(
     "revision",
@@ -169,7 +169,7 @@ address = Table(
     UniqueConstraint("mac"),
     Index(None, "owner_kind", "owner"),
 )
-"""One row for each NetworkV4Port: the address as an integer, and whose it is."""
+"""One row for each NetworkV4Port: the address as an integer, and its owner."""
 
 SIZES = (
     "vcpus_percent",
@@ -181,7 +181,7 @@ SIZES = (
     "disk_mibps",
     "network_mbps",
 )
-"""Columns of an amount of capacity; shared cpu time in hundredths of a hardware thread."""
+"""Return the columns of an amount of capacity; shared cpu time is in hundredths of a hardware thread."""
 
 node_capacity = Table(
     "node_capacity",
@@ -191,7 +191,7 @@ node_capacity = Table(
     *(Column(f"{what}_{size}", BigInteger, nullable=False, default=0) for what in ("total", "taken") for size in SIZES),
     CheckConstraint(" AND ".join(f"taken_{size} >= 0" for size in SIZES), name="taken"),
 )
-"""A row for the node as a whole (cell -1), and one for each NUMA cell where there are several."""
+"""A row for the whole node (cell -1), and one for each NUMA cell if the node has several."""
 
 capacity_claim = Table(
     "capacity_claim",
@@ -210,7 +210,7 @@ pinned_cpu = Table(
     Column("uid", BinaryText, nullable=False),
     Index("ix_pinned_cpu_node_uid", "node", "uid"),
 )
-"""Whose each hardware thread is that is given one by one."""
+"""The owner of each hardware thread that is assigned singly."""
 
 heartbeat = Table(
     "heartbeat",
@@ -221,4 +221,4 @@ heartbeat = Table(
     Column("healthy", Integer, nullable=False),
     Column("message", Text, nullable=False),
 )
-"""When a ServiceProcess or a Node last said that it lives; kept out of the change log."""
+"""The time of the last heartbeat of each ServiceProcess and Node; not in the change log."""

@@ -1,8 +1,8 @@
-"""Tokens of users and of joining nodes: made once, stored as digests.
+"""Tokens of users and of joining nodes: created once, stored as digests.
 
-The secret is in the answer that makes the token, and nowhere else. A user's token is found by the
-claim on its digest; a join token carries the digest in ``observed.digest``, since the document
-itself goes down to the cluster whose API checks it. 256 random bits need no slow hash.
+Only the answer that creates a token contains the secret. A user's token is found by the claim on its digest. A join
+token has the digest in ``observed.digest``, because the document is sent to the cluster whose API checks it. Secrets of
+256 random bits need no slow hash.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
 
 from controller.errors import Forbidden, Unauthenticated
-from controller.model.access import JOIN_TOKEN, JoinToken, JoinTokenSpec, Token, TokenRole, TokenSpec
+from controller.model.access import JOIN_TOKEN, JoinToken, Token, TokenRole, TokenSpec
 from controller.store import claims, resources
 from controller.store.claims import Claim
 from controller.store.database import Transaction
@@ -26,7 +25,7 @@ USED = "Used"
 
 
 def digest(secret: str) -> str:
-    """SHA-256 of a secret, as stored."""
+    """Return the SHA-256 digest of a secret, as stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -38,13 +37,13 @@ def create(
     expires: datetime | None = None,
     description: str = "",
 ) -> tuple[Token, str]:
-    """Make a user's token; returns it with its secret. Raises Conflict when the name is taken."""
+    """Create a user's token; return it with its secret. Raises Conflict if the name is taken."""
     spec = TokenSpec(role=TokenRole(role), projects=tuple(projects), expires_at=expires, description=description)
     return issue(tx, Token(name=name, spec=spec))
 
 
 def issue(tx: Transaction, token: Token) -> tuple[Token, str]:
-    """``create`` from a document."""
+    """Store a user's token and return it with its secret."""
     secret = f"rs_{secrets.token_urlsafe(32)}"
     stored = resources.insert(tx, [token])[0]
     claims.take(tx, [Claim(_SCOPE, digest(secret), stored.uid)])
@@ -52,34 +51,26 @@ def issue(tx: Transaction, token: Token) -> tuple[Token, str]:
 
 
 def verify(tx: Transaction, secret: str) -> Token | None:
-    """The token of that secret, or None when there is none or it has ended."""
+    """Return the token of that secret; None if it does not exist or has expired."""
     uid = claims.owner_of(tx, _SCOPE, digest(secret))
     if uid is None:
         return None
-    token = cast(Token, resources.get_by_uid(tx, uid))
-    ends = token.spec.expires_at
-    return None if ends is not None and ends <= tx.now else token
-
-
-def create_join(
-    tx: Transaction, cluster: str, name: str, node: str, expires: datetime | None = None
-) -> tuple[JoinToken, str]:
-    """Make the token with which ``node`` joins once; without ``expires`` it ends after one hour."""
-    return issue_join(tx, JoinToken(name=name, cluster=cluster, spec=JoinTokenSpec(node=node, expires_at=expires)))
+    token = resources.get_by_uid(tx, uid)
+    assert isinstance(token, Token), f"{uid} is the uid of a {token.kind}"
+    return None if token.is_expired(tx.now) else token
 
 
 def issue_join(tx: Transaction, token: JoinToken) -> tuple[JoinToken, str]:
-    """``create_join`` from a document."""
+    """Store a join token and return it with its secret; without ``expires_at`` it ends after one hour."""
     secret = f"rsj_{secrets.token_urlsafe(32)}"
     prepared = token.model_copy(update={"observed": {"digest": digest(secret)}, "state": UNUSED})
     return resources.insert(tx, [prepared])[0], secret
 
 
 def use_join(tx: Transaction, secret: str, node: str) -> JoinToken:
-    """Spend a join token for ``node``; returns it as spent.
+    """Use a join token for ``node``; return the used token.
 
-    Raises Unauthenticated for an unknown secret, Forbidden when it is spent, has ended or is
-    another node's.
+    Raises Unauthenticated for an unknown secret, Forbidden if the token is used, has expired or is for another node.
     """
     found = resources.list_all(tx, JOIN_TOKEN, fields={"observed.digest": digest(secret)})
     if not found:

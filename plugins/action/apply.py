@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The action plugin of every module of the collection (``meta/runtime.yml`` routes them here).
 
-It runs on the control node, in ansible's own process: no Python is started for a task, nothing has to be
-installed, and where the play's hosts are makes no difference.
+It runs on the control node, in ansible's own process: a task starts no Python, nothing has to be installed, and the
+hosts of the play do not matter.
 """
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -36,12 +37,19 @@ class ActionModule(ActionBase):
     _supports_async = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """The result of the task; what was refused is a failure with one clear message."""
+        """Return the result of the task; a refusal is a failure with one clear message."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         module = (self._task.resolved_action or self._task.action).rpartition(".")[2]
         task: Task | None = None
         try:
-            task = Task(module, self._task.args, check=self._task.check_mode, diff=self._task.diff, find=self._find)
+            task = Task(
+                module,
+                self._task.args,
+                check=self._task.check_mode,
+                diff=self._task.diff,
+                find=self._find,
+                environ=self._environ(),
+            )
             result.update(_RUN[task.entry["run"]](task))
         except Refused as error:
             result.update(failed=True, changed=_wrote(task), msg=str(error), **error.facts)
@@ -56,8 +64,14 @@ class ActionModule(ActionBase):
             result.pop("diff", None)
         return result
 
+    def _environ(self) -> dict[str, str]:
+        """Return the environment of the task: what ``environment`` of play, block and task sets, over ansible's own."""
+        given: dict[str, t.Any] = {}
+        self._compute_environment_string(given)
+        return {**os.environ, **{name: str(value) for name, value in given.items()}}
+
     def _find(self, name: str) -> str:
-        """A file or folder, as other tasks find theirs: beside the play, or in the role's files."""
+        """Return the path of a file or folder, found as by other tasks: next to the play, or in the role's files."""
         try:
             return str(self._find_needle("files", name))
         except AnsibleError:

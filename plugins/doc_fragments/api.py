@@ -1,7 +1,7 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that every module has."""
+"""The options of every module."""
 
 from __future__ import annotations
 

@@ -12,17 +12,17 @@ author:
   - Resource Service (@resource)
 version_added: 0.1.0
 description:
-  - Asks the API for one consistent snapshot of its topology, and makes hosts and groups of it.
+  - Reads one consistent snapshot of the topology from the API, and creates hosts and groups from it.
   - A node is C(NODE.CLUSTER), a Compute (virtual machine) is its own host name C(SERVICE-INDEX.PROJECT.REGION),
-    a physical resource is C(NAME.DATACENTER). The machine of a node that is in the inventory is that node, and
-    no host of its own.
+    a physical resource is C(NAME.DATACENTER). The machine of a node that is in the inventory has no host of
+    its own.
   - Groups are C(region_*) above C(cluster_*), C(availability_zone_*) and, below clusters, C(network_zone_*) and
     C(node_zone_*);
     C(datacenter_*) above C(floor_*) above C(rack_*), and above the failure domains C(power_*) and C(network_*);
     C(project_*) above C(service_*); C(provider_*), C(role_*), C(status_*), C(state_*), C(cordoned);
     C(nodes), C(computes) and C(physical_resources). A host is in the deepest of them.
-  - Names of groups have everything but letters, digits and C(_) turned into C(_), with the parents' names before,
-    as in C(rack_tokyo_floor_1_1_1_rack_1_1). Two sources for one name are an error that names both.
+  - In names of groups, every character except letters, digits and C(_) becomes C(_), and the parents' names come
+    first, as in C(rack_tokyo_floor_1_1_1_rack_1_1). Two sources of one name are an error that names both.
   - Variables are C(ansible_host) (the first address), C(resource_kind), C(resource_name), C(resource_labels),
     C(resource_status),
     C(resource_state), C(resource_cluster), C(resource_datacenter), C(resource_floor), C(resource_rack),
@@ -36,7 +36,7 @@ description:
     C(resource_capacity_vcpus), C(resource_capacity_memory_mib) and so on for each dimension,
     C(resource_free_vcpus) and so on; of Computes also C(resource_project), C(resource_service),
     C(resource_index), C(resource_node) and C(resource_provider).
-  - What is empty or false is not set, so write C(resource_rack | default('')) where it may be so.
+  - Empty and false values are not set. Write C(resource_rack | default('')) where a value may be missing.
   - Text of the API is data and is never templated.
 extends_documentation_fragment:
   - ansible.builtin.constructed
@@ -122,7 +122,7 @@ options:
     description:
       - Keep what was made of the API's answer in a file of the user, and use it while it is fresh.
       - When it is no longer fresh, the API is asked whether anything changed, and answers in full only then.
-      - C(--flush-cache) asks anew. Address, token and filters each make a cache of their own.
+      - C(--flush-cache) asks again. Address, token and filters each make a cache of their own.
     type: bool
     default: false
     env:
@@ -230,7 +230,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         try:
             content = self._content(use_cache=cache)
         except (topology.TopologyError, topology_variables.VariableError, ClientError, OSError) as error:
-            raise AnsibleParserError(f"{path}: {self._told(error)}") from None
+            raise AnsibleParserError(f"{path}: {self._error_text(error)}") from None
         self._fill(content)
 
     def _read_options(self, path: str) -> None:
@@ -351,7 +351,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             raise topology.TopologyError("no token: give api_token or api_token_file, or set RESOURCE_TOKEN")
         return token
 
-    def _told(self, error: Exception) -> str:
+    def _error_text(self, error: Exception) -> str:
         hint = HINTS.get(error.status) if isinstance(error, ApiError) else None
         return f"{error} ({hint})" if hint else str(error)
 

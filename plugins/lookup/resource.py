@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: resource
-short_description: Look resources up in the Resource Service
+short_description: Read resources of the Resource Service
 author: Resource Service (@resource)
 version_added: 0.1.0
 description:
   - With terms, each is the path of one resource below its parents, as in V(tokyo/floor-1-1-1-rack-1-1); one that
     does not exist is an error, unless O(missing_ok=true).
-  - Without terms, all resources of the kind that the filters leave are returned, in the order of their names.
+  - Without terms, returns all resources of the kind that match the filters, in the order of their names.
   - Text of the API is data and is never templated.
 options:
   _terms:

@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HTTP client of every plugin of the collection.
 
-Nothing has to be installed for it: Python's own connections, with the TLS settings of ``ansible.module_utils.urls``.
-It follows no redirect and reads no ``.netrc``: the token goes to the server that was named, and to no other. One
-connection is kept between requests. Only reading is tried again, once, when a kept connection turns out closed: a
-write whose answer was lost may have been done, and a second run of an idempotent play tells.
+It needs no installation: it uses Python's own connections, with the TLS settings of ``ansible.module_utils.urls``. It
+follows no redirect and reads no ``.netrc``: only the given server receives the token. One connection is kept between
+requests. Only a request that reads is retried, once, when the kept connection is closed: a write whose answer was
+lost may have been done, and a second run of an idempotent play shows it.
 
-Each answer of the API says which version of it is spoken. One that this collection does not know is an error before
-anything is written: where the first request would be a write, a question goes before it.
+A server that answers 429 has done nothing: the request is sent again after the pause that it asks for, and the error is
+raised when all pauses of one request would be longer than two minutes.
+
+Each answer of the API has the version of the API. A version that this collection does not know is an error before
+anything is written: where the first request would be a write, a request that reads is sent before it.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import datetime
 import http.client
 import json
 import socket
+import time
 import typing as t
 from urllib.parse import urlencode, urlsplit
 
@@ -26,34 +30,38 @@ Query = t.Any
 
 
 API_VERSION = "1"
-"""The version of the API that is spoken here; it grows when a client of the one before could not use it rightly."""
+"""The version of the API that this client uses; it grows with each incompatible change."""
 _VERSION_HEADER = "X-Api-Version"
 
 
+_MOST_PAUSED = 120.0
+"""Seconds that one request waits, all pauses together, for a server that says that it was asked too often."""
+
+
 class ClientError(Exception):
-    """The base of what the client raises."""
+    """The base of all errors of the client."""
 
     code = "client"
 
 
 class Unreachable(ClientError):
-    """Raised when no answer came: wrong address, refused, TLS, or too late."""
+    """Raised when no answer was received: wrong address, connection refused, TLS, or timeout."""
 
     code = "unreachable"
 
 
 class OtherVersion(ClientError):
-    """Raised when the API speaks another version than this collection."""
+    """Raised when the API has another version than this collection."""
 
     code = "version"
 
 
 class NotModified(ClientError):
-    """Raised when nothing changed since the answer whose tag was sent."""
+    """Raised when nothing has changed since the answer with the given tag."""
 
 
 class ApiError(ClientError):
-    """Raised when the server refused; ``problems`` are ``{path, message}`` where fields are at fault."""
+    """Raised when the server refused; ``problems`` are ``{path, message}`` of the fields with errors."""
 
     def __init__(
         self, status: int, code: str, message: str, problems: t.Sequence[t.Mapping[str, str]] = (), **more: t.Any
@@ -62,7 +70,7 @@ class ApiError(ClientError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        """One line that names each field at fault."""
+        """One line that names each field with an error."""
         if self.problems:
             return "; ".join(
                 f"{one['path']}: {one['message']}" if one.get("path") else one["message"] for one in self.problems
@@ -71,7 +79,7 @@ class ApiError(ClientError):
 
 
 def with_users(message: str, refusal: t.Mapping[str, t.Any]) -> str:
-    """The message of a refusal, with what stands in the way."""
+    """Return the message of a refusal, with what blocks it."""
     users = [str(user) for user in refusal.get("users") or ()]
     if not users:
         return message
@@ -90,7 +98,9 @@ class Client:
         timeout: float = 60,
         validate_certs: bool = True,
         ca_cert: t.Optional[str] = None,
+        pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
+        self._pause = pause
         if not api_url.startswith(("http://", "https://", "unix:/")):
             raise Unreachable(f"{api_url!r} is no address of an API: it must start with http://, https:// or unix:/")
         self._url, self._timeout = api_url.rstrip("/"), timeout
@@ -116,7 +126,7 @@ class Client:
         body: t.Any = None,
         headers: t.Optional[t.Mapping[str, str]] = None,
     ) -> t.Tuple[int, t.Any]:
-        """Status and decoded body (None when it is empty); raises ApiError, OtherVersion, Unreachable."""
+        """Return status and decoded body (None when it is empty); raises ApiError, OtherVersion, Unreachable."""
         raw, sent = None, dict(headers or {})
         if body is not None:
             raw = _json(body)
@@ -131,7 +141,20 @@ class Client:
     def _exchange(
         self, method: str, target: str, raw: t.Optional[bytes], headers: t.Mapping[str, str]
     ) -> t.Tuple[int, bytes]:
-        """Status and content of an answer, over the connection that is kept."""
+        """Return status and content of an answer, after the pauses that the server asks for."""
+        paused = 0.0
+        while True:
+            answer, content = self._exchange_once(method, target, raw, headers)
+            seconds = _pause_of(answer, paused)
+            if seconds is None:
+                return answer.status, content
+            self._pause(seconds)
+            paused += seconds
+
+    def _exchange_once(
+        self, method: str, target: str, raw: t.Optional[bytes], headers: t.Mapping[str, str]
+    ) -> t.Tuple[http.client.HTTPResponse, bytes]:
+        """Return an answer and its content, over the kept connection."""
         kept, self._kept = self._kept, None
         answer = None
         if kept is not None:
@@ -149,17 +172,26 @@ class Client:
             connection.close()
         else:
             self._kept = connection
-        return answer.status, content
+        return answer, content
 
     def stream(self, path: str, *, query: t.Optional[Query] = None, tag: str = "") -> t.Iterator[bytes]:
-        """The lines of an NDJSON answer as they come; ``tag`` is of an answer that is there already.
+        """Yield the lines of an NDJSON answer as they arrive; ``tag`` is that of a stored answer.
 
         Raises ApiError, NotModified, OtherVersion, Unreachable (also half-way).
         """
-        connection = self._connection()
-        try:
-            sent = {"Accept": "application/x-ndjson", **({"If-None-Match": f'"{tag}"'} if tag else {})}
+        sent = {"Accept": "application/x-ndjson", **({"If-None-Match": f'"{tag}"'} if tag else {})}
+        paused = 0.0
+        while True:
+            connection = self._connection()
             answer = self._send(connection, "GET", _target(self._base + path, query), None, sent)
+            seconds = _pause_of(answer, paused)
+            if seconds is None:
+                break
+            self._read(answer.read)
+            connection.close()
+            self._pause(seconds)
+            paused += seconds
+        try:
             if answer.status == 304:
                 raise NotModified(path)
             if not 200 <= answer.status < 300:
@@ -170,7 +202,7 @@ class Client:
             connection.close()
 
     def close(self) -> None:
-        """Close the connection that is kept."""
+        """Close the kept connection."""
         if self._kept is not None:
             self._kept.close()
             self._kept = None
@@ -243,7 +275,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _json(body: t.Any) -> bytes:
-    """The body as sent; times, which YAML makes of unquoted ones, are sent as texts again."""
+    """Return the body as sent; times, which YAML parses unquoted texts into, become texts again."""
     try:
         return json.dumps(body, default=_text_of_time).encode()
     except (TypeError, ValueError) as error:
@@ -270,8 +302,20 @@ def _decoded(content: bytes, url: str) -> t.Any:
         raise Unreachable(f"{url} answered with what is no JSON: is it the API?") from error
 
 
+def _pause_of(answer: http.client.HTTPResponse, paused: float) -> t.Optional[float]:
+    """Return after how many seconds the request is to be sent again; None: the answer stands.
+
+    At least one second: a server that says 0 would be asked without end.
+    """
+    if answer.status != 429:
+        return None
+    told = (answer.getheader("Retry-After") or "").strip()
+    seconds = max(1.0, float(told)) if told.isascii() and told.isdigit() and len(told) < 10 else 1.0
+    return seconds if paused + seconds <= _MOST_PAUSED else None
+
+
 def _refusal(status: int, content: bytes, url: str) -> ApiError:
-    """The error that an answer stands for; an answer that is no problem of ours falls back on its status."""
+    """Return the error of an answer; one without a problem document is classified by its status."""
     try:
         told = json.loads(content)
     except ValueError:

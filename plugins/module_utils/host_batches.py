@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Orders and batches of hosts for rolling work. Pure functions over names and the variables of hosts.
 
-All outcomes are the same from run to run: hosts that are alike are ordered by name, numbers in names by value.
+Results are the same in every run: equal hosts are ordered by name, numbers in names by value.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _PART = re.compile(r"([0-9]+)")
 
 
 class SpreadError(ValueError):
-    """Raised for hosts that are not known, and for settings that make no sense."""
+    """Raised for unknown hosts, and for invalid settings."""
 
 
 def natural(text: str) -> t.List[t.Tuple[int, int, str]]:
-    """A key that sorts ``server2`` before ``server10``."""
+    """Return a key that sorts ``server2`` before ``server10``."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _PART.split(text) if part]
 
 
 def sort_by_rack(hosts: t.Iterable[str], hostvars: HostVars) -> t.List[str]:
-    """By datacenter, floor, rack and height unit; hosts that are nowhere come last."""
+    """Return hosts by datacenter, floor, rack and height unit; hosts without a place come last."""
 
     def key(host: str) -> t.Any:
         found = _of(hostvars, host)
@@ -40,11 +40,11 @@ def sort_by_rack(hosts: t.Iterable[str], hostvars: HostVars) -> t.List[str]:
 def batches(
     hosts: t.Iterable[str], hostvars: HostVars, apart: str = "resource_power_domain", size: int = 0
 ) -> t.List[t.List[str]]:
-    """As few batches as can be, none with two hosts of one zone, none larger than ``size`` (0: no limit).
+    """Return as few batches as possible, none with two hosts of one zone, none larger than ``size`` (0: no limit).
 
-    The zone is the variable ``apart``; a host without one is alone in a zone of its own. Fullest zones give
-    first, so that no batch has to wait for one zone longer than it must. Raises SpreadError where no host has the
-    variable: a word that was mistyped would have all hosts in one batch.
+    The zone is the variable ``apart``; a host without it is in a zone of its own. Hosts of the largest zones are taken
+    first, so that the number of batches is the least. Raises SpreadError where no host has the variable: a typing
+    mistake would put all hosts into one batch.
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise SpreadError(f"size must be a whole number from 0, not {size!r}")

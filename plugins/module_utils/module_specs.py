@@ -29,7 +29,8 @@ _TEXTS: t.Mapping[str, str] = {
         '{"kind": "Project", "path": "/v1/projects/{name}", "parents": [], "per_project": false, "run": "stat'
         'e", "fields": {"description": "description"}, "options": {"name": {"type": "str", "required": true},'
         ' "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type"'
-        ': "dict"}, "description": {"type": "str"}}}'
+        ': "dict"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choices": ['
+        '"labels", "description"]}}}'
     ),
     'project_info': (
         '{"kind": "Project", "path": "/v1/projects/{name}", "parents": [], "per_project": false, "run": "info'
@@ -38,11 +39,13 @@ _TEXTS: t.Mapping[str, str] = {
     ),
     'token': (
         '{"kind": "Token", "path": "/v1/tokens/{name}", "parents": [], "per_project": false, "run": "state", '
-        '"fields": {"role": "role", "projects": "projects", "expires_at": "expires_at", "description": "descr'
-        'iption"}, "options": {"name": {"type": "str", "required": true}, "state": {"type": "str", "choices":'
-        ' ["present", "absent"], "default": "present"}, "labels": {"type": "dict"}, "role": {"type": "str", "'
-        'choices": ["admin", "operator", "viewer"]}, "projects": {"type": "list", "elements": "str"}, "expire'
-        's_at": {"type": "str"}, "description": {"type": "str"}}}'
+        '"fields": {"role": "role", "projects": "projects", "rights": "rights", "expires_at": "expires_at", "'
+        'description": "description"}, "options": {"name": {"type": "str", "required": true}, "state": {"type'
+        '": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": "dict"}, "role'
+        '": {"type": "str", "choices": ["admin", "operator", "viewer"]}, "projects": {"type": "list", "elemen'
+        'ts": "str"}, "rights": {"type": "list", "elements": "str", "choices": ["images"]}, "expires_at": {"t'
+        'ype": "str"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choices"'
+        ': ["labels", "projects", "rights", "expires_at", "description"]}}}'
     ),
     'token_info': (
         '{"kind": "Token", "path": "/v1/tokens/{name}", "parents": [], "per_project": false, "run": "info", "'
@@ -54,7 +57,8 @@ _TEXTS: t.Mapping[str, str] = {
         'per_project": false, "run": "state", "fields": {"node": "node", "expires_at": "expires_at"}, "option'
         's": {"cluster": {"type": "str", "required": true}, "name": {"type": "str", "required": true}, "state'
         '": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": "dict'
-        '"}, "node": {"type": "str"}, "expires_at": {"type": "str"}}}'
+        '"}, "node": {"type": "str"}, "expires_at": {"type": "str"}, "clear": {"type": "list", "elements": "s'
+        'tr", "choices": ["labels", "expires_at"]}}}'
     ),
     'join_token_info': (
         '{"kind": "JoinToken", "path": "/v1/clusters/{cluster}/join-tokens/{name}", "parents": ["cluster"], "'
@@ -65,7 +69,8 @@ _TEXTS: t.Mapping[str, str] = {
         '{"kind": "Region", "path": "/v1/regions/{name}", "parents": [], "per_project": false, "run": "state"'
         ', "fields": {"description": "description"}, "options": {"name": {"type": "str", "required": true}, "'
         'state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": '
-        '"dict"}, "description": {"type": "str"}}}'
+        '"dict"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choices": ["l'
+        'abels", "description"]}}}'
     ),
     'region_info': (
         '{"kind": "Region", "path": "/v1/regions/{name}", "parents": [], "per_project": false, "run": "info",'
@@ -77,7 +82,8 @@ _TEXTS: t.Mapping[str, str] = {
         's": ["region"], "per_project": false, "run": "state", "fields": {"description": "description"}, "opt'
         'ions": {"region": {"type": "str", "required": true}, "name": {"type": "str", "required": true}, "sta'
         'te": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": "di'
-        'ct"}, "description": {"type": "str"}}}'
+        'ct"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choices": ["labe'
+        'ls", "description"]}}}'
     ),
     'region_availability_zone_info': (
         '{"kind": "RegionAvailabilityZone", "path": "/v1/regions/{region}/availability-zones/{name}", "parent'
@@ -89,7 +95,7 @@ _TEXTS: t.Mapping[str, str] = {
         ' "state", "fields": {"location": "location", "description": "description"}, "options": {"name": {"ty'
         'pe": "str", "required": true}, "state": {"type": "str", "choices": ["present", "absent"], "default":'
         ' "present"}, "labels": {"type": "dict"}, "location": {"type": "str"}, "description": {"type": "str"}'
-        '}}'
+        ', "clear": {"type": "list", "elements": "str", "choices": ["labels", "location", "description"]}}}'
     ),
     'datacenter_info': (
         '{"kind": "Datacenter", "path": "/v1/datacenters/{name}", "parents": [], "per_project": false, "run":'
@@ -102,7 +108,8 @@ _TEXTS: t.Mapping[str, str] = {
         ': "number", "description": "description"}, "options": {"datacenter": {"type": "str", "required": tru'
         'e}, "name": {"type": "str", "required": true}, "state": {"type": "str", "choices": ["present", "abse'
         'nt"], "default": "present"}, "labels": {"type": "dict"}, "building": {"type": "int"}, "storey": {"ty'
-        'pe": "int"}, "number": {"type": "int"}, "description": {"type": "str"}}}'
+        'pe": "int"}, "number": {"type": "int"}, "description": {"type": "str"}, "clear": {"type": "list", "e'
+        'lements": "str", "choices": ["labels", "building", "storey", "number", "description"]}}}'
     ),
     'floor_info': (
         '{"kind": "Floor", "path": "/v1/datacenters/{datacenter}/floors/{name}", "parents": ["datacenter"], "'
@@ -115,7 +122,9 @@ _TEXTS: t.Mapping[str, str] = {
         'eight_units": "height_units", "pair": "pair"}, "options": {"datacenter": {"type": "str", "required":'
         ' true}, "name": {"type": "str", "required": true}, "state": {"type": "str", "choices": ["present", "'
         'absent"], "default": "present"}, "labels": {"type": "dict"}, "floor": {"type": "str"}, "row": {"type'
-        '": "int"}, "column": {"type": "int"}, "height_units": {"type": "int"}, "pair": {"type": "str"}}}'
+        '": "int"}, "column": {"type": "int"}, "height_units": {"type": "int"}, "pair": {"type": "str"}, "cle'
+        'ar": {"type": "list", "elements": "str", "choices": ["labels", "row", "column", "height_units", "pai'
+        'r"]}}}'
     ),
     'rack_info': (
         '{"kind": "Rack", "path": "/v1/datacenters/{datacenter}/racks/{name}", "parents": ["datacenter"], "pe'
@@ -124,14 +133,16 @@ _TEXTS: t.Mapping[str, str] = {
     ),
     'physical_model': (
         '{"kind": "PhysicalModel", "path": "/v1/physical-models/{name}", "parents": [], "per_project": false,'
-        ' "run": "state", "fields": {"vendor": "vendor", "role": "role", "height_units": "height_units", "cpu'
-        's": "cpus", "memory_mib": "memory_mib", "disk_gib": "disk_gib", "maintenance_years": "maintenance_ye'
-        'ars"}, "options": {"name": {"type": "str", "required": true}, "state": {"type": "str", "choices": ["'
-        'present", "absent"], "default": "present"}, "labels": {"type": "dict"}, "vendor": {"type": "str"}, "'
-        'role": {"type": "str", "choices": ["GatewayRouter", "FloorSpineRouter", "FloorLeafRouter", "RackSpin'
-        'eRouter", "RackLeafRouter", "Server", "Pdu", "PowerFeed", "Other"]}, "height_units": {"type": "int"}'
-        ', "cpus": {"type": "int"}, "memory_mib": {"type": "int"}, "disk_gib": {"type": "int"}, "maintenance_'
-        'years": {"type": "int"}}}'
+        ' "run": "state", "fields": {"vendor": "vendor", "role": "role", "height_units": "height_units", "ful'
+        'l_depth": "full_depth", "cpus": "cpus", "memory_mib": "memory_mib", "disk_gib": "disk_gib", "mainten'
+        'ance_years": "maintenance_years"}, "options": {"name": {"type": "str", "required": true}, "state": {'
+        '"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": "dict"}, '
+        '"vendor": {"type": "str"}, "role": {"type": "str", "choices": ["GatewayRouter", "FloorSpineRouter", '
+        '"FloorLeafRouter", "RackSpineRouter", "RackLeafRouter", "Server", "Pdu", "PowerFeed", "Other"]}, "he'
+        'ight_units": {"type": "float"}, "full_depth": {"type": "bool"}, "cpus": {"type": "int"}, "memory_mib'
+        '": {"type": "int"}, "disk_gib": {"type": "int"}, "maintenance_years": {"type": "int"}, "clear": {"ty'
+        'pe": "list", "elements": "str", "choices": ["labels", "vendor", "role", "height_units", "full_depth"'
+        ', "cpus", "memory_mib", "disk_gib", "maintenance_years"]}}}'
     ),
     'physical_model_info': (
         '{"kind": "PhysicalModel", "path": "/v1/physical-models/{name}", "parents": [], "per_project": false,'
@@ -141,20 +152,23 @@ _TEXTS: t.Mapping[str, str] = {
     'physical_resource': (
         '{"kind": "PhysicalResource", "path": "/v1/datacenters/{datacenter}/physical-resources/{name}", "pare'
         'nts": ["datacenter"], "per_project": false, "run": "state", "fields": {"role": "role", "model": "mod'
-        'el", "floor": "floor", "rack": "rack", "position": "position", "serial": "serial", "in_service_since'
-        '": "in_service_since", "ports": "ports", "network_links": "network_links", "power_links": "power_lin'
-        'ks"}, "options": {"datacenter": {"type": "str", "required": true}, "name": {"type": "str", "required'
-        '": true}, "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels"'
-        ': {"type": "dict"}, "role": {"type": "str", "choices": ["GatewayRouter", "FloorSpineRouter", "FloorL'
-        'eafRouter", "RackSpineRouter", "RackLeafRouter", "Server", "Pdu", "PowerFeed", "Other"]}, "model": {'
-        '"type": "str"}, "floor": {"type": "str"}, "rack": {"type": "str"}, "position": {"type": "int"}, "ser'
-        'ial": {"type": "str"}, "in_service_since": {"type": "str"}, "ports": {"type": "list", "elements": "d'
-        'ict", "options": {"name": {"type": "str", "required": true}, "network": {"type": "str"}, "address": '
-        '{"type": "str"}, "mac": {"type": "str"}}}, "network_links": {"type": "list", "elements": "dict", "op'
-        'tions": {"port": {"type": "str", "required": true}, "peer": {"type": "str", "required": true}, "peer'
-        '_port": {"type": "str"}}}, "power_links": {"type": "list", "elements": "dict", "options": {"inlet": '
+        'el", "floor": "floor", "rack": "rack", "position": "position", "face": "face", "serial": "serial", "'
+        'in_service_since": "in_service_since", "ports": "ports", "network_links": "network_links", "power_li'
+        'nks": "power_links"}, "options": {"datacenter": {"type": "str", "required": true}, "name": {"type": '
+        '"str", "required": true}, "state": {"type": "str", "choices": ["present", "absent"], "default": "pre'
+        'sent"}, "labels": {"type": "dict"}, "role": {"type": "str", "choices": ["GatewayRouter", "FloorSpine'
+        'Router", "FloorLeafRouter", "RackSpineRouter", "RackLeafRouter", "Server", "Pdu", "PowerFeed", "Othe'
+        'r"]}, "model": {"type": "str"}, "floor": {"type": "str"}, "rack": {"type": "str"}, "position": {"typ'
+        'e": "float"}, "face": {"type": "str", "choices": ["front", "rear"]}, "serial": {"type": "str"}, "in_'
+        'service_since": {"type": "str"}, "ports": {"type": "list", "elements": "dict", "options": {"name": {'
+        '"type": "str", "required": true}, "network": {"type": "str"}, "address": {"type": "str"}, "mac": {"t'
+        'ype": "str"}}}, "network_links": {"type": "list", "elements": "dict", "options": {"port": {"type": "'
+        'str", "required": true}, "peer": {"type": "str", "required": true}, "peer_port": {"type": "str"}, "s'
+        'plit": {"type": "bool"}}}, "power_links": {"type": "list", "elements": "dict", "options": {"inlet": '
         '{"type": "str", "required": true}, "source": {"type": "str", "required": true}, "outlet": {"type": "'
-        'str"}}}}}'
+        'str"}, "split": {"type": "bool"}}}, "clear": {"type": "list", "elements": "str", "choices": ["labels'
+        '", "model", "floor", "rack", "position", "face", "serial", "in_service_since", "ports", "network_lin'
+        'ks", "power_links"]}}}'
     ),
     'physical_resource_info': (
         '{"kind": "PhysicalResource", "path": "/v1/datacenters/{datacenter}/physical-resources/{name}", "pare'
@@ -168,7 +182,8 @@ _TEXTS: t.Mapping[str, str] = {
         'oint", "description": "description"}, "options": {"name": {"type": "str", "required": true}, "state"'
         ': {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"type": "dict"'
         '}, "region": {"type": "str"}, "datacenter": {"type": "str"}, "weight": {"type": "int"}, "endpoint": '
-        '{"type": "str"}, "description": {"type": "str"}}}'
+        '{"type": "str"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choic'
+        'es": ["labels", "weight", "endpoint", "description"]}}}'
     ),
     'cluster_info': (
         '{"kind": "Cluster", "path": "/v1/clusters/{name}", "parents": [], "per_project": false, "run": "info'
@@ -180,7 +195,8 @@ _TEXTS: t.Mapping[str, str] = {
         '}", "parents": ["cluster"], "per_project": false, "run": "state", "fields": {"description": "descrip'
         'tion"}, "options": {"cluster": {"type": "str", "required": true}, "name": {"type": "str", "required"'
         ': true}, "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels":'
-        ' {"type": "dict"}, "description": {"type": "str"}}}'
+        ' {"type": "dict"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "cho'
+        'ices": ["labels", "description"]}}}'
     ),
     'network_availability_zone_info': (
         '{"kind": "NetworkAvailabilityZone", "path": "/v1/clusters/{cluster}/network-availability-zones/{name'
@@ -193,7 +209,8 @@ _TEXTS: t.Mapping[str, str] = {
         'arents": ["cluster"], "per_project": false, "run": "state", "fields": {"description": "description"}'
         ', "options": {"cluster": {"type": "str", "required": true}, "name": {"type": "str", "required": true'
         '}, "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, "labels": {"typ'
-        'e": "dict"}, "description": {"type": "str"}}}'
+        'e": "dict"}, "description": {"type": "str"}, "clear": {"type": "list", "elements": "str", "choices":'
+        ' ["labels", "description"]}}}'
     ),
     'node_availability_zone_info': (
         '{"kind": "NodeAvailabilityZone", "path": "/v1/clusters/{cluster}/node-availability-zones/{name}", "p'
@@ -207,7 +224,8 @@ _TEXTS: t.Mapping[str, str] = {
         'nt"], "default": "present"}, "labels": {"type": "dict"}, "description": {"type": "str"}, "provides":'
         ' {"type": "str", "choices": ["VirtualMachine", "Pod", "VirtualMachineDeployment", "PodDeployment", "'
         'Configmap", "Secret", "Loadbalancer", "CI", "CD"]}, "driver": {"type": "str", "choices": ["Libvirt",'
-        ' "Docker", "Vpp", "Xdp", "Etcd", "Memory"]}}}'
+        ' "Docker", "Vpp", "Xdp", "Etcd", "Memory"]}, "clear": {"type": "list", "elements": "str", "choices":'
+        ' ["labels", "description"]}}}'
     ),
     'provider_info': (
         '{"kind": "Provider", "path": "/v1/providers/{name}", "parents": [], "per_project": false, "run": "in'
@@ -223,7 +241,8 @@ _TEXTS: t.Mapping[str, str] = {
         '"required": true}, "disk_gib": {"type": "int", "required": true}, "cpu_mode": {"type": "str", "choic'
         'es": ["Shared", "Pinned"]}, "cpu_percent": {"type": "int"}, "huge_pages": {"type": "bool"}, "disk_io'
         'ps": {"type": "int"}, "disk_mibps": {"type": "int"}, "network_mbps": {"type": "int"}, "machine_share'
-        '": {"type": "str", "choices": ["Part", "Cell", "Machine"]}}}, "description": {"type": "str"}}}'
+        '": {"type": "str", "choices": ["Part", "Cell", "Machine"]}}}, "description": {"type": "str"}, "clear'
+        '": {"type": "list", "elements": "str", "choices": ["labels", "description"]}}}'
     ),
     'resource_flavor_info': (
         '{"kind": "ResourceFlavor", "path": "/v1/flavors/{name}", "parents": [], "per_project": false, "run":'
@@ -239,7 +258,8 @@ _TEXTS: t.Mapping[str, str] = {
         ' {"type": "str", "choices": ["qcow2", "raw"]}, "checksum": {"type": "str"}, "kernel": {"type": "dict'
         '", "options": {"url": {"type": "str", "required": true}, "checksum": {"type": "str", "required": tru'
         'e}}}, "initrd": {"type": "dict", "options": {"url": {"type": "str", "required": true}, "checksum": {'
-        '"type": "str", "required": true}}}, "cmdline": {"type": "str"}}}'
+        '"type": "str", "required": true}}}, "cmdline": {"type": "str"}, "clear": {"type": "list", "elements"'
+        ': "str", "choices": ["labels", "format", "kernel", "initrd", "cmdline"]}}}'
     ),
     'image_info': (
         '{"kind": "Image", "path": "/v1/regions/{region}/images/{name}", "parents": ["region"], "per_project"'
@@ -252,7 +272,8 @@ _TEXTS: t.Mapping[str, str] = {
         's": "start_address", "end_address": "end_address"}, "options": {"cluster": {"type": "str", "required'
         '": true}, "name": {"type": "str", "required": true}, "state": {"type": "str", "choices": ["present",'
         ' "absent"], "default": "present"}, "labels": {"type": "dict"}, "subnet": {"type": "str"}, "gateway":'
-        ' {"type": "str"}, "start_address": {"type": "str"}, "end_address": {"type": "str"}}}'
+        ' {"type": "str"}, "start_address": {"type": "str"}, "end_address": {"type": "str"}, "clear": {"type"'
+        ': "list", "elements": "str", "choices": ["labels"]}}}'
     ),
     'network_v4_info': (
         '{"kind": "NetworkV4", "path": "/v1/clusters/{cluster}/networks/{name}", "parents": ["cluster"], "per'
@@ -273,10 +294,25 @@ _TEXTS: t.Mapping[str, str] = {
         '"type": "dict"}, "domain": {"type": "str"}, "gslb": {"type": "bool"}, "ttl": {"type": "int"}, "all_d'
         'own": {"type": "str", "choices": ["ReturnAll", "Refuse"]}, "members": {"type": "list", "elements": "'
         'dict", "options": {"region": {"type": "str", "required": true}, "service": {"type": "str", "required'
-        '": true}, "weight": {"type": "int"}}}}}'
+        '": true}, "weight": {"type": "int"}}}, "clear": {"type": "list", "elements": "str", "choices": ["lab'
+        'els", "gslb", "ttl", "all_down", "members"]}}}'
     ),
     'global_service_info': (
         '{"kind": "GlobalService", "path": "/v1/global-services/{name}", "parents": [], "per_project": true, '
+        '"run": "info", "options": {"name": {"type": "str"}, "project": {"type": "str"}, "labels": {"type": "'
+        'list", "elements": "str"}, "fields": {"type": "dict"}}}'
+    ),
+    'security_group': (
+        '{"kind": "SecurityGroup", "path": "/v1/security-groups/{name}", "parents": [], "per_project": true, '
+        '"run": "state", "fields": {"ingress": "ingress"}, "options": {"name": {"type": "str", "required": tr'
+        'ue}, "project": {"type": "str"}, "state": {"type": "str", "choices": ["present", "absent"], "default'
+        '": "present"}, "labels": {"type": "dict"}, "ingress": {"type": "list", "elements": "dict", "options"'
+        ': {"protocol": {"type": "str", "choices": ["TCP", "UDP", "ICMP", "Any"]}, "port": {"type": "int"}, "'
+        'end_port": {"type": "int"}, "network": {"type": "str"}, "group": {"type": "str"}, "project": {"type"'
+        ': "str"}}}, "clear": {"type": "list", "elements": "str", "choices": ["labels", "ingress"]}}}'
+    ),
+    'security_group_info': (
+        '{"kind": "SecurityGroup", "path": "/v1/security-groups/{name}", "parents": [], "per_project": true, '
         '"run": "info", "options": {"name": {"type": "str"}, "project": {"type": "str"}, "labels": {"type": "'
         'list", "elements": "str"}, "fields": {"type": "dict"}}}'
     ),
@@ -294,34 +330,37 @@ _TEXTS: t.Mapping[str, str] = {
     'region_service': (
         '{"kind": "RegionService", "path": "/v1/regions/{region}/services/{name}", "parents": ["region"], "pe'
         'r_project": true, "run": "state", "fields": {"replicas": "replicas", "compute": "compute", "loadbala'
-        'ncer": "loadbalancer", "global_service": "global_service", "expire_date": "expire_date"}, "options":'
-        ' {"region": {"type": "str", "required": true}, "name": {"type": "str", "required": true}, "project":'
-        ' {"type": "str"}, "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, '
-        '"labels": {"type": "dict"}, "max_revision_history": {"type": "int"}, "replicas": {"type": "int"}, "c'
-        'ompute": {"type": "dict", "options": {"flavor": {"type": "str", "required": true}, "image": {"type":'
-        ' "str", "required": true}, "schedule_policy": {"type": "dict", "required": true, "options": {"cluste'
-        'r_filters": {"type": "list", "elements": "str"}, "cluster_label_filters": {"type": "dict"}, "node_fi'
-        'lters": {"type": "list", "elements": "str"}, "node_label_filters": {"type": "dict"}, "node_label_sof'
-        't_anti_affinities": {"type": "list", "elements": "str"}, "node_label_soft_affinities": {"type": "lis'
-        't", "elements": "str"}, "node_label_hard_anti_affinities": {"type": "list", "elements": "str"}, "nod'
-        'e_label_hard_affinities": {"type": "list", "elements": "str"}, "rules": {"type": "list", "elements":'
-        ' "dict", "options": {"axis": {"type": "str", "required": true}, "mode": {"type": "str", "choices": ['
-        '"Affinity", "AntiAffinity"], "required": true}, "hard": {"type": "bool"}, "value": {"type": "str"}}}'
-        '}}, "network_policy": {"type": "dict", "options": {"interfaces": {"type": "int"}, "assign_policy": {'
-        '"type": "str", "choices": ["Affinity", "AntiAffinity"]}, "static_networks": {"type": "list", "elemen'
-        'ts": "str"}}}, "disks": {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "re'
-        'quired": true}, "size_gib": {"type": "int", "required": true}}}, "ssh_keys": {"type": "list", "eleme'
-        'nts": "str"}, "user_data": {"type": "str"}, "shutdown_timeout": {"type": "int"}, "on_node_down": {"t'
-        'ype": "str", "choices": ["None", "Rebuild"]}, "on_node_up": {"type": "str", "choices": ["None", "Res'
-        'tart"]}}}, "loadbalancer": {"type": "dict", "options": {"provider": {"type": "str", "required": true'
-        '}, "network": {"type": "str", "required": true}, "replicas": {"type": "int"}, "listeners": {"type": '
-        '"list", "elements": "dict", "options": {"protocol": {"type": "str", "choices": ["TCP", "UDP"]}, "por'
-        't": {"type": "int", "required": true}, "static_members": {"type": "list", "elements": "dict", "optio'
-        'ns": {"address": {"type": "str", "required": true}, "port": {"type": "int", "required": true}}}, "he'
-        'alth_monitor": {"type": "dict", "options": {"type": {"type": "str", "choices": ["TCP", "HTTP"]}, "po'
-        'rt": {"type": "int", "required": true}, "path": {"type": "str"}, "interval": {"type": "int"}, "timeo'
-        'ut": {"type": "int"}, "retries": {"type": "int"}}}}}, "member_ha_mode": {"type": "str", "choices": ['
-        '"ActiveActive"]}}}, "global_service": {"type": "str"}, "expire_date": {"type": "str"}}}'
+        'ncer": "loadbalancer", "security_groups": "security_groups", "global_service": "global_service", "ex'
+        'pire_date": "expire_date"}, "options": {"region": {"type": "str", "required": true}, "name": {"type"'
+        ': "str", "required": true}, "project": {"type": "str"}, "state": {"type": "str", "choices": ["presen'
+        't", "absent"], "default": "present"}, "labels": {"type": "dict"}, "max_revision_history": {"type": "'
+        'int"}, "replicas": {"type": "int"}, "compute": {"type": "dict", "options": {"flavor": {"type": "str"'
+        ', "required": true}, "image": {"type": "str", "required": true}, "schedule_policy": {"type": "dict",'
+        ' "required": true, "options": {"cluster_filters": {"type": "list", "elements": "str"}, "cluster_labe'
+        'l_filters": {"type": "dict"}, "node_filters": {"type": "list", "elements": "str"}, "node_label_filte'
+        'rs": {"type": "dict"}, "node_label_soft_anti_affinities": {"type": "list", "elements": "str"}, "node'
+        '_label_soft_affinities": {"type": "list", "elements": "str"}, "node_label_hard_anti_affinities": {"t'
+        'ype": "list", "elements": "str"}, "node_label_hard_affinities": {"type": "list", "elements": "str"},'
+        ' "rules": {"type": "list", "elements": "dict", "options": {"axis": {"type": "str", "required": true}'
+        ', "mode": {"type": "str", "choices": ["Affinity", "AntiAffinity"], "required": true}, "hard": {"type'
+        '": "bool"}, "value": {"type": "str"}}}}}, "network_policy": {"type": "dict", "options": {"interfaces'
+        '": {"type": "int"}, "assign_policy": {"type": "str", "choices": ["Affinity", "AntiAffinity"]}, "stat'
+        'ic_networks": {"type": "list", "elements": "str"}}}, "disks": {"type": "list", "elements": "dict", "'
+        'options": {"name": {"type": "str", "required": true}, "size_gib": {"type": "int", "required": true}}'
+        '}, "ssh_keys": {"type": "list", "elements": "str"}, "user_data": {"type": "str", "no_log": true}, "s'
+        'hutdown_timeout": {"type": "int"}, "on_node_down": {"type": "str", "choices": ["None", "Rebuild"]}, '
+        '"on_node_up": {"type": "str", "choices": ["None", "Restart"]}}}, "loadbalancer": {"type": "dict", "o'
+        'ptions": {"provider": {"type": "str", "required": true}, "network": {"type": "str", "required": true'
+        '}, "replicas": {"type": "int"}, "listeners": {"type": "list", "elements": "dict", "options": {"proto'
+        'col": {"type": "str", "choices": ["TCP", "UDP"]}, "port": {"type": "int", "required": true}, "static'
+        '_members": {"type": "list", "elements": "dict", "options": {"address": {"type": "str", "required": t'
+        'rue}, "port": {"type": "int", "required": true}}}, "health_monitor": {"type": "dict", "options": {"t'
+        'ype": {"type": "str", "choices": ["TCP", "HTTP"]}, "port": {"type": "int", "required": true}, "path"'
+        ': {"type": "str"}, "interval": {"type": "int"}, "timeout": {"type": "int"}, "retries": {"type": "int'
+        '"}}}}}, "member_ha_mode": {"type": "str", "choices": ["ActiveActive"]}}}, "security_groups": {"type"'
+        ': "list", "elements": "str"}, "global_service": {"type": "str"}, "expire_date": {"type": "str"}, "cl'
+        'ear": {"type": "list", "elements": "str", "choices": ["labels", "max_revision_history", "loadbalance'
+        'r", "security_groups", "global_service", "expire_date"]}}}'
     ),
     'region_service_info': (
         '{"kind": "RegionService", "path": "/v1/regions/{region}/services/{name}", "parents": ["region"], "pe'
@@ -334,7 +373,8 @@ _TEXTS: t.Mapping[str, str] = {
         ' {"region": {"type": "str", "required": true}, "name": {"type": "str", "required": true}, "project":'
         ' {"type": "str"}, "state": {"type": "str", "choices": ["present", "absent"], "default": "present"}, '
         '"labels": {"type": "dict"}, "size_gib": {"type": "int"}, "attachment": {"type": "dict", "options": {'
-        '"service": {"type": "str", "required": true}, "index": {"type": "int", "required": true}}}}}'
+        '"service": {"type": "str", "required": true}, "index": {"type": "int", "required": true}}}, "clear":'
+        ' {"type": "list", "elements": "str", "choices": ["labels"]}}}'
     ),
     'volume_info': (
         '{"kind": "Volume", "path": "/v1/regions/{region}/volumes/{name}", "parents": ["region"], "per_projec'
@@ -357,7 +397,11 @@ _TEXTS: t.Mapping[str, str] = {
         '": "list", "elements": "str"}, "schedulable": {"type": "bool"}, "drain": {"type": "bool"}, "cordoned'
         '_by": {"type": "str", "choices": ["Operator", "Drain"]}, "enable_auto_cordon": {"type": "bool"}, "au'
         'to_cordon_interval": {"type": "int"}, "enable_auto_drain": {"type": "bool"}, "auto_drain_interval": '
-        '{"type": "int"}, "enable_alert": {"type": "bool"}}}'
+        '{"type": "int"}, "enable_alert": {"type": "bool"}, "clear": {"type": "list", "elements": "str", "cho'
+        'ices": ["labels", "physical_resource", "region_availability_zone", "network_availability_zone", "nod'
+        'e_availability_zone", "power_domain", "network_domain", "providers", "schedulable", "drain", "cordon'
+        'ed_by", "enable_auto_cordon", "auto_cordon_interval", "enable_auto_drain", "auto_drain_interval", "e'
+        'nable_alert"]}}}'
     ),
     'node_info': (
         '{"kind": "Node", "path": "/v1/clusters/{cluster}/nodes/{name}", "parents": ["cluster"], "per_project'
@@ -429,6 +473,7 @@ _TEXTS: t.Mapping[str, str] = {
     'apply': (
         '{"run": "apply", "options": {"documents": {"type": "list", "elements": "dict"}, "src": {"type": "lis'
         't", "elements": "path"}, "state": {"type": "str", "choices": ["present", "absent"], "default": "pres'
-        'ent"}, "purge": {"type": "bool", "default": false}, "labels": {"type": "list", "elements": "str"}}}'
+        'ent"}, "purge": {"type": "bool", "default": false}, "purge_limit": {"type": "int", "default": 50}, "'
+        'labels": {"type": "list", "elements": "str"}}}'
     ),
 }

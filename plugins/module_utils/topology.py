@@ -1,13 +1,13 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the lines of a topology to hosts and groups, in plain JSON types. Pure: no network, no files, no Ansible.
+"""Hosts and groups from the lines of a topology, in plain JSON types. Pure: no network, no files, no Ansible.
 
-Places and zones come before what is in them (the API promises it), so one pass is enough. A host is put into
-its deepest groups only. The outcome of one site is the same from run to run, in order too.
+Places and zones come before what is in them (the API promises it), so one pass is enough. A host is added to its
+deepest groups only. The result for one site is the same in every run, in the same order.
 
-A group's name has one source: where two things would make the same name after everything but letters, digits
-and ``_`` became ``_``, that is an error which names both, and so it is with hosts.
+In names of groups, every character except letters, digits and ``_`` becomes ``_``. Two sources of one name are an
+error that names both; the same is true for hosts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ansible_collections.resource.infra.plugins.module_utils import topology_var
 from ansible_collections.resource.infra.plugins.module_utils.topology_variables import Variables
 
 FORMAT = 1
-"""The format of the API's answer that is understood here."""
+"""The format of the API's answer that this module reads."""
 KINDS = {"nodes": "Node", "computes": "Compute", "physical_resources": "PhysicalResource"}
-"""What can be hosts, by the word of the option and by kind."""
+"""The kinds that can be hosts, by the value of the option."""
 PLACES = (
     "Region",
     "RegionAvailabilityZone",
@@ -39,7 +39,7 @@ _NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
 
 
 class TopologyError(Exception):
-    """Raised for an answer that is not understood, and for names that collide."""
+    """Raised for an answer that cannot be read, and for names with two sources."""
 
 
 class Inventory:
@@ -63,26 +63,28 @@ class Inventory:
         self._machines: t.Set[t.Tuple[str, str]] = set()
 
     def add(self, line: t.Mapping[str, t.Any]) -> None:
-        """Take one resource in; a kind that is not known is passed over."""
+        """Add one resource; an unknown kind is ignored."""
         handler = _HANDLERS.get(line["kind"])
         if handler is not None:
             handler(self, line)
 
     def check_names(self) -> None:
-        """Raise TopologyError when a host and a group have one name: patterns could not tell them apart."""
+        """Raise TopologyError when a host and a group have one name: a pattern would mean both."""
         for name in self.hosts:
             if name in self.groups:
-                host, group = self._host_sources[name], _told(self._group_sources[name])
+                host, group = self._host_sources[name], _source_text(self._group_sources[name])
                 raise TopologyError(f"{host} and {group} are both {name!r}: a host and a group")
 
     def _group(self, *source: str, parent: t.Optional[str] = None) -> str:
-        """The name of the group of that source (``rack``, ``tokyo``, ``rack-1``), made when it is new."""
+        """Return the name of the group of that source (``rack``, ``tokyo``, ``rack-1``), created when it is new."""
         name = self._names.get(source)
         if name is None:
             name = _NOT_IN_GROUPS.sub("_", "_".join(source))
             other = self._group_sources.setdefault(name, source)
             if other != source:
-                raise TopologyError(f"{_told(other)} and {_told(source)} are both group {name!r}: rename one of them")
+                raise TopologyError(
+                    f"{_source_text(other)} and {_source_text(source)} are both group {name!r}: rename one of them"
+                )
             self._names[source] = name
             self.groups[name] = {"children": [], "hosts": []}
             if parent is not None:
@@ -138,7 +140,7 @@ class Inventory:
         return self._group("rack", datacenter, rack, parent=above)
 
     def _place(self, datacenter: str, floor: str, rack: str) -> str:
-        """The deepest group of a place."""
+        """Return the deepest group of a place."""
         if rack:
             return self._rack_group(datacenter, rack)
         above = self._group("datacenter", datacenter)
@@ -228,7 +230,7 @@ class Inventory:
         self._host(spec["host_name"], f"Compute {line['project']}/{region}/{line['name']}", groups, variables)
 
     def _physical_resource(self, line: t.Mapping[str, t.Any]) -> None:
-        """What is the machine of a node is that node already."""
+        """Skip the machine of a node: the node is its host."""
         spec, datacenter, name = line["spec"], line["datacenter"], line["name"]
         if (datacenter, name) in self._machines:
             return
@@ -258,7 +260,7 @@ _HANDLERS: t.Mapping[str, t.Callable[[Inventory, t.Mapping[str, t.Any]], None]] 
 def read(
     lines: t.Iterable[bytes], short_node_names: bool = False, variables: t.Optional[t.Container[str]] = None
 ) -> Inventory:
-    """The inventory of a whole answer; raises TopologyError for one that is torn, or of a later format."""
+    """Return the inventory of a whole answer; raises TopologyError for an incomplete one, or a later format."""
     whole = Inventory(short_node_names, variables)
     physical: t.List[t.Dict[str, t.Any]] = []
     numbered = iter(lines)
@@ -306,5 +308,5 @@ def _words(whole: Inventory, line: t.Mapping[str, t.Any]) -> t.Iterator[str]:
             yield whole._group(word, line[word])
 
 
-def _told(source: t.Tuple[str, ...]) -> str:
+def _source_text(source: t.Tuple[str, ...]) -> str:
     return f"{source[0]} {'/'.join(source[1:])}".strip()

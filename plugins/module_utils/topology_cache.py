@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The inventory's own cache: one file of plain JSON for each source, readable by its owner only.
 
-Ansible's cache plugins tag every string and rebuild each when they read it, which takes longer than to ask the
-API. A file that is damaged, of another form or not to be read is as good as none; one that cannot be written is
-told to the caller. Writers replace the file in one step, so that readers never see half of it. Its time of change
-is when its content was last known to be true.
+Ansible's cache plugins tag every string and rebuild each when they read it, which takes longer than a request to the
+API. A file that is damaged, has another format or cannot be read is ignored; a write that fails is reported to
+the caller. Writers replace the file in one step, so that readers never see half of it. The modification time of the
+file is the last time when its content was known to be current.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ _FORM = 2
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds: ``tag`` and ``content``, which was true at ``at``."""
+    """The content of a file: ``tag`` and ``content``, which was current at ``at``."""
 
     tag: str
     content: t.Dict[str, t.Any]
     at: float
 
     def is_fresh(self, timeout: float, now: float) -> bool:
-        """Whether it was true less than ``timeout`` seconds before ``now`` (0: at any time)."""
+        """Return whether it was current less than ``timeout`` seconds before ``now`` (0: at any time)."""
         return now >= self.at and (timeout <= 0 or now - self.at < timeout)
 
 
 def key_of(*parts: object) -> str:
-    """The name of the file of one source: the same parts, the same name. Nothing can be read from it."""
+    """Return the name of the file of one source: equal parts give an equal name, which reveals none of them."""
     return hashlib.sha256(json.dumps([_FORM, *parts], sort_keys=True).encode()).hexdigest()[:32]
 
 
 def default_folder(environ: t.Mapping[str, str]) -> str:
-    """Where caches of the user are."""
+    """Return the folder of the user's caches."""
     base = environ.get("XDG_CACHE_HOME")
     return str((Path(base) if base else Path("~/.cache").expanduser()) / "resource.infra" / "inventory")
 
 
 def load(folder: str, key: str) -> t.Optional[Stored]:
-    """What was stored, or None."""
+    """Return what was stored, or None."""
     try:
         with _path(folder, key).open(encoding="utf-8") as file:
             at = os.fstat(file.fileno()).st_mtime
@@ -61,12 +61,12 @@ def load(folder: str, key: str) -> t.Optional[Stored]:
 
 
 def renew(folder: str, key: str, now: float) -> None:
-    """Note that what is stored is true at ``now``; raises OSError."""
+    """Record that the stored content is current at ``now``; raises OSError."""
     os.utime(_path(folder, key), (now, now))
 
 
 def store(folder: str, key: str, tag: str, content: t.Mapping[str, t.Any], now: float) -> None:
-    """Write it; raises OSError."""
+    """Write the file; raises OSError."""
     Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f"{key}.", dir=folder)
     try:

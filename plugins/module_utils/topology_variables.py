@@ -1,10 +1,10 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Variables of hosts: their names, and how each is made of a line of a topology.
+"""Variables of hosts: their names, and their values from a line of a topology.
 
-Each is of a plain type, and where it can be a single value: Ansible's cost grows with every value of every host, and
-most with those inside of lists and maps.
+Each has a plain type, and a single value where possible: Ansible's cost grows with every value of every host, and most
+with those inside lists and maps.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _WORDS = """
     draining project service index node
 """
 VARIABLES = ("ansible_host", *(f"resource_{word}" for word in _WORDS.split()))
-"""Names of all variables, but for the amounts."""
+"""Names of all variables except amounts."""
 AMOUNTS = ("resource_capacity_", "resource_free_")
-"""Before the name of a dimension: variables of amounts."""
+"""Prefixes of the variables of amounts, before the name of a dimension."""
 Variables = t.Dict[str, t.Any]
 
 
 class VariableError(Exception):
-    """Raised for a variable that no host has."""
+    """Raised for a variable that does not exist."""
 
 
 def check(names: t.Iterable[str]) -> None:
-    """Raise VariableError for a variable that no host has."""
+    """Raise VariableError for a variable that does not exist."""
     for name in names:
         if name not in VARIABLES and not name.startswith(AMOUNTS):
             known = ", ".join([*VARIABLES, *(f"{prefix}..." for prefix in AMOUNTS)])
@@ -36,7 +36,7 @@ def check(names: t.Iterable[str]) -> None:
 
 
 def common(line: t.Mapping[str, t.Any]) -> Variables:
-    """What every host has."""
+    """Return the variables of every host."""
     return {
         "resource_kind": line["kind"],
         "resource_name": line["name"],
@@ -47,7 +47,7 @@ def common(line: t.Mapping[str, t.Any]) -> Variables:
 
 
 def placed(datacenter: str, floor: str, rack: str, machine: t.Mapping[str, t.Any]) -> Variables:
-    """Where a machine is, and what it is tied to."""
+    """Return the variables of a machine's place and links."""
     addresses = [port["address"] for port in machine.get("ports") or () if port.get("address")]
     return {
         "ansible_host": addresses[0] if addresses else None,
@@ -67,7 +67,7 @@ def placed(datacenter: str, floor: str, rack: str, machine: t.Mapping[str, t.Any
 def amounts(
     prefix: str, sizes: t.Optional[t.Mapping[str, t.Any]], of: t.Optional[t.Mapping[str, t.Any]] = None
 ) -> Variables:
-    """Amounts that are numbers, a variable each, without the dimensions in which there is nothing at all."""
+    """Return a variable for each amount, without the dimensions that the host does not have."""
     there = of or sizes or {}
     return {
         f"{prefix}{name}": amount
@@ -77,5 +77,5 @@ def amounts(
 
 
 def is_nothing(value: t.Any) -> bool:
-    """True for what is not worth a variable. A number 0 is something."""
+    """Return whether a value gets no variable. The number 0 gets one."""
     return value is None or value is False or value in ("", [], {})

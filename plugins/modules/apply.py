@@ -9,10 +9,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: apply
-short_description: Makes many documents so, all or nothing
+short_description: Writes or deletes many documents, all or none
 version_added: 0.1.0
 description:
-  - Sends all documents in one request, which is one transaction. When one is refused nothing is written.
+  - Sends all documents in one request, which is one transaction. When one is refused, nothing is written.
   - Parents and children may come in any order.
 author:
   - Resource Service (@resource-service)
@@ -26,17 +26,17 @@ attributes:
 options:
   documents:
     description:
-      - Documents, as C(resourcectl apply) takes them; each says all that is asked of it.
+      - Documents, as C(resourcectl apply) accepts them. Each is the whole desired state of its resource.
     type: list
     elements: dict
   src:
     description:
-      - Files of documents (YAML or JSON), or folders of them.
+      - Files of documents (YAML or JSON), or folders of such files.
     type: list
     elements: path
   state:
     description:
-      - Whether they are to be there.
+      - Whether the resources must exist.
     type: str
     choices:
       - present
@@ -44,14 +44,22 @@ options:
     default: present
   purge:
     description:
-      - Also remove what matches O(labels) and is not among the documents.
-      - One of the selectors must say what a resource has; what it has not is not enough.
-      - Projects and tokens are never removed by it.
+      - Also delete resources that match O(labels) and are not among the documents.
+      - At least one of the selectors must require a label. Selectors that only exclude labels are refused.
+      - It never deletes projects and tokens.
     type: bool
     default: false
+  purge_limit:
+    description:
+      - The largest share of the resources that match O(labels) that O(purge) may delete, in percent.
+      - A task that would delete more writes nothing and fails, so that an empty or cut list of documents does not
+        delete a site.
+      - With V(100) it may delete all of them.
+    type: int
+    default: 50
   labels:
     description:
-      - Label selectors that say what O(purge) may remove, all of which must match.
+      - Label selectors of the resources that O(purge) may delete. All of them must match.
     type: list
     elements: str
 """
@@ -62,7 +70,7 @@ EXAMPLES = r"""
   resource.infra.apply:
     src:
       - examples/tokyo
-- name: Have these racks of the label, and no others
+- name: Create these racks, and delete all others with the label
   resource.infra.apply:
     documents:
       - kind: Rack
@@ -87,7 +95,7 @@ counts:
     create: 2
     unchanged: 40
 results:
-  description: What became of each document. The secret of a new token is among it, this once.
+  description: The result of each document. The secret of a new token is shown only here.
   returned: success
   type: list
   elements: dict
@@ -96,21 +104,21 @@ results:
       key: kanto
       action: create
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: cluster
-short_description: Makes, changes and removes a Cluster
+short_description: Creates, changes and deletes a Cluster
 version_added: 0.1.0
 description:
-  - 'A cell of nodes: it keeps running when the root, or any other cluster, is gone.'
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - A cell of nodes. It keeps running while the root or another cluster is unreachable.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -39,33 +39,44 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   region:
     description:
       - Region of the cluster.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
   datacenter:
     description:
-      - Datacenter that its nodes stand in.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Datacenter of its nodes.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
   weight:
     description:
-      - Clusters of a region are tried from the highest weight down; equal ones by free capacity (J9).
+      - Clusters of a region are tried in order of weight, highest first; equal weights by free capacity.
       - The server's default is 100.
     type: int
   endpoint:
     description:
-      - 'Where the cluster API answers gRPC: ``host:port`` or ``unix:/path``.'
+      - 'gRPC address of the cluster API: ``host:port`` or ``unix:/path``.'
     type: str
   description:
     description:
-      - What the cluster is for.
+      - Purpose of the cluster.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - weight
+      - endpoint
+      - description
 """
 
 EXAMPLES = r"""
@@ -86,7 +97,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Cluster after the task; before it in check mode, empty when there is none.
+  description: The Cluster after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -100,21 +111,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

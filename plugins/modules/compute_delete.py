@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: compute_delete
-short_description: Removes a Compute by name
+short_description: Deletes a Compute by name
 version_added: 0.1.0
 description:
-  - Removes a Compute by name.
-  - Its service has one replica fewer then; with the last one the service goes as well.
+  - Deletes a Compute by name.
+  - Its service then has one replica less. Deleting the last one deletes the service.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,13 +36,13 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
 """
 
 EXAMPLES = r"""
 ---
-- name: Removes a Compute by name
+- name: Deletes a Compute by name
   resource.infra.compute_delete:
     region: kanto
     name: web-0
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Compute after the task; before it in check mode, empty when there is none.
+  description: The Compute after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -74,21 +74,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

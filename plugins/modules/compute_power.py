@@ -13,7 +13,7 @@ short_description: Starts, stops or reboots a Compute
 version_added: 0.1.0
 description:
   - Starts, stops or reboots a Compute.
-  - Stopping asks the machine first.
+  - Stopping shuts the machine down by ACPI first.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,11 +36,11 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
   state:
     description:
-      - What it is to be; V(rebooted) counts anew with each run.
+      - Wanted state. V(rebooted) reboots at each run.
     type: str
     choices:
       - started
@@ -61,7 +61,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Compute after the task; before it in check mode, empty when there is none.
+  description: The Compute after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -84,21 +84,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

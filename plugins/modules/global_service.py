@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: global_service
-short_description: Makes, changes and removes a GlobalService
+short_description: Creates, changes and deletes a GlobalService
 version_added: 0.1.0
 description:
   - A name that leads to the nearest healthy RegionService.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,11 +31,11 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -43,12 +43,12 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   domain:
     description:
       - Domain name of the record.
-      - Needed when it is made.
+      - Required when the resource is created.
     type: str
   gslb:
     description:
@@ -90,6 +90,18 @@ options:
           - Share of the answers.
           - The server's default is 100.
         type: int
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - gslb
+      - ttl
+      - all_down
+      - members
 """
 
 EXAMPLES = r"""
@@ -110,7 +122,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The GlobalService after the task; before it in check mode, empty when there is none.
+  description: The GlobalService after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -124,21 +136,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: image
-short_description: Makes, changes and removes a Image
+short_description: Creates, changes and deletes a Image
 version_added: 0.1.0
 description:
-  - An image that Computes of the region can be made from.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - An image for the root disks of Computes of the region.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -44,19 +44,19 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   url:
     description:
-      - Where nodes fetch it.
-      - What changing it does to what runs with it, recreate.
-      - Needed when it is made.
+      - URL that nodes fetch it from, without credentials.
+      - Effect of a change on what runs with it, recreate.
+      - Required when the resource is created.
     type: str
   format:
     description:
       - Disk format.
       - The server's default is qcow2.
-      - What changing it does to what runs with it, recreate.
+      - Effect of a change on what runs with it, recreate.
     type: str
     choices:
       - qcow2
@@ -64,50 +64,62 @@ options:
   checksum:
     description:
       - Digest of the bytes.
-      - What changing it does to what runs with it, recreate.
-      - Needed when it is made.
+      - Effect of a change on what runs with it, recreate.
+      - Required when the resource is created.
     type: str
   kernel:
     description:
-      - 'Kernel for direct boot: the quick path without KVM.'
-      - What changing it does to what runs with it, recreate.
+      - Kernel for direct boot, which is faster without KVM.
+      - Effect of a change on what runs with it, recreate.
     type: dict
     suboptions:
       url:
         description:
-          - Where nodes fetch it.
-          - What changing it does to what runs with it, recreate.
+          - URL that nodes fetch it from, without credentials.
+          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
       checksum:
         description:
           - Digest of the bytes.
-          - What changing it does to what runs with it, recreate.
+          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
   initrd:
     description:
       - Initial RAM disk, with ``kernel``.
-      - What changing it does to what runs with it, recreate.
+      - Effect of a change on what runs with it, recreate.
     type: dict
     suboptions:
       url:
         description:
-          - Where nodes fetch it.
-          - What changing it does to what runs with it, recreate.
+          - URL that nodes fetch it from, without credentials.
+          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
       checksum:
         description:
           - Digest of the bytes.
-          - What changing it does to what runs with it, recreate.
+          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
   cmdline:
     description:
       - Kernel command line, with ``kernel``.
-      - What changing it does to what runs with it, restart.
+      - Effect of a change on what runs with it, restart.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - format
+      - kernel
+      - initrd
+      - cmdline
 """
 
 EXAMPLES = r"""
@@ -129,7 +141,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Image after the task; before it in check mode, empty when there is none.
+  description: The Image after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -143,21 +155,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

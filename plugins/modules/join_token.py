@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: join_token
-short_description: Makes, changes and removes a JoinToken
+short_description: Creates, changes and deletes a JoinToken
 version_added: 0.1.0
 description:
   - A one-time token with which the agent of a node gets its first certificate.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -44,19 +44,28 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   node:
     description:
       - Node that may join.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
   expires_at:
     description:
-      - 'When it ends; none: one hour after it was made.'
-      - What changing it does to what runs with it, refused.
+      - 'Time of expiry; none: one hour after its creation.'
+      - Effect of a change on what runs with it, refused.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - expires_at
 """
 
 EXAMPLES = r"""
@@ -76,7 +85,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The JoinToken after the task; before it in check mode, empty when there is none.
+  description: The JoinToken after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -88,21 +97,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: node
-short_description: Makes, changes and removes a Node
+short_description: Creates, changes and deletes a Node
 version_added: 0.1.0
 description:
   - A hypervisor.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -44,11 +44,11 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   physical_resource:
     description:
-      - Physical resource that it is, in the cluster's datacenter; rack and failure domains come from it.
+      - Physical resource of the node, in the cluster's datacenter; it determines the rack and the failure domains.
     type: str
   region_availability_zone:
     description:
@@ -64,11 +64,11 @@ options:
     type: str
   power_domain:
     description:
-      - Power domain, when it is not to be computed from the power links.
+      - 'Power domain; none: computed from the power links.'
     type: str
   network_domain:
     description:
-      - Network domain, when it is not to be computed from the network links.
+      - 'Network domain; none: computed from the network links.'
     type: str
   providers:
     description:
@@ -77,48 +77,71 @@ options:
     elements: str
   schedulable:
     description:
-      - 'False: cordoned, nothing new comes here.'
+      - 'False: cordoned; no new resources are placed on the node.'
       - The server's default is True.
     type: bool
   drain:
     description:
-      - 'True: everything is to leave (set by DrainNode).'
+      - 'True: all resources are to be moved away (set by DrainNode).'
       - The server's default is False.
     type: bool
   cordoned_by:
     description:
-      - 'What cordoned it (set by CordonNode and DrainNode): a drain that is called off opens only what it closed.'
+      - Who cordoned the node (set by CordonNode and DrainNode). A cancelled drain uncordons what it cordoned itself.
     type: str
     choices:
       - Operator
       - Drain
   enable_auto_cordon:
     description:
-      - Cordon by itself when unhealthy.
+      - 'True: the node is cordoned automatically if it is unhealthy.'
       - The server's default is False.
     type: bool
   auto_cordon_interval:
     description:
-      - How long unhealthy before the cordon.
+      - Time that the node is unhealthy before the cordon.
       - Unit s.
       - The server's default is 300.
     type: int
   enable_auto_drain:
     description:
-      - Drain by itself after an automatic cordon.
+      - 'True: the node is drained automatically after an automatic cordon.'
       - The server's default is False.
     type: bool
   auto_drain_interval:
     description:
-      - How long after the cordon before the drain.
+      - Time between the cordon and the drain.
       - Unit s.
       - The server's default is 600.
     type: int
   enable_alert:
     description:
-      - Fire alerts for the node.
+      - 'True: alerts are sent for the node.'
       - The server's default is True.
     type: bool
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - physical_resource
+      - region_availability_zone
+      - network_availability_zone
+      - node_availability_zone
+      - power_domain
+      - network_domain
+      - providers
+      - schedulable
+      - drain
+      - cordoned_by
+      - enable_auto_cordon
+      - auto_cordon_interval
+      - enable_auto_drain
+      - auto_drain_interval
+      - enable_alert
 """
 
 EXAMPLES = r"""
@@ -140,7 +163,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Node after the task; before it in check mode, empty when there is none.
+  description: The Node after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -154,21 +177,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

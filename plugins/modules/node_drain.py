@@ -9,10 +9,10 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: node_drain
-short_description: Cordons a Node and moves everything away
+short_description: Cordons a Node and moves its Computes to other nodes
 version_added: 0.1.0
 description:
-  - Cordons a Node and moves everything away.
+  - Cordons a Node and moves its Computes to other nodes.
   - With O(wait) the task ends when the node is empty.
 author:
   - Resource Service (@resource-service)
@@ -38,7 +38,7 @@ options:
 
 EXAMPLES = r"""
 ---
-- name: Cordons a Node and moves everything away
+- name: Cordons a Node and moves its Computes to other nodes
   resource.infra.node_drain:
     cluster: tokyo1
     name: floor-1-1-1-rack-1-1-server1
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Node after the task; before it in check mode, empty when there is none.
+  description: The Node after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -61,21 +61,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict
@@ -83,7 +83,7 @@ problems:
     - path: spec.units
       message: Input should be greater than 0
 plan:
-  description: What would move where, and what stands in the way.
+  description: The moves that would be made, and what blocks others.
   returned: in check mode
   type: dict
   sample:

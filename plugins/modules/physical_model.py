@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: physical_model
-short_description: Makes, changes and removes a PhysicalModel
+short_description: Creates, changes and deletes a PhysicalModel
 version_added: 0.1.0
 description:
   - A model of equipment.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -39,15 +39,15 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   vendor:
     description:
-      - Maker.
+      - Manufacturer.
     type: str
   role:
     description:
-      - What machines of the model are.
+      - Role of devices of the model.
       - The server's default is Server.
     type: str
     choices:
@@ -62,10 +62,16 @@ options:
       - Other
   height_units:
     description:
-      - Height.
+      - Height, in steps of a half. Devices of height 0 take no unit of a rack.
       - Unit U.
       - The server's default is 1.
-    type: int
+    type: float
+  full_depth:
+    description:
+      - Whether a device takes both faces of its units. Two devices without full depth can share a unit, one at
+        each face.
+      - The server's default is True.
+    type: bool
   cpus:
     description:
       - Hardware threads.
@@ -85,10 +91,26 @@ options:
     type: int
   maintenance_years:
     description:
-      - Term of maintenance (M5).
+      - Duration of the maintenance contract.
       - Unit years.
       - The server's default is 5.
     type: int
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - vendor
+      - role
+      - height_units
+      - full_depth
+      - cpus
+      - memory_mib
+      - disk_gib
+      - maintenance_years
 """
 
 EXAMPLES = r"""
@@ -107,7 +129,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The PhysicalModel after the task; before it in check mode, empty when there is none.
+  description: The PhysicalModel after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -119,21 +141,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

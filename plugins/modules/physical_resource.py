@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: physical_resource
-short_description: Makes, changes and removes a PhysicalResource
+short_description: Creates, changes and deletes a PhysicalResource
 version_added: 0.1.0
 description:
-  - 'One thing of the physical inventory: server, router, PDU, feed.'
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - 'A device of the physical inventory: server, router, PDU, feed.'
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -44,12 +44,12 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   role:
     description:
-      - What it is.
-      - Needed when it is made.
+      - Role of the device.
+      - Required when the resource is created.
     type: str
     choices:
       - GatewayRouter
@@ -67,24 +67,33 @@ options:
     type: str
   floor:
     description:
-      - Floor that it stands on, when not in a rack.
+      - Floor of the device, if it is not in a rack.
     type: str
   rack:
     description:
-      - Rack that it is in.
+      - Rack of the device.
     type: str
   position:
     description:
-      - Lowest height unit that it takes in the rack.
+      - Lowest height unit that the device takes in the rack, in steps of a half. All of its units must be in the
+        rack, and no other device can have them.
       - Unit U.
-    type: int
+    type: float
+  face:
+    description:
+      - Face of the rack that the device is mounted at.
+      - The server's default is front.
+    type: str
+    choices:
+      - front
+      - rear
   serial:
     description:
       - Serial number.
     type: str
   in_service_since:
     description:
-      - First day of maintenance (M5).
+      - First day of maintenance.
     type: str
   ports:
     description:
@@ -111,13 +120,13 @@ options:
         type: str
   network_links:
     description:
-      - Cables, each given once, at the end farther from the internet.
+      - Cables. Each cable is given once, at the end that is farther from the internet.
     type: list
     elements: dict
     suboptions:
       port:
         description:
-          - Our port.
+          - Port of this device.
         type: str
         required: true
       peer:
@@ -129,6 +138,11 @@ options:
         description:
           - Port of the peer.
         type: str
+      split:
+        description:
+          - Whether the cable is an arm of a breakout cable. Only such cables can share a port.
+          - The server's default is False.
+        type: bool
   power_links:
     description:
       - Power cords.
@@ -137,7 +151,7 @@ options:
     suboptions:
       inlet:
         description:
-          - Our inlet.
+          - Inlet of this device.
         type: str
         required: true
       source:
@@ -149,6 +163,29 @@ options:
         description:
           - Outlet of the source.
         type: str
+      split:
+        description:
+          - Whether the cord is an arm of a splitter. Only such cords can share an inlet or an outlet.
+          - The server's default is False.
+        type: bool
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - model
+      - floor
+      - rack
+      - position
+      - face
+      - serial
+      - in_service_since
+      - ports
+      - network_links
+      - power_links
 """
 
 EXAMPLES = r"""
@@ -170,7 +207,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The PhysicalResource after the task; before it in check mode, empty when there is none.
+  description: The PhysicalResource after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -184,21 +221,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -12,8 +12,8 @@ module: physical_resource_info
 short_description: Lists PhysicalResources
 version_added: 0.1.0
 description:
-  - 'One thing of the physical inventory: server, router, PDU, feed.'
-  - A parent that is not named stands for all of them.
+  - 'A device of the physical inventory: server, router, PDU, feed.'
+  - Without a name of a parent, the resources of all parents are listed.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -34,12 +34,12 @@ options:
     type: str
   labels:
     description:
-      - 'Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value).'
+      - 'Only resources that match all of these: C(key), C(!key), C(key=value) or C(key!=value).'
     type: list
     elements: str
   fields:
     description:
-      - Only what has these values, by the path of the field, such as C(spec.rack) or C(status).
+      - Only resources with these values, by the path of the field, such as C(spec.rack) or C(status).
     type: dict
 """
 

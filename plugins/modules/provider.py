@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: provider
-short_description: Makes, changes and removes a Provider
+short_description: Creates, changes and deletes a Provider
 version_added: 0.1.0
 description:
-  - A way of realising resources, offered by nodes and asked for by flavors.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - A way to run resources. Nodes offer it, and flavors name it.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -39,17 +39,17 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   description:
     description:
-      - What it is for.
+      - Purpose.
     type: str
   provides:
     description:
-      - Kind of thing (the design's Kind).
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Kind of resource that it provides.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
     choices:
       - VirtualMachine
@@ -63,9 +63,9 @@ options:
       - CD
   driver:
     description:
-      - Driver that realises it.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Driver that runs it.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
     choices:
       - Libvirt
@@ -74,6 +74,15 @@ options:
       - Xdp
       - Etcd
       - Memory
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - description
 """
 
 EXAMPLES = r"""
@@ -92,7 +101,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Provider after the task; before it in check mode, empty when there is none.
+  description: The Provider after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -104,21 +113,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: rack
-short_description: Makes, changes and removes a Rack
+short_description: Creates, changes and deletes a Rack
 version_added: 0.1.0
 description:
-  - 'A rack: the failure domain of a PDU or a pair of leaf routers (J4).'
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - 'A rack: the failure domain of a PDU or a pair of leaf routers.'
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,7 +36,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -44,12 +44,12 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   floor:
     description:
-      - Floor that the rack stands on.
-      - Needed when it is made.
+      - Floor of the rack.
+      - Required when the resource is created.
     type: str
   row:
     description:
@@ -58,19 +58,32 @@ options:
     type: int
   column:
     description:
-      - Place in the row.
+      - Position in the row.
       - The server's default is 1.
     type: int
   height_units:
     description:
-      - Height.
+      - Height. A rack cannot become lower than the devices in it need.
       - Unit U.
       - The server's default is 42.
     type: int
   pair:
     description:
-      - Rack whose leaf routers the servers are wired to as well (M1).
+      - Rack whose leaf routers are also connected to the servers of this rack, not the rack itself. Of two racks
+        that are paired with each other, the one that stays loses its pair when the other one is deleted.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - row
+      - column
+      - height_units
+      - pair
 """
 
 EXAMPLES = r"""
@@ -92,7 +105,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Rack after the task; before it in check mode, empty when there is none.
+  description: The Rack after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -106,21 +119,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: region_service
-short_description: Makes, changes and removes a RegionService
+short_description: Creates, changes and deletes a RegionService
 version_added: 0.1.0
 description:
-  - A service of one region; made of Computes and at most one Loadbalancer.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - A service of one region, with Computes and at most one Loadbalancer.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,11 +36,11 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -48,38 +48,38 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   max_revision_history:
     description:
-      - How many old revisions are kept.
+      - Number of old revisions to store.
     type: int
   replicas:
     description:
       - Computes of the service. To have none, delete the service.
-      - Needed when it is made.
+      - Required when the resource is created.
     type: int
   compute:
     description:
-      - What every Compute is like.
-      - Needed when it is made.
+      - Template of the Computes.
+      - Required when the resource is created.
     type: dict
     suboptions:
       flavor:
         description:
           - Flavor.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: str
         required: true
       image:
         description:
           - Image of the service's region.
-          - What changing it does to what runs with it, recreate.
+          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
       schedule_policy:
         description:
-          - Where Computes may run; the power axis must be chosen (J3).
+          - Where the Computes may run; it must have a rule for the power axis.
         type: dict
         suboptions:
           cluster_filters:
@@ -122,7 +122,7 @@ options:
             elements: str
           rules:
             description:
-              - Rules over zones and labels. One over the power axis must be chosen (J3).
+              - Rules over zones and labels. One over the power axis must be chosen.
             type: list
             elements: dict
             suboptions:
@@ -160,7 +160,7 @@ options:
             description:
               - Interfaces of each Compute.
               - The server's default is 1.
-              - What changing it does to what runs with it, refused.
+              - Effect of a change on what runs with it, refused.
             type: int
           assign_policy:
             description:
@@ -180,43 +180,44 @@ options:
       disks:
         description:
           - Extra disks of each Compute.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: list
         elements: dict
         suboptions:
           name:
             description:
-              - Name of the disk, unique in the Compute.
-              - What changing it does to what runs with it, restart.
+              - Name of the disk, unique in the Compute. Its first 20 characters, the serial number in the guest,
+                are too.
+              - Effect of a change on what runs with it, restart.
             type: str
             required: true
           size_gib:
             description:
               - Size.
               - Unit GiB.
-              - What changing it does to what runs with it, restart.
+              - Effect of a change on what runs with it, restart.
             type: int
             required: true
       ssh_keys:
         description:
           - SSH public keys.
-          - What changing it does to what runs with it, recreate.
+          - Effect of a change on what runs with it, recreate.
         type: list
         elements: str
       user_data:
         description:
-          - User data for the ConfigDrive.
-          - What changing it does to what runs with it, recreate.
+          - User data for the ConfigDrive. Tokens that may not write the resource read it as `(secret)`.
+          - Effect of a change on what runs with it, recreate.
         type: str
       shutdown_timeout:
         description:
-          - How long an ACPI shutdown may take before power is cut.
+          - Time for an ACPI shutdown before the power is cut.
           - Unit s.
           - The server's default is 60.
         type: int
       on_node_down:
         description:
-          - What to do when a node is lost.
+          - Action when a node is lost.
           - The server's default is None.
         type: str
         choices:
@@ -224,7 +225,7 @@ options:
           - Rebuild
       on_node_up:
         description:
-          - What to do when a node is back.
+          - Action when a lost node is back.
           - The server's default is Restart.
         type: str
         choices:
@@ -243,7 +244,7 @@ options:
       network:
         description:
           - Network that the VIP comes from.
-          - What changing it does to what runs with it, refused.
+          - Effect of a change on what runs with it, refused.
         type: str
         required: true
       replicas:
@@ -272,7 +273,7 @@ options:
             required: true
           static_members:
             description:
-              - Members beside the service's Computes.
+              - Members in addition to the service's Computes.
             type: list
             elements: dict
             suboptions:
@@ -301,7 +302,7 @@ options:
                   - HTTP
               port:
                 description:
-                  - Port that is asked.
+                  - Port that is checked.
                 type: int
                 required: true
               path:
@@ -317,30 +318,49 @@ options:
                 type: int
               timeout:
                 description:
-                  - How long an answer may take.
+                  - Timeout of a check.
                   - Unit s.
                   - The server's default is 2.
                 type: int
               retries:
                 description:
-                  - Failed checks before a member is taken out.
+                  - Number of failed checks before a member is removed.
                   - The server's default is 3.
                 type: int
       member_ha_mode:
         description:
-          - How members share the work.
+          - How the members share the load.
           - The server's default is ActiveActive.
         type: str
         choices:
           - ActiveActive
+  security_groups:
+    description:
+      - SecurityGroups whose rules open the Computes to others; without any, only the Computes of the service reach
+        each other. A change takes effect on running Computes.
+    type: list
+    elements: str
   global_service:
     description:
-      - GlobalService that it is a member of; none where GSLB is not used.
+      - 'GlobalService that the service is a member of; none: no GSLB.'
     type: str
   expire_date:
     description:
-      - 'When the reservation ends; none: never.'
+      - 'End of the reservation; none: never.'
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - max_revision_history
+      - loadbalancer
+      - security_groups
+      - global_service
+      - expire_date
 """
 
 EXAMPLES = r"""
@@ -369,7 +389,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The RegionService after the task; before it in check mode, empty when there is none.
+  description: The RegionService after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -390,21 +410,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

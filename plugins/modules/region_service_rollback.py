@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: region_service_rollback
-short_description: Takes a RegionService back to a revision
+short_description: Restores a revision of a RegionService
 version_added: 0.1.0
 description:
-  - Takes a RegionService back to a revision.
-  - The number of replicas stays. Nothing changes when the revision asks for what is asked already.
+  - Restores a revision of a RegionService.
+  - The number of replicas does not change. Nothing changes when the revision equals the current spec.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,17 +36,17 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
   revision:
     description:
-      - Number of a revision that is kept; the one before when not given.
+      - Number of a stored revision. Default is the one before the current.
     type: int
 """
 
 EXAMPLES = r"""
 ---
-- name: Takes a RegionService back to a revision
+- name: Restores a revision of a RegionService
   resource.infra.region_service_rollback:
     region: kanto
     name: web
@@ -56,7 +56,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The RegionService after the task; before it in check mode, empty when there is none.
+  description: The RegionService after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -77,21 +77,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: resource_flavor
-short_description: Makes, changes and removes a ResourceFlavor
+short_description: Creates, changes and deletes a ResourceFlavor
 version_added: 0.1.0
 description:
   - A named size.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -39,46 +39,46 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   provider:
     description:
-      - Provider that realises it.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Provider that runs the Computes.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
   sizes:
     description:
-      - What one Compute takes.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Sizes of one Compute.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: dict
     suboptions:
       vcpus:
         description:
           - Virtual cpus.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
         required: true
       memory_mib:
         description:
           - Memory.
           - Unit MiB.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
         required: true
       disk_gib:
         description:
           - Root disk.
           - Unit GiB.
-          - What changing it does to what runs with it, recreate.
+          - Effect of a change on what runs with it, recreate.
         type: int
         required: true
       cpu_mode:
         description:
-          - 'Shared: limited by cpu time; Pinned: cpus of its own.'
+          - 'Shared: limited by cpu time; Pinned: exclusive cpus.'
           - The server's default is Shared.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: str
         choices:
           - Shared
@@ -89,27 +89,27 @@ options:
             thread.'
           - Unit %.
           - The server's default is 100.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
       huge_pages:
         description:
-          - 'True: the memory is huge pages of the node.'
+          - 'True: the memory consists of huge pages of the node.'
           - The server's default is False.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: bool
       disk_iops:
         description:
           - 'Reads and writes of all disks together, reserved and at most; 0: not reserved, what others leave.'
           - Unit 1/s.
           - The server's default is 0.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
       disk_mibps:
         description:
           - 'Throughput of all disks together, reserved and at most; 0: not reserved, what others leave.'
           - Unit MiB/s.
           - The server's default is 0.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
       network_mbps:
         description:
@@ -117,14 +117,14 @@ options:
             leave.'
           - Unit Mbit/s.
           - The server's default is 0.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: int
       machine_share:
         description:
           - 'Part: the sizes, with their limits; Cell: a whole NUMA cell; Machine: the whole node; both without
             limits.'
           - The server's default is Part.
-          - What changing it does to what runs with it, restart.
+          - Effect of a change on what runs with it, restart.
         type: str
         choices:
           - Part
@@ -132,8 +132,17 @@ options:
           - Machine
   description:
     description:
-      - What it is for.
+      - Purpose.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - description
 """
 
 EXAMPLES = r"""
@@ -155,7 +164,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The ResourceFlavor after the task; before it in check mode, empty when there is none.
+  description: The ResourceFlavor after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -170,21 +179,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

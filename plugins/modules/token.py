@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: token
-short_description: Makes, changes and removes a Token
+short_description: Creates, changes and deletes a Token
 version_added: 0.1.0
 description:
-  - A bearer token. The secret is in the answer that makes it, and nowhere else.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - A bearer token. Only the answer that creates it contains the secret.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -31,7 +31,7 @@ options:
     required: true
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -39,13 +39,13 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   role:
     description:
-      - What the bearer may do.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Permissions of the bearer.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: str
     choices:
       - admin
@@ -53,19 +53,39 @@ options:
       - viewer
   projects:
     description:
-      - 'Projects that it is for; empty: all.'
-      - What changing it does to what runs with it, refused.
+      - 'Projects that the token is valid for; empty: all.'
+      - Effect of a change on what runs with it, refused.
     type: list
     elements: str
+  rights:
+    description:
+      - 'Rights in addition to role operator for all projects: ``images`` to write Images. Role admin for all projects
+        has every right.'
+    type: list
+    elements: str
+    choices:
+      - images
   expires_at:
     description:
-      - 'When it ends; none: never.'
-      - What changing it does to what runs with it, refused.
+      - 'Time of expiry; none: never.'
+      - Effect of a change on what runs with it, refused.
     type: str
   description:
     description:
-      - Whose it is.
+      - Owner or purpose.
     type: str
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
+      - projects
+      - rights
+      - expires_at
+      - description
 """
 
 EXAMPLES = r"""
@@ -83,7 +103,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Token after the task; before it in check mode, empty when there is none.
+  description: The Token after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -94,21 +114,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

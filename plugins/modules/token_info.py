@@ -12,8 +12,8 @@ module: token_info
 short_description: Lists Tokens
 version_added: 0.1.0
 description:
-  - A bearer token. The secret is in the answer that makes it, and nowhere else.
-  - A parent that is not named stands for all of them.
+  - A bearer token. Only the answer that creates it contains the secret.
+  - Without a name of a parent, the resources of all parents are listed.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -30,12 +30,12 @@ options:
     type: str
   labels:
     description:
-      - 'Only what matches all of these: C(key), C(!key), C(key=value) or C(key!=value).'
+      - 'Only resources that match all of these: C(key), C(!key), C(key=value) or C(key!=value).'
     type: list
     elements: str
   fields:
     description:
-      - Only what has these values, by the path of the field, such as C(spec.rack) or C(status).
+      - Only resources with these values, by the path of the field, such as C(spec.rack) or C(status).
     type: dict
 """
 

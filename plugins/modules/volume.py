@@ -9,11 +9,11 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: volume
-short_description: Makes, changes and removes a Volume
+short_description: Creates, changes and deletes a Volume
 version_added: 0.1.0
 description:
-  - An extra disk; its data goes with the volume, not with the Compute's revision.
-  - What the task does not name stays as it is; a list or map that it names is replaced as a whole.
+  - An extra disk. Its data belongs to the volume, and outlives revisions of the Compute.
+  - Fields that the task does not name do not change. A list or map that it names is replaced as a whole.
 author:
   - Resource Service (@resource-service)
 extends_documentation_fragment:
@@ -36,11 +36,11 @@ options:
     required: true
   project:
     description:
-      - The project that it belongs to; V(default) when not given.
+      - Project of the resource. Default is V(default).
     type: str
   state:
     description:
-      - Whether it is to be there.
+      - Whether the resource must exist.
     type: str
     choices:
       - present
@@ -48,34 +48,42 @@ options:
     default: present
   labels:
     description:
-      - Labels, for filters and rules; all of them.
+      - All labels of the resource, for filters and rules.
     type: dict
   size_gib:
     description:
       - Size.
       - Unit GiB.
-      - What changing it does to what runs with it, restart.
-      - Needed when it is made.
+      - Effect of a change on what runs with it, restart.
+      - Required when the resource is created.
     type: int
   attachment:
     description:
-      - Compute that has it.
-      - What changing it does to what runs with it, refused.
-      - Needed when it is made.
+      - Compute of the volume.
+      - Effect of a change on what runs with it, refused.
+      - Required when the resource is created.
     type: dict
     suboptions:
       service:
         description:
           - RegionService of the Compute.
-          - What changing it does to what runs with it, refused.
+          - Effect of a change on what runs with it, refused.
         type: str
         required: true
       index:
         description:
           - Index of the Compute in its service.
-          - What changing it does to what runs with it, refused.
+          - Effect of a change on what runs with it, refused.
         type: int
         required: true
+  clear:
+    description:
+      - 'Fields that get their defaults again: without a value, empty, or what the server sets.'
+      - For fields inside a map, give the map without them.
+    type: list
+    elements: str
+    choices:
+      - labels
 """
 
 EXAMPLES = r"""
@@ -98,7 +106,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 resource:
-  description: The Volume after the task; before it in check mode, empty when there is none.
+  description: The Volume after the task (in check mode, before it). Empty when it does not exist.
   returned: success
   type: dict
   sample:
@@ -113,21 +121,21 @@ resource:
     status: Active
     resource_version: 42
 unresolved:
-  description: Names of what is not there yet; a real run is refused unless the play makes it first.
+  description: Names that do not exist yet. A real run is refused unless the play creates them first.
   returned: in check mode or with diff, when there are any
   type: list
   elements: dict
   sample:
     - path: datacenter
-      message: there is no Datacenter tokyo
+      message: Datacenter tokyo does not exist
 forecast:
-  description: Where new Computes would be placed, as far as can be told now.
+  description: The nodes that new Computes would get; a forecast.
   returned: in check mode or with diff, for services
   type: dict
   sample:
     unknown: no cluster answers
 problems:
-  description: Each field at fault, with its document where there are several.
+  description: Each field with an error, with its document where there are several.
   returned: failure
   type: list
   elements: dict

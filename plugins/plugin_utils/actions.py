@@ -1,13 +1,13 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verbs on one resource: what they would change is told from what is asked of it now."""
+"""Actions on one resource. What they would change is computed from its current desired state."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .plan_result import ask_plan, planned_change
+from .plan_result import planned_change, request_plan
 from .resource_task import Document, Named
 from .task import Refused, Task
 
@@ -16,9 +16,9 @@ Asked = tuple[str, Document | None, bool, Document]
 
 
 def act(task: Task) -> Document:
-    """Do it, or tell what would be done."""
+    """Do the action, or in check mode return what it would do."""
     named = Named(task)
-    before = named.needed()
+    before = named.existing()
     verb, body, changes, fields = _VERBS[task.module](task, named, before)
     title = str(named)
     old = {name: before["spec"].get(name) for name in fields}
@@ -28,7 +28,7 @@ def act(task: Task) -> Document:
         query = {**named.query, "dry_run": "true"}
         result["plan"] = task.client.request("POST", f"{named.path}/{verb}", query=query, body={})[1]
     if changes and named.entry["kind"] == "RegionService" and (task.check or task.diff):
-        result.update(planned_change(ask_plan(task, named.laid_over(before, fields)), title))
+        result.update(planned_change(request_plan(task, named.merged_into(before, fields)), title))
     if task.check:
         return result
     if changes:
@@ -42,22 +42,22 @@ def act(task: Task) -> Document:
 def _wait(task: Task, named: Named) -> Document:
     if task.module == "compute_power" and task.arguments["state"] != "rebooted":
         state = "Running" if task.arguments["state"] == "started" else "Stopped"
-        task.until(lambda: named.needed()["state"] == state, f"{named} did not become {state}")
-        return named.needed()
+        task.until(lambda: named.existing()["state"] == state, f"{named} did not become {state}")
+        return named.existing()
     if task.module == "compute_migrate":
         task.until(lambda: _moved(task, named), f"{named} did not move")
-        return named.needed()
+        return named.existing()
     if task.module != "node_drain":
-        return named.settled()
+        return named.wait_active()
     cluster, node = named.names["cluster"], named.names["name"]
     path, query = f"/v1/clusters/{cluster}/assignments", {"field": f"spec.node={node}", "limit": "1"}
     task.until(lambda: not task.client.request("GET", path, query=query)[1]["items"], f"{named} did not become empty")
-    return named.needed()
+    return named.existing()
 
 
 def _moved(task: Task, named: Named) -> bool:
-    """Whether the last move that was asked for has ended; raises Refused when it failed."""
-    found, node = named.needed(), task.arguments["node"]
+    """Return whether the last requested move has ended; raises Refused when it failed."""
+    found, node = named.existing(), task.arguments["node"]
     seen = found.get("observed") or {}
     if int(seen.get("migrations") or 0) < found["spec"]["migrations"] or seen.get("migrating_to"):
         return False

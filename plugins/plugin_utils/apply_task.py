@@ -1,9 +1,10 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many documents in one task: one request, one transaction, all or nothing.
+"""Many documents in one task: one request, one transaction, all or none.
 
-With ``purge`` a second transaction follows that removes what carries the labels and is no longer among the documents.
+With ``purge``, a second transaction deletes the resources that have the labels and are no longer among the documents.
+When that would be a large share of them (``purge_limit``), nothing is written at all: the list may be cut.
 Every problem names its document by file, position, kind and name.
 """
 
@@ -19,7 +20,7 @@ from ..module_utils.client import ApiError
 from ..module_utils.module_specs import entries
 from .plan_result import diff, line, refuse
 from .task import Refused, Task
-from .wait import settle
+from .wait import wait_for_all
 
 Document = dict[str, t.Any]
 Key = tuple[str, ...]
@@ -29,7 +30,7 @@ _KEPT = ("Project", "Token", "JoinToken")
 
 
 def apply(task: Task) -> Document:
-    """Write or delete all of them, or plan it."""
+    """Write or delete all documents, or plan it."""
     placed = list(_documents(task))
     documents = [document for _place, document in placed]
     titles = [f"{place} {document.get('kind')} {document.get('name')}" for place, document in placed]
@@ -39,10 +40,10 @@ def apply(task: Task) -> Document:
     verb = "delete" if task.arguments["state"] == "absent" else "apply"
     purged = _to_purge(task, documents, labels) if task.arguments["purge"] else []
     if task.check or task.diff:
-        changes = _ask(task, verb, documents, titles, plan=True)["changes"] if documents else []
+        changes = _send(task, verb, documents, titles, plan=True)["changes"] if documents else []
         whose = titles if verb == "apply" else [f"{one['kind']} {one['key']}" for one in changes]
         refuse(changes, whose)
-        going = _ask(task, "delete", purged, [], plan=True)["changes"] if purged else []
+        going = _send(task, "delete", purged, [], plan=True)["changes"] if purged else []
         result = _result([*changes, *going])
         result["diff"] = [
             diff(change, f"{change['kind']} {change['key']}")
@@ -61,22 +62,34 @@ def apply(task: Task) -> Document:
             return result
     else:
         result = {}
-    done = _ask(task, verb, documents, titles)["results"] if documents else []
+    done = _send(task, verb, documents, titles)["results"] if documents else []
     task.wrote = bool(_result(done)["changed"])
     try:
-        left = _ask(task, "delete", purged, [])["results"] if purged else []
+        left = _send(task, "delete", purged, [])["results"] if purged else []
     except ApiError as error:
         raise Refused(f"the documents are applied, but what is no longer among them stays: {error}") from error
     told = _result([*done, *left])
     task.wrote = bool(told["changed"])
     if task.arguments["wait"]:
-        settle(task, done, gone=verb == "delete")
-        settle(task, left, gone=True)
+        wait_for_all(task, done, gone=verb == "delete")
+        wait_for_all(task, left, gone=True)
     return {**result, **told}
 
 
+def _check_share(task: Task, going: int, matching: int) -> None:
+    """Refuse a purge of a large share of what has the labels: a cut or empty list of documents asks for the same."""
+    limit = task.arguments["purge_limit"]
+    if not 0 <= limit <= 100:
+        raise Refused("purge_limit: must be a percentage, from 0 to 100")
+    if going * 100 > limit * matching:
+        raise Refused(
+            f"purge: would delete {going} of the {matching} resources that have the labels, which is more than"
+            f" purge_limit ({limit} %): set purge_limit to {-(-going * 100 // matching)} if this is meant"
+        )
+
+
 def _check_purge(task: Task, labels: t.Sequence[str]) -> None:
-    """A selector that says only what a resource has not would take in nearly everything, an empty one all."""
+    """Refuse selectors without a required label: they would match nearly everything, and an empty one all."""
     if not labels or task.arguments["state"] == "absent":
         raise Refused("purge: needs labels, which say what is the task's to remove, and state present")
     conditions = [part.strip() for label in labels for part in re.split(r",(?![^(]*\))", label)]
@@ -96,7 +109,7 @@ def _result(changes: t.Sequence[t.Mapping[str, t.Any]]) -> Document:
     return {"changed": bool(set(counts) - {"unchanged"}), "counts": counts, "results": results}
 
 
-def _ask(
+def _send(
     task: Task, verb: str, documents: t.Sequence[Document], titles: t.Sequence[str], *, plan: bool = False
 ) -> t.Any:
     query = {"dry_run": "true"} if plan else None
@@ -168,10 +181,14 @@ class _Loader(SafeLoader):
 
 
 def _to_purge(task: Task, documents: t.Sequence[Document], labels: t.Sequence[str]) -> list[Document]:
-    """What carries the labels and is not among the documents."""
+    """Return the resources that have the labels and are not among the documents.
+
+    Raises Refused where these are more than ``purge_limit`` allows.
+    """
     kinds = {one["kind"]: one for one in entries() if one["run"] == "state" and one["kind"] not in _KEPT}
     wanted = {_key(kinds[kind], one) for one in documents if (kind := str(one.get("kind"))) in kinds}
     going: list[Document] = []
+    matching = 0
     for entry in kinds.values():
         path = entry["path"].rpartition("/")[0].format(**dict.fromkeys(entry["parents"], "-"))
         after: str | None = None
@@ -180,6 +197,7 @@ def _to_purge(task: Task, documents: t.Sequence[Document], labels: t.Sequence[st
             query += [("project", "*")] if entry["per_project"] else []
             query += [("after", after)] if after else []
             page = task.client.request("GET", path, query=query)[1]
+            matching += len(page["items"])
             for item in page["items"]:
                 if _key(entry, item) not in wanted:
                     names = ("kind", *entry["parents"], "name", *(("project",) if entry["per_project"] else ()))
@@ -187,6 +205,7 @@ def _to_purge(task: Task, documents: t.Sequence[Document], labels: t.Sequence[st
             after = page["next_after"]
             if after is None:
                 break
+    _check_share(task, len(going), matching)
     return going
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans of the server as results of tasks: what would change, as ``--diff`` shows it, and what stands in the way."""
+"""Plans of the server as results of tasks: what would change, as ``--diff`` shows it, and what refuses it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .task import Refused, Task
 Change = t.Mapping[str, t.Any]
 
 
-def ask_plan(task: Task, document: t.Mapping[str, t.Any]) -> Change:
-    """The server's plan of one write; what is refused is told without the document's number, for there is but one."""
+def request_plan(task: Task, document: t.Mapping[str, t.Any]) -> Change:
+    """Return the server's plan of one write; refusals do not name the document, since there is only one."""
     try:
         return task.client.request("POST", "/v1/apply", query={"dry_run": "true"}, body=[document])[1]["changes"][0]
     except ApiError as error:
@@ -23,7 +23,7 @@ def ask_plan(task: Task, document: t.Mapping[str, t.Any]) -> Change:
 
 
 def planned_change(change: Change, title: str) -> dict[str, t.Any]:
-    """The result of one planned change; raises Refused for what a write would be refused for."""
+    """Return the result of one planned change; raises Refused where the write would be refused."""
     refuse([change], [title])
     result: dict[str, t.Any] = {"changed": change["action"] != "unchanged", "action": change["action"]}
     result["diff"] = diff(change, title)
@@ -35,7 +35,7 @@ def planned_change(change: Change, title: str) -> dict[str, t.Any]:
 
 
 def refuse(changes: t.Sequence[Change], titles: t.Sequence[str]) -> None:
-    """Raise one Refused with every refusal of a plan. Unresolved names are none: the play may still make them."""
+    """Raise one Refused with every refusal of a plan. Unresolved names are no refusal: the play may create them."""
     problems = [
         {"path": refusal["path"], "message": with_users(refusal["message"], refusal), "document": title}
         for change, title in zip(changes, titles)
@@ -46,7 +46,7 @@ def refuse(changes: t.Sequence[Change], titles: t.Sequence[str]) -> None:
 
 
 def line(problem: t.Mapping[str, str]) -> str:
-    """Document, field and message; a message that begins with the document names it once."""
+    """Return document, field and message; a message that begins with the document is not prefixed with it."""
     title, message = problem.get("document"), problem["message"]
     if title and message.startswith(f"{title} "):
         title = ""
@@ -54,7 +54,7 @@ def line(problem: t.Mapping[str, str]) -> str:
 
 
 def diff(change: Change, title: str) -> dict[str, t.Any]:
-    """The change as ``--diff`` shows it: only the fields that differ, by their paths."""
+    """Return the change as ``--diff`` shows it: only the fields that differ, by their paths."""
     fields = change["diff"]
     before = {one["path"]: one["before"] for one in fields if one["before"] is not None}
     after = {one["path"]: one["after"] for one in fields if one["after"] is not None}

@@ -1,11 +1,11 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One resource: made, changed or removed by name, listed, or acted on.
+"""One resource: created, changed or deleted by name, listed, or acted on.
 
-A change is what the task gives laid over what is there, so that a field which the task does not name stays as it
-is. It is written only if nobody else wrote in between; then it is tried again on the newer state. What a check
-or ``--diff`` shows is the server's own plan.
+A change is the arguments of the task merged into the current document, so that a field which the task does not name
+does not change. It is written only if nobody else wrote in between; else it is retried on the newer state. Check mode
+and ``--diff`` show the server's own plan.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import typing as t
 from urllib.parse import quote
 
 from ..module_utils.client import ApiError
-from .plan_result import ask_plan, planned_change
-from .task import Late, Refused, Task, name_of
+from .plan_result import planned_change, request_plan
+from .task import Refused, Task, WaitTimeout, name_of
 
 Document = dict[str, t.Any]
 _TRIES = 5
@@ -39,16 +39,16 @@ class Named:
 
     @property
     def identity(self) -> Document:
-        """The part of a document that says which resource it is."""
+        """Return the part of a document that identifies the resource."""
         return {"kind": self.entry["kind"], **self.names, **self.query}
 
-    def laid_over(self, current: Document, spec: t.Mapping[str, t.Any]) -> Document:
-        """The document that asks for what is asked now, but for these fields."""
+    def merged_into(self, current: Document, spec: t.Mapping[str, t.Any]) -> Document:
+        """Return the document of the current desired state, with these fields changed."""
         kept = {name: current[name] for name in ("labels", "max_revision_history") if name in current}
         return {**self.identity, **kept, "spec": {**current["spec"], **spec}}
 
     def get(self) -> Document | None:
-        """What is there, None when nothing is."""
+        """Return the resource; None when it does not exist."""
         try:
             return self.client.request("GET", self.path, query=self.query)[1]
         except ApiError as error:
@@ -56,50 +56,55 @@ class Named:
                 return None
             raise
 
-    def needed(self) -> Document:
-        """What is there; raises Refused when nothing is."""
+    def existing(self) -> Document:
+        """Return the resource; raises Refused when it does not exist."""
         found = self.get()
         if found is None:
             raise Refused(f"{self}: there is none")
         return found
 
-    def settled(self) -> Document:
-        """Wait until it is Active; raises Refused when it ends in Error."""
-        found = self.needed()
+    def wait_active(self) -> Document:
+        """Wait until the resource is Active; raises Refused when it is in Error."""
+        found = self.existing()
 
         def done() -> bool:
             nonlocal found
-            found = self.needed()
+            found = self.existing()
             if found["status"] == "Error":
                 raise Refused(f"{self}: {found['status_reason'] or 'Error'}", resource=found)
             return bool(found["status"] == "Active")
 
         try:
             self.task.until(done, f"{self} did not become Active")
-        except Late as error:
-            raise Refused(f"{error}{_standing(found)}", resource=found) from None
+        except WaitTimeout as error:
+            raise Refused(f"{error}{_state_text(found)}", resource=found) from None
         return found
 
 
 def present(task: Task) -> Document:
-    """Make it so, or plan it."""
+    """Create or change the resource, or plan it."""
     named = Named(task)
     entry = task.entry
     around = task.given(name for name in ("labels", "max_revision_history") if name in entry["options"])
     spec = {entry["fields"][option]: value for option, value in task.given(entry["fields"]).items()}
-    for _count in range(_TRIES):
+    cleared = _cleared(task)
+    for count in range(_TRIES):
+        task.pause(count)
         current = named.get()
         if current is not None and current["status"].startswith("Deleting"):
             raise Refused(f"{named} is being deleted: run this again when it is gone", resource=current)
         before = current or {"spec": {}}
         kept = {name: before[name] for name in ("labels", "max_revision_history") if current and name in before}
-        wanted = {**named.identity, **kept, **around, "spec": {**before["spec"], **spec}}
-        same = current is not None and all(wanted[name] == current[name] for name in ("spec", *kept))
+        kept = {name: value for name, value in kept.items() if name not in cleared}
+        left = {field: value for field, value in before["spec"].items() if field not in cleared}
+        wanted = {**named.identity, **kept, **around, "spec": {**left, **spec}}
+        # What is cleared may have its default already: the server knows.
+        same = current is not None and not cleared and all(wanted[name] == current[name] for name in ("spec", *kept))
         result: Document = {"changed": not same, "resource": current or {}}
         if same:
             break
         if task.check or task.diff:
-            result.update(planned_change(ask_plan(task, wanted), str(named)))
+            result.update(planned_change(request_plan(task, wanted), str(named)))
         if task.check:
             return result
         try:
@@ -116,14 +121,23 @@ def present(task: Task) -> Document:
         raise Refused(f"{named} was changed by others {_TRIES} times in a row while this was written")
     if task.arguments["wait"] and not task.check:
         made = result["resource"].get("observed") or {}
-        result["resource"] = named.settled()
+        result["resource"] = named.wait_active()
         if "secret" in made:  # told once, by the answer to the write
             result["resource"].setdefault("observed", {})["secret"] = made["secret"]
     return result
 
 
+def _cleared(task: Task) -> set[str]:
+    """Return the fields that get their defaults again; raises Refused for one that the task also gives."""
+    names = task.arguments.get("clear") or ()
+    given = [name for name in names if task.arguments.get(name) is not None]
+    if given:
+        raise Refused(f"clear: {given[0]} is also given a value")
+    return {task.entry["fields"].get(name, name) for name in names}
+
+
 def absent(task: Task) -> Document:
-    """Remove it, or plan that."""
+    """Delete the resource, or plan it."""
     named = Named(task)
     current = named.get()
     if current is None:
@@ -142,11 +156,11 @@ def absent(task: Task) -> Document:
         task.wrote = True
         result["resource"] = left or current
     if task.arguments["wait"]:
-        _wait_until_gone(task, named, result)
+        _wait_until_deleted(task, named, result)
     return result
 
 
-def _wait_until_gone(task: Task, named: Named, result: Document) -> None:
+def _wait_until_deleted(task: Task, named: Named, result: Document) -> None:
     found: Document | None = None
 
     def gone() -> bool:
@@ -157,12 +171,12 @@ def _wait_until_gone(task: Task, named: Named, result: Document) -> None:
 
     try:
         task.until(gone, f"{named} did not go")
-    except Late as error:
-        raise Refused(f"{error}{_standing(found)}", resource=found or result["resource"]) from None
+    except WaitTimeout as error:
+        raise Refused(f"{error}{_state_text(found)}", resource=found or result["resource"]) from None
 
 
-def _standing(found: t.Optional[Document]) -> str:
-    """How it stands with a resource, to be put after what it did not become."""
+def _state_text(found: t.Optional[Document]) -> str:
+    """Return the state of a resource, for the end of a message."""
     if not found:
         return ""
     reason = f": {found['status_reason']}" if found["status_reason"] else ""
@@ -175,7 +189,7 @@ def state(task: Task) -> Document:
 
 
 def info(task: Task) -> Document:
-    """All resources of the kind that match; one that is named and not there is an empty list."""
+    """Return all resources of the kind that match; a named one that does not exist gives an empty list."""
     entry = task.entry
     if task.arguments["name"] and all(task.arguments[parent] for parent in entry["parents"]):
         found = Named(task).get()
@@ -203,5 +217,5 @@ def info(task: Task) -> Document:
 
 
 def _text(value: t.Any) -> str:
-    """A value of a filter, as JSON has it."""
+    """Return a value of a filter, as JSON writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

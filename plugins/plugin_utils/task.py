@@ -1,76 +1,78 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arguments of tasks: checked against the generated tables, and made into a client.
+"""Arguments of tasks: checked against the generated tables, and used to create a client.
 
-What is not given stays not given (no defaults are filled in), so that a task only touches what it names.
+Arguments that are not given get no defaults, so that a task changes only what it names.
 """
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import time
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.basic import env_fallback
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
+from ansible.module_utils.errors import AnsibleFallbackNotFound, UnsupportedError
 
 from ..module_utils.client import ApiError, Client, Unreachable
 from ..module_utils.module_specs import entry
 
+# ``env``: the environment variable whose value an option has that is not given.
 CONNECTION: dict[str, t.Any] = {
-    "api_url": {"type": "str", "fallback": (env_fallback, ["RESOURCE_SERVER"])},
-    "api_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESOURCE_TOKEN"])},
-    "api_token_file": {"type": "path", "no_log": False, "fallback": (env_fallback, ["RESOURCE_TOKEN_FILE"])},
-    "api_timeout": {"type": "float", "default": 60.0, "fallback": (env_fallback, ["RESOURCE_TIMEOUT"])},
-    "validate_certs": {"type": "bool", "default": True, "fallback": (env_fallback, ["RESOURCE_VALIDATE_CERTS"])},
-    "ca_cert": {"type": "path", "fallback": (env_fallback, ["RESOURCE_CA"])},
+    "api_url": {"type": "str", "env": "RESOURCE_SERVER"},
+    "api_token": {"type": "str", "no_log": True, "env": "RESOURCE_TOKEN"},
+    "api_token_file": {"type": "path", "no_log": False, "env": "RESOURCE_TOKEN_FILE"},
+    "api_timeout": {"type": "float", "default": 60.0, "env": "RESOURCE_TIMEOUT"},
+    "validate_certs": {"type": "bool", "default": True, "env": "RESOURCE_VALIDATE_CERTS"},
+    "ca_cert": {"type": "path", "env": "RESOURCE_CA"},
 }
 WAITING: dict[str, t.Any] = {
-    "wait": {"type": "bool", "default": False, "fallback": (env_fallback, ["RESOURCE_WAIT"])},
-    "wait_timeout": {"type": "float", "default": 300.0, "fallback": (env_fallback, ["RESOURCE_WAIT_TIMEOUT"])},
+    "wait": {"type": "bool", "default": False, "env": "RESOURCE_WAIT"},
+    "wait_timeout": {"type": "float", "default": 300.0, "env": "RESOURCE_WAIT_TIMEOUT"},
 }
 
 
 class Refused(Exception):
-    """Raised when a task cannot be done as asked; ``facts`` go into its result."""
+    """Raised when a task cannot be done; ``facts`` are added to its result."""
 
     def __init__(self, message: str, **facts: t.Any) -> None:
         self.facts = facts
         super().__init__(message)
 
 
-class Late(Refused):
-    """Raised when what was waited for did not come in time."""
+class WaitTimeout(Refused):
+    """Raised when the awaited state was not reached in time."""
 
 
 _AWAY = (502, 503, 504)
-"""Answers of an API that is about to be back, or of the proxy before it."""
+"""Answers of an API that is restarting, or of the proxy in front of it."""
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, UnsupportedError):
         return f"unknown option {error}"
     return re.sub(r": <class '[^']*'> cannot be converted to an? \w+", "", str(error))
 
 
 def name_of(option: str, value: str) -> str:
-    """The value, when it can be a name; raises Refused. Paths are made of names: a slash would lead elsewhere."""
+    """Return the value if it can be a name; else raise Refused. Names are parts of paths, so a slash is refused."""
     if not value or "/" in value or value.strip(".") == "":
         raise Refused(f"{option}: {value!r} is no name")
     return value
 
 
 class Clock(t.Protocol):
-    """What waiting needs of the time."""
+    """The clock that waiting needs."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Return seconds since some moment."""
 
     def sleep(self, seconds: float, /) -> None:
-        """Do nothing for so long."""
+        """Sleep for that long."""
 
 
 class Task:
@@ -85,16 +87,18 @@ class Task:
         diff: bool = False,
         find: t.Callable[[str], str] = str,
         clock: Clock = time,
+        environ: t.Mapping[str, str] | None = None,
     ) -> None:
+        """``environ``: the environment of the task; default: that of this process. Raises Refused."""
         self.module, self.check, self.diff, self.find, self._clock = module, check, diff, find, clock
         self.entry = entry(module)
-        spec = {**CONNECTION, **WAITING, **self.entry["options"]}
+        spec = {**_shared_options(os.environ if environ is None else environ), **self.entry["options"]}
         checked = ArgumentSpecValidator(spec).validate(dict(given))
         if checked.error_messages:
-            raise Refused(f"{module}: {'; '.join(_told(error) for error in checked.errors)}")
+            raise Refused(f"{module}: {'; '.join(_error_text(error) for error in checked.errors)}")
         self.arguments: dict[str, t.Any] = checked.validated_parameters
         self.wrote = False
-        """Whether something was written, which also a task that fails afterwards must tell."""
+        """Whether something was written; a task that fails afterwards must report it, too."""
         if not self.arguments["api_timeout"] > 0:
             raise Refused(f"{module}: api_timeout: must be above 0")
         if not self.arguments["wait_timeout"] >= 0:
@@ -102,13 +106,18 @@ class Task:
         self.client = self._client()
 
     def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
-        """Those of the named arguments that the task gives, without what is unset inside them."""
+        """Return those of the named arguments that the task gives, without unset values inside them."""
         return {name: _set_only(self.arguments[name]) for name in names if self.arguments.get(name) is not None}
 
-    def until(self, done: t.Callable[[], bool], what: str) -> None:
-        """Ask again, less and less often, until it is done; raises Late after ``wait_timeout``.
+    def pause(self, tries: int) -> None:
+        """Pause before another try, so that two writers who met do not meet again: longer with each, by chance."""
+        if tries:
+            self._clock.sleep(random.uniform(0.05, 0.1) * 2**tries)  # noqa: S311 - chance, no secret
 
-        An API that is away for a while, as when it is restarted, is waited for as well.
+    def until(self, done: t.Callable[[], bool], what: str) -> None:
+        """Poll, less and less often, until it is done; raises WaitTimeout after ``wait_timeout``.
+
+        An API that cannot be reached for a while, for example during a restart, is polled further.
         """
         end, pause = self._clock.monotonic() + self.arguments["wait_timeout"], 0.2
         while True:
@@ -123,7 +132,7 @@ class Task:
                     raise
                 away = f": {error}"
             if self._clock.monotonic() + pause > end:
-                raise Late(f"{what} within {self.arguments['wait_timeout']:g} s{away}")
+                raise WaitTimeout(f"{what} within {self.arguments['wait_timeout']:g} s{away}")
             self._clock.sleep(pause)
             pause = min(pause * 1.5, 3.0)
 
@@ -147,6 +156,21 @@ class Task:
             validate_certs=arguments["validate_certs"],
             ca_cert=arguments["ca_cert"],
         )
+
+
+def _shared_options(environ: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """Return the options of every module as Ansible's validator takes them, with the values of the environment."""
+
+    def value_of(name: str) -> str:
+        if name not in environ:
+            raise AnsibleFallbackNotFound
+        return environ[name]
+
+    options = {}
+    for name, facts in {**CONNECTION, **WAITING}.items():
+        spec = {fact: value for fact, value in facts.items() if fact != "env"}
+        options[name] = {**spec, "fallback": (value_of, [facts["env"]])}
+    return options
 
 
 def _set_only(value: t.Any) -> t.Any:

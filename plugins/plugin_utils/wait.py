@@ -1,10 +1,10 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Waiting for many: until what was written in one request is Active, or gone.
+"""Waiting for many resources: until those of one request are Active, or deleted.
 
-Only what the answer to the write did not call Active is asked for, so that ten thousand documents about facts cost
-nothing. The first that ends in Error ends the task.
+Only resources that were not Active in the answer to the write are polled, so that ten thousand documents of facts cost
+nothing. The first resource in Error ends the task.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from ..module_utils.client import ApiError
 from ..module_utils.module_specs import entries
-from .task import Late, Refused, Task
+from .task import Refused, Task, WaitTimeout
 
 Document = dict[str, t.Any]
 
 
-def settle(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool) -> None:
-    """Wait for all of them; raises Refused for one in Error, and for those that are late."""
+def wait_for_all(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool) -> None:
+    """Wait for all resources; raises Refused for one in Error, and for those that are late."""
     entry_of = {entry["kind"]: entry for entry in entries() if entry["run"] == "info"}
     left = {f"{one['kind']} {one['key']}": one for one in results if _is_open(one, gone=gone)}
     seen: dict[str, str] = {}
@@ -41,7 +41,7 @@ def settle(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool
 
     try:
         task.until(done, f"{len(left)} did not become {'gone' if gone else 'Active'}")
-    except Late as error:
+    except WaitTimeout as error:
         told = "; ".join(f"{title}: {seen.get(title, 'not seen')}" for title in list(left)[:5])
         more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
         raise Refused(f"{error}: {told}{more}") from None

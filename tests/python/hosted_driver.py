@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from controller.agent.drivers.base import Console, Driver, Listeners
-from controller.agent.drivers.libvirt import LibvirtDriver, LibvirtSettings
+from controller.agent.drivers.libvirt.driver import LibvirtDriver
+from controller.agent.drivers.libvirt.settings import LibvirtSettings
 from controller.agent.drivers.limits import Limits
-from controller.agent.drivers.types import Desired, HostFacts, Machine, MachineEvent, MigrationTarget
+from controller.agent.drivers.types import Desired, HostFacts, Machine, MachineEvent, MigrationTarget, Quarantined
+from controller.agent.image_source.settings import ImageSettings
+from controller.agent.image_source.source import ImageSource
 from controller.clock import SystemClock
+from controller.lab.guest import cache_folder
 from tests.python.libvirt_host import HostLoop, PrivateHost
 
 
@@ -19,18 +23,18 @@ class HostedDriver(Driver):
 
     def __init__(self, host: PrivateHost, settings: LibvirtSettings) -> None:
         self._host = HostLoop(host.pid)
-        self.inner = LibvirtDriver(settings, SystemClock())
+        self.inner = LibvirtDriver(settings, ImageSource(ImageSettings(folders=(cache_folder(),))), SystemClock())
         self._listeners = Listeners()
         self._closed = False
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def tell(event: MachineEvent) -> None:
+        def notify(event: MachineEvent) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._listeners.tell, event)
+                loop.call_soon_threadsafe(self._listeners.notify, event)
 
-        self.inner.events().listeners.append(tell)
+        self.inner.events().listeners.append(notify)
         try:
             await self._host.do(self.inner.open())
         except BaseException:
@@ -55,8 +59,17 @@ class HostedDriver(Driver):
     async def stop(self, uid: str, *, timeout: float) -> None:
         await self._host.do(self.inner.stop(uid, timeout=timeout))
 
-    async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
-        await self._host.do(self.inner.remove(uid, timeout=timeout, delete_disks=delete_disks))
+    async def remove(self, uid: str, *, timeout: float) -> None:
+        await self._host.do(self.inner.remove(uid, timeout=timeout))
+
+    async def quarantine(self, uid: str) -> None:
+        await self._host.do(self.inner.quarantine(uid))
+
+    async def quarantined(self) -> list[Quarantined]:
+        return await self._host.do(self.inner.quarantined())
+
+    async def purge(self, key: str) -> None:
+        await self._host.do(self.inner.purge(key))
 
     async def prepare_incoming(self, desired: Desired) -> None:
         await self._host.do(self.inner.prepare_incoming(desired))
@@ -64,8 +77,8 @@ class HostedDriver(Driver):
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
         await self._host.do(self.inner.migrate(uid, target))
 
-    async def mend(self, uid: str) -> bool:
-        return await self._host.do(self.inner.mend(uid))
+    async def repair_migration(self, uid: str) -> bool:
+        return await self._host.do(self.inner.repair_migration(uid))
 
     async def resume(self, desired: Desired) -> None:
         await self._host.do(self.inner.resume(desired))

@@ -31,7 +31,7 @@ def guarded(settings: LabSettings) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the word, or for the end of whoever would have said it."""
+    """Wait for the end of the run; remove the lab unless the run has said that it is over."""
     settings = LabSettings.model_validate_json(sys.argv[1])
     if sys.stdin.buffer.read() != _OVER:
         up.down(settings)

@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -124,10 +125,10 @@ class PrivateHost:
         self.start_libvirtd()
 
     def start_libvirtd(self) -> None:
-        socket = self.folder / "run/libvirt/libvirt-sock"
-        socket.unlink(missing_ok=True)
+        path = self.folder / "run/libvirt/libvirt-sock"
+        path.unlink(missing_ok=True)
         self.start_daemon("libvirtd", "--listen")
-        _wait(socket.exists)
+        _wait(lambda: _accepts(path))
 
     def ensure_libvirtd(self) -> None:
         """Start libvirtd where a test left it dead."""
@@ -282,6 +283,16 @@ def processes_in(pid: int) -> dict[int, list[str]]:
             if int(folder.name) != pid and (folder / "ns/mnt").readlink() == wanted:
                 found[int(folder.name)] = (folder / "cmdline").read_text().split("\0")
     return found
+
+
+def _accepts(path: Path) -> bool:
+    """Whether somebody listens on the socket: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _wait(condition: Any, deadline: float = 60.0) -> None:

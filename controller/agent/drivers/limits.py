@@ -1,14 +1,16 @@
-"""What a machine is kept to: limits that follow from its sizes and from what was assigned to it (design I1, I3-I5).
+"""Computes the limits of a machine for drivers, from its sizes and from the cells and cpus assigned to it.
 
-What the scheduler reserved is what the machine gets. A pure function, one for all drivers: the
-libvirt driver applies the answer and reads it back, the in-memory driver writes it down.
+A machine gets what the scheduler reserved for it. A pure function, the same for all drivers: the
+libvirt driver applies the limits and reads them back, the in-memory driver records them.
 
 - Shared: every vcpu may run on the shared threads of the machine's cells, and has ``cpu_percent`` of
   one thread at most; the machine as a whole, the hypervisor's own threads included, has the sum. At
-  100 % no cap is set: a vcpu is one thread and cannot have more.
-- Pinned: one thread for each vcpu. The hypervisor's threads run on the same ones, for what is shared
-  is promised to others to the last hundredth.
+  100 % no cap is set: a vcpu is one thread and cannot use more.
+- Pinned: one thread for each vcpu. The hypervisor's own threads run on the same threads, because the
+  shared ones are promised to other machines completely.
 - Cell, Machine: all threads of the share, and no limits.
+
+Design: I1, I3, I4, I5
 """
 
 from __future__ import annotations
@@ -23,21 +25,21 @@ from controller.model.node import NumaCell
 
 MBIT_BYTES = 1_000_000 // 8
 UNLIMITED = 100
-"""Percent of a thread that a vcpu cannot exceed by itself."""
+"""Percent of a thread that a vcpu can use at most, since it is one thread."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How one machine is kept to its share of a host. 0 where nothing is limited."""
+    """The limits of one machine on its host. 0 where nothing is limited."""
 
     vcpus: tuple[tuple[int, ...], ...]
     """Hardware threads that each virtual cpu may run on."""
     emulator: tuple[int, ...]
-    """Those that the rest of the hypervisor's process may run on."""
+    """Hardware threads that the rest of the hypervisor's process may run on."""
     cpu_percent: int = UNLIMITED
     """Time of each virtual cpu, in percent of a thread; the whole process has the sum. 100: not capped."""
     cells: tuple[int, ...] = ()
-    """NUMA cells that its memory is in; none: any."""
+    """NUMA cells that have its memory; none: any."""
     huge_pages: bool = False
     disk_iops: int = 0
     """Of all disks together (1/s)."""
@@ -48,33 +50,33 @@ class Limits:
 
     @property
     def capped(self) -> bool:
-        """Whether its cpu time must be limited."""
+        """Tell whether its cpu time must be limited."""
         return self.cpu_percent < UNLIMITED
 
     @property
     def weight(self) -> int:
-        """Its part of the shared threads when all are busy, 100 for each thread: what cgroups take."""
+        """Return its part of the shared threads when all are busy: 100 for each thread, within the range of cgroups."""
         return max(2, min(10_000, self.cpu_percent * len(self.vcpus)))
 
 
 def limits_of(desired: Desired, layout: Sequence[NumaCell]) -> Limits:
-    """The limits of the machine on a host with those cells.
+    """Return the limits of the machine on a host with those cells.
 
-    Raises PermanentError when what was assigned is not on the host.
+    Raises PermanentError when the host does not have the cells or cpus that were assigned.
     """
     sizes = desired.spec.sizes
     cells = _cells(desired, layout)
     shared = {cpu for cell in cells for cpu in cell.cpus}
     own = tuple(sorted(desired.cpus))
-    _check_given(desired, layout)
+    _check_cpus(desired, layout)
     if sizes.machine_share is not MachineShare.PART:
-        threads = _some(desired, {*shared, *own})
+        threads = _not_empty(desired, {*shared, *own})
     elif sizes.cpu_mode is CpuMode.PINNED:
         if len(own) != sizes.vcpus:
             raise PermanentError(f"{desired.name} has {sizes.vcpus} pinned vcpus and {len(own)} cpus assigned")
         return _with_devices(desired, tuple((cpu,) for cpu in own), own, UNLIMITED)
     else:
-        threads = _some(desired, shared)
+        threads = _not_empty(desired, shared)
     return _with_devices(desired, (threads,) * sizes.vcpus, threads, sizes.cpu_percent)
 
 
@@ -95,20 +97,20 @@ def _with_devices(
 
 
 def _cells(desired: Desired, layout: Sequence[NumaCell]) -> list[NumaCell]:
-    """The cells that it is kept to; all of the host where none is named."""
+    """Return the cells that it is bound to; all cells of the host if none is assigned."""
     known = {cell.cell: cell for cell in layout}
     if unknown := sorted(set(desired.cells) - known.keys()):
         raise PermanentError(f"{desired.name} is assigned NUMA cell {unknown[0]}, which this node does not have")
     return [known[number] for number in desired.cells] or list(layout)
 
 
-def _check_given(desired: Desired, layout: Sequence[NumaCell]) -> None:
+def _check_cpus(desired: Desired, layout: Sequence[NumaCell]) -> None:
     there = {cpu for cell in layout for cpu in (*cell.cpus, *cell.pinned_cpus)}
     if missing := sorted(set(desired.cpus) - there):
-        raise PermanentError(f"{desired.name} is assigned cpu {missing[0]}, which this node does not give")
+        raise PermanentError(f"{desired.name} is assigned cpu {missing[0]}, which this node does not offer")
 
 
-def _some(desired: Desired, threads: Iterable[int]) -> tuple[int, ...]:
+def _not_empty(desired: Desired, threads: Iterable[int]) -> tuple[int, ...]:
     found = tuple(sorted(threads))
     if not found:
         where = f"cells {list(desired.cells)} of this node" if desired.cells else "this node"

@@ -1,1 +1,1 @@
-"""What the node's host is: its capacity and whether it can run guests by hardware."""
+"""Reads the node's host for drivers: its capacity, and whether it can run guests with KVM."""

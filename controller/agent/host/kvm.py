@@ -1,9 +1,9 @@
-"""Whether this host really runs guests by KVM: proved by booting one.
+"""Probes whether this host can run guests with KVM by booting one, for the libvirt driver and the lab.
 
-``/dev/kvm`` proves nothing: there are hosts that have it and on which every kernel hangs. So a
-kernel is booted without a disk until it panics for want of a root file system; only then is KVM
-used, else QEMU's emulation (TCG). The answer is kept in the state folder and holds for the running
-kernel, QEMU and probe kernel; it takes up to ``SECONDS`` to find once.
+``/dev/kvm`` proves nothing: some hosts have it and every kernel hangs on them. So a kernel is
+booted without a disk until it panics because it has no root file system. Only then KVM is used, else
+QEMU's emulation (TCG). The result is kept in the state folder and is valid for this host kernel,
+QEMU and probe kernel; a probe takes up to ``SECONDS``.
 
 Not promised: that a guest of another operating system runs.
 """
@@ -21,31 +21,34 @@ SECONDS = 30.0
 PROOF = "Kernel panic"
 
 
-def accelerator(state_folder: Path, kernel: Path | None = None, *, device: Path = Path("/dev/kvm")) -> str:
+def accelerator(state_folder: Path | None, kernel: Path | None = None, *, device: Path = Path("/dev/kvm")) -> str:
     """Return ``kvm`` or ``tcg``. Blocks; ``kernel`` defaults to that of the host.
 
+    ``state_folder`` None: the host is probed, and the result is not kept.
     Raises Unavailable when QEMU cannot be run at all.
     """
     release = os.uname().release
     kernel = kernel or Path(f"/boot/vmlinuz-{release}")
     if not device.exists() or not kernel.exists():
         return "tcg"
-    asked = {"host": release, "qemu": _qemu_version(), "kernel": f"{kernel}:{kernel.stat().st_mtime_ns}"}
-    memory = state_folder / "accelerator.json"
+    probed = {"host": release, "qemu": _qemu_version(), "kernel": f"{kernel}:{kernel.stat().st_mtime_ns}"}
+    if state_folder is None:
+        return "kvm" if boots(kernel, "kvm") else "tcg"
+    cache = state_folder / "accelerator.json"
     try:
-        known = json.loads(memory.read_text())
-        if known["asked"] == asked:
+        known = json.loads(cache.read_text())
+        if known["asked"] == probed:
             return str(known["accelerator"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # never probed, or half a file from a crash: probe again
+        pass  # never probed, or a file that a crash left incomplete: probe again
     found = "kvm" if boots(kernel, "kvm") else "tcg"
     state_folder.mkdir(parents=True, exist_ok=True)
-    memory.write_text(json.dumps({"asked": asked, "accelerator": found}))
+    cache.write_text(json.dumps({"asked": probed, "accelerator": found}))
     return found
 
 
 def boots(kernel: Path, accel: str, *, seconds: float = SECONDS) -> bool:
-    """Whether ``kernel`` comes as far as looking for its root file system under ``accel``."""
+    """Tell whether ``kernel`` boots under ``accel`` as far as mounting its root file system."""
     try:
         done = subprocess.run(
             [

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli import documents, options
-from controller.cli.arguments import ForceOption, NameArgument, OptionalKindArgument, named
+from controller.cli.arguments import ForceOption, NameArgument, OptionalKindArgument
 from controller.cli.exit_codes import ExitCode, UsageProblem
+from controller.cli.kind_words import find_kind, split_kind_and_name
 from controller.cli.output import View
 from controller.cli.session import Session
-from controller.cli.views import plans
+from controller.cli.views import plans, progress_lines
+from controller.cli.waiting import NoWaitOption, WaitOption, seconds_of, until_done
+from controller.client.kinds import ResourceName
 from controller.model import document
 
 app = typer.Typer()
@@ -32,14 +35,14 @@ def apply(
     file: Files,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
 ) -> View:
-    """Create or update everything that the documents say, all in one transaction or nothing of it.
+    """Create or update all resources of the documents in one transaction: all of them, or none.
 
     Example:
       resourcectl apply -f examples/tokyo
       resourcectl get service web -o yaml | resourcectl apply -f -
     """
     wanted = checked(file)
-    return plans.foreseen(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
+    return plans.plan_with_forecasts(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -48,9 +51,11 @@ def apply(
 def diff(
     session: Session,
     file: Files,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 7 when something differs.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with code 7 when there are differences.")
+    ] = False,
 ) -> View:
-    """Show what apply would change, field by field, and what would be refused; changes nothing.
+    """Show what apply would change, field by field, and what it would refuse. Changes nothing.
 
     Example:
       resourcectl diff -f examples/tokyo/web.yaml
@@ -71,24 +76,50 @@ def delete(
         list[str] | None, typer.Option("-f", "--file", help="Delete what these documents name; may be repeated.")
     ] = None,
     force: ForceOption = False,
+    wait: WaitOption = None,
+    no_wait: NoWaitOption = False,
 ) -> View:
-    """Delete one resource by name, or everything that documents name, children first.
+    """Delete one resource by name, or all resources that documents name, children first.
+
+    On a terminal the command shows how far the deletion is, and ends when all is deleted.
 
     Example:
       resourcectl delete service web
       resourcectl delete -f examples/tokyo
     """
+    seconds = seconds_of(wait, no_wait=no_wait)
     if file:
         if kind is not None:
             raise UsageProblem("delete: give KIND NAME or -f FILE, not both")
-        return plans.results(session.delete_documents(checked(file)))
-    kind, name = named(kind or "", name)
+        return _delete_documents(session, checked(file), seconds)
+    kind, name = split_kind_and_name(kind or "", name)
     if not kind or name is None:
         raise UsageProblem("delete: give KIND NAME or -f FILE")
     key = session.locate(kind, name)
-    return plans.deleted(key, session.delete(key, force=force))
+    remaining = session.delete(key, force=force)
+    if remaining is None or seconds is None:
+        return plans.deleted(key, remaining)
+    waited = until_done(session, [key], progress_lines.deletion, seconds)
+    return dataclasses.replace(plans.deleted(key, waited.items[0]), exit_code=waited.exit_code)
+
+
+def _delete_documents(session: Session, wanted: list[dict[str, Any]], seconds: float | None) -> View:
+    results = [dict(result) for result in session.delete_documents(wanted)]
+    remaining = [result for result in results if str(result["status"]).startswith("Deleting")]
+    if not remaining or seconds is None:
+        return plans.results(results)
+    waited = until_done(session, [_key(result) for result in remaining], progress_lines.deletion, seconds)
+    for result, item in zip(remaining, waited.items, strict=True):
+        result["status"] = "" if item is None else item["status"]
+    return dataclasses.replace(plans.results(results), exit_code=waited.exit_code)
+
+
+def _key(result: dict[str, Any]) -> ResourceName:
+    kind = find_kind(result["kind"])
+    names = str(result["key"]).split("/")
+    return kind.key(*names[1:], project=names[0]) if kind.per_project else kind.key(*names)
 
 
 def checked(files: list[str]) -> list[dict[str, Any]]:
-    """The documents as the server takes them; raises InvalidInput with their places first."""
+    """Return the documents as the server accepts them. Raises InvalidInput with each problem's place in its file."""
     return [document.render(resource, server_set=False) for resource in documents.check(documents.read(files))]

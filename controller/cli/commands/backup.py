@@ -9,6 +9,7 @@ import typer
 
 from controller.cli.databases import ClusterOption, ConfigOption, TierOption, UrlOption, opened
 from controller.cli.exit_codes import UsageProblem
+from controller.counted import counted
 
 app = typer.Typer()
 
@@ -24,7 +25,7 @@ def backup(
     tier: TierOption = None,
     cluster: ClusterOption = "",
 ) -> None:
-    """Write a whole database, as of one instant, into a file that only you may read; processes may run on.
+    """Write a whole database, as of one instant, to a file that only you can read. Processes may keep running.
 
     Example:
       resourcectl backup root.backup --config /etc/resource-service/resource-api.toml
@@ -36,7 +37,7 @@ def backup(
             rows = backups.backup(database, file)
         except OSError as error:
             raise UsageProblem(f"{file}: {error.strerror}") from error
-    typer.echo(f"{rows} rows written to {file}")
+    typer.echo(f"{counted(rows, 'row')} written to {file}")
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -47,13 +48,17 @@ def restore(
     tier: TierOption = None,
     cluster: ClusterOption = "",
 ) -> None:
-    """Fill an empty database from a backup, of SQLite or PostgreSQL alike; stop the tier's processes first.
+    """Fill an empty database from a backup of SQLite or PostgreSQL. Stop the processes of the tier first.
 
     Example:
       resourcectl restore root.backup --url postgresql+psycopg://resource@db1/root --tier root
     """
     from controller.store import backup as backups
+    from controller.store.database import Tier
 
     with opened(config, url, tier, cluster) as database:
         rows = backups.restore(database, file)
-    typer.echo(f"{rows} rows restored from {file}")
+        waits = database.tier is Tier.CLUSTER
+    typer.echo(f"{counted(rows, 'row')} restored from {file}")
+    if waits:
+        typer.echo("the cluster changes nothing until all its nodes have reported: `resourcectl get nodes -o wide`")

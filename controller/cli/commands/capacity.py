@@ -1,4 +1,4 @@
-"""capacity: how many of each flavor still fit, and how many after the worst loss (N+1)."""
+"""capacity: how many of each flavor still fit, now and after the worst loss (N+1)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from controller.cli import options
-from controller.cli.arguments import find_kind
 from controller.cli.exit_codes import UsageProblem
-from controller.cli.output import View, table, text
+from controller.cli.kind_words import find_kind
+from controller.cli.output import View
 from controller.cli.session import Session
+from controller.cli.tables import table, text
+from controller.counted import counted
 
 app = typer.Typer()
 
@@ -23,15 +25,17 @@ _AXES = ("rack", "power", "network")
 @options.remote
 def capacity(
     session: Session,
-    cluster: Annotated[str | None, typer.Argument(metavar="CLUSTER", help="Name of the cluster; else all.")] = None,
+    cluster: Annotated[
+        str | None, typer.Argument(metavar="CLUSTER", help="Name of the cluster. Default: all clusters.")
+    ] = None,
     move_all: Annotated[
-        bool, typer.Option("--move-all", help="After a loss place every Compute again, whatever its on_node_down.")
+        bool, typer.Option("--move-all", help="After a loss, place every Compute again, whatever its on_node_down.")
     ] = False,
 ) -> View:
-    """Tell how many of each flavor still fit, and how many after the worst rack, power or network domain is lost.
+    """Show how many of each flavor still fit, now and after the loss of the worst rack, power or network domain.
 
-    After a loss, Computes with on_node_down Rebuild are placed elsewhere first, by their own rules. Each
-    flavor is counted as if it came alone.
+    After a loss, Computes with on_node_down Rebuild are first placed on other nodes, by their own rules. Each
+    flavor is counted as if only it were added.
 
     Example:
       resourcectl capacity tokyo1
@@ -40,12 +44,12 @@ def capacity(
     named = cluster or session.config.get("cluster")
     names = [named] if named else [str(item["name"]) for item in session.find(find_kind("Cluster"))]
     if not names:
-        raise UsageProblem("capacity: there is no cluster")
+        raise UsageProblem("capacity: no cluster exists")
     return show([session.capacity(name, "all" if move_all else "rebuild") for name in names])
 
 
 def show(answers: Sequence[Mapping[str, Any]]) -> View:
-    """Flavors as rows, each cluster's dimensions beneath."""
+    """Return flavors as rows, with the dimensions of each cluster below."""
     rows = [
         (
             answer["cluster"],
@@ -61,7 +65,7 @@ def show(answers: Sequence[Mapping[str, Any]]) -> View:
         moving = "all Computes" if answer["moving"] == "all" else "Computes with on_node_down Rebuild"
         lines.append(
             f"{answer['cluster']}: {answer['open_nodes']} of {answer['nodes']} nodes take new resources; "
-            f"{answer['computes']} Computes; after a loss {moving} are placed again first"
+            f"{counted(answer['computes'], 'Compute')}; after a loss {moving} are placed again first"
         )
         amounts = [
             (name, text(each["free"]), text(each["total"]))

@@ -19,7 +19,7 @@ from controller.cli.session import Session
 app = typer.Typer()
 
 ESCAPE = b"\x1d"
-"""Ctrl-], as in telnet and virsh: leaves the console."""
+"""Ctrl-], as in telnet and virsh: it leaves the console."""
 
 
 class Stream(Protocol):
@@ -29,7 +29,7 @@ class Stream(Protocol):
         """Type."""
 
     def received(self) -> AsyncIterator[bytes]:
-        """What it prints, until it closes."""
+        """Yield what the console prints, until it closes."""
 
 
 @app.command(rich_help_panel="Computes")
@@ -55,7 +55,7 @@ def console(
 
 
 async def exchange(stream: Stream, typed: AsyncIterator[bytes]) -> None:
-    """Carry bytes both ways until the console closes or Ctrl-] is typed."""
+    """Copy bytes in both directions until the console closes or the user types Ctrl-]."""
 
     async def upward() -> None:
         async for data in typed:
@@ -95,7 +95,7 @@ async def _typed(descriptor: int) -> AsyncIterator[bytes]:
 
 @contextlib.contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
-    """The terminal passes every key on; restored afterwards. Nothing to do for a pipe."""
+    """Set the terminal to pass every key on, and restore it afterwards. A pipe is left as it is."""
     if not os.isatty(descriptor):
         yield
         return

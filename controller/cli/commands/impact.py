@@ -1,4 +1,7 @@
-"""impact: what would go down with a PDU, rack, router, floor, datacenter or node (J1)."""
+"""impact: what would go down with a PDU, rack, router, floor, datacenter or node.
+
+Design: J1
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from controller.cli import options
 from controller.cli.exit_codes import UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
+from controller.counted import counted
 
 app = typer.Typer()
 
@@ -22,7 +26,7 @@ _DEVICES: Mapping[str, tuple[str, ...]] = {
     "server": ("Server",),
     "device": (),
 }
-"""Word for a physical resource to the roles that it may have; none: any."""
+"""The kind of thing to the roles of physical resources that it covers; empty: every role."""
 _PLACES = {"rack": "Rack", "floor": "Floor", "datacenter": "Datacenter", "node": "Node"}
 WORDS = (*_DEVICES, *_PLACES)
 
@@ -38,13 +42,13 @@ def impact(
     session: Session,
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"{', '.join(WORDS)}.", autocompletion=_complete)],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; or DATACENTER/NAME, CLUSTER/NAME.")],
-    limit: Annotated[int, typer.Option(help="Entries of each list at most.", min=1, max=100_000)] = 1000,
+    limit: Annotated[int, typer.Option(help="Most entries of each list.", min=1, max=100_000)] = 1000,
 ) -> View:
-    """Tell what would go down if something failed, and which services would be below their rules.
+    """Show what would go down if something failed, and which services would then violate their rules.
 
-    A node with two feeds goes down only when both do, and one with two leaf routers likewise; what
-    hangs below a panel or a spine router goes down with it. A service is cut off when no instance of
-    its Loadbalancer is left. Changes nothing.
+    A node with two feeds, or two leaf routers, goes down only when both fail. Everything below a panel or a
+    spine router goes down with it. A service cannot be reached when no instance of its Loadbalancer is left.
+    Changes nothing.
 
     Example:
       resourcectl impact pdu floor-1-1-1-rack-1-1-pdu-a
@@ -56,12 +60,12 @@ def impact(
     answer = session.impact(key, limit)
     roles = _DEVICES.get(kind, ())
     if roles and answer["role"] not in roles:
-        raise UsageProblem(f"{name} is no {kind}, it is a {answer['role']}; any kind of thing: impact device {name}")
+        raise UsageProblem(f"{name} must be a {kind}, it is a {answer['role']}: use impact device {name}")
     return show(answer)
 
 
 def show(answer: Mapping[str, Any]) -> View:
-    """Services as rows, and what goes down beneath."""
+    """Return services as rows, with what goes down below."""
     counts = answer["counts"]
     balancers = {(each["project"], each["region"], each["service"]): each for each in answer["loadbalancers"]}
     rows = [
@@ -71,29 +75,29 @@ def show(answer: Mapping[str, Any]) -> View:
             str(service["lost"]),
             str(service["left"]),
             str(service["running"]),
-            _verdict(service),
+            _outcome(service),
             "; ".join(_reasons(service, balancers.get(_owner(service)))) or "-",
         )
         for service in answer["services"]
     ]
     lines = [
-        f"{answer['kind']} {answer['key']}: {counts['nodes']} nodes and {counts['computes']} Computes would go down, "
-        f"of {counts['services']} services; {counts['services_down']} with nothing left running, "
-        f"{counts['services_below_rules']} below their rules"
+        f"{answer['kind']} {answer['key']}: {counted(counts['nodes'], 'node')} and "
+        f"{counted(counts['computes'], 'Compute')} would go down, of {counted(counts['services'], 'service')}; "
+        f"{counts['services_down']} with nothing left running, {counts['services_below_rules']} below their rules"
     ]
     if counts["loadbalancers"]:
         lines[0] += (
-            f"; {counts['loadbalancers']} Loadbalancers would lose instances, "
+            f"; {counted(counts['loadbalancers'], 'Loadbalancer')} would lose instances, "
             f"{counts['loadbalancers_down']} of them all that answer"
         )
     if counts["services"] > len(rows):
-        lines.insert(0, f"and {counts['services'] - len(rows)} more services")
+        lines.insert(0, f"and {counted(counts['services'] - len(rows), 'more service')}")
     lines += _named("device", answer["devices"], counts["devices"], lambda each: f"{each['name']} ({each['cause']})")
     lines += _named(
         "node",
         answer["nodes"],
         counts["nodes"],
-        lambda each: f"{each['cluster']}/{each['name']} ({each['cause']}), {each['computes']} Computes",
+        lambda each: f"{each['cluster']}/{each['name']} ({each['cause']}), {counted(each['computes'], 'Compute')}",
     )
     lines += _named(
         "loadbalancer",
@@ -109,7 +113,7 @@ def _owner(service: Mapping[str, Any]) -> tuple[str, str, str]:
     return service["project"], service["region"], service["name"]
 
 
-def _verdict(service: Mapping[str, Any]) -> str:
+def _outcome(service: Mapping[str, Any]) -> str:
     if service["down"]:
         return "down"
     return "cut off" if service["cut_off"] else "below its rules" if _broken(service) else "ok"
@@ -129,4 +133,4 @@ def _broken(service: Mapping[str, Any]) -> list[str]:
 
 def _named(what: str, items: Sequence[Mapping[str, Any]], count: int, line: Any) -> list[str]:
     lines = [f"  {what} {line(item)}" for item in items]
-    return [*lines, f"  and {count - len(items)} more {what}s"] if count > len(items) else lines
+    return [*lines, f"  and {counted(count - len(items), f'more {what}')}"] if count > len(items) else lines

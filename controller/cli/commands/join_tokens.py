@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from controller.cli import options
-from controller.cli.arguments import find_kind
+from controller.cli.kind_words import find_kind
 from controller.cli.output import View
-from controller.cli.secret_output import hand_out
+from controller.cli.secret_output import deliver
 from controller.cli.session import Session
 from controller.cli.views import resources
 from controller.model.access import JoinToken, JoinTokenSpec
@@ -23,7 +23,7 @@ app.add_typer(join_token, name="join-token", rich_help_panel="Access")
 
 @join_token.callback()
 def _join_token() -> None:
-    """Make and list one-time tokens for nodes.
+    """Create and list one-time tokens for nodes.
 
     Example:
       resourcectl join-token create floor-1-1-1-rack-1-1-server1 --cluster tokyo1
@@ -35,14 +35,16 @@ def _join_token() -> None:
 def create(
     session: Session,
     node: Annotated[str, typer.Argument(metavar="NODE", help="Name of the node that may join.")],
-    name: Annotated[str | None, typer.Option("--name", help="Name of the token; else the node's and the time.")] = None,
-    minutes: Annotated[int, typer.Option(help="Minutes until it ends.", min=1, max=10080)] = 60,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the token. Default: the name of the node and the time.")
+    ] = None,
+    minutes: Annotated[int, typer.Option(help="Minutes until it expires.", min=1, max=10080)] = 60,
     output_file: Annotated[
         Path | None,
-        typer.Option("--to-file", metavar="FILE", help="Write the secret into a new file that only you may read."),
+        typer.Option("--to-file", metavar="FILE", help="Write the secret to a new file that only you can read."),
     ] = None,
 ) -> None:
-    """Make a token with which one node joins its cluster, once, and print its secret.
+    """Create a token with which one node can join its cluster, once, and print its secret.
 
     Example:
       resourcectl join-token create floor-1-1-1-rack-1-1-server1 --cluster tokyo1 --to-file join.token
@@ -54,7 +56,7 @@ def create(
         cluster=key.names[0],
         spec=JoinTokenSpec(node=node, expires_at=now + timedelta(minutes=minutes)),
     )
-    hand_out(lambda: session.make_secret(wanted), output_file)
+    deliver(lambda: session.make_secret(wanted), output_file)
 
 
 @join_token.command("list")

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from controller.cli import options, output, progress
+from controller.cli import options, progress, tables
 from controller.cli.exit_codes import ExitCode
-from controller.cli.output import View, text
+from controller.cli.output import View
+from controller.cli.tables import text
 
 if TYPE_CHECKING:
     from controller.lab.lab import Lab
@@ -21,12 +22,12 @@ app.add_typer(lab, name="lab", rich_help_panel="Lab")
 
 _PANEL = "Lab"
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "tokyo"
-IdOption = Annotated[str, typer.Option("--id", help="Id of the lab; several live side by side.")]
+IdOption = Annotated[str, typer.Option("--id", help="Id of the lab. Several labs can run at the same time.")]
 
 
 @lab.callback()
 def _lab() -> None:
-    """Nodes, hypervisors and a router in namespaces of this machine, without the control plane.
+    """Manage a lab: nodes, hypervisors and a router in namespaces of this machine, without the control plane.
 
     Example:
       resourcectl lab up
@@ -35,7 +36,7 @@ def _lab() -> None:
 
 @lab.command("up")
 def lab_up(id: IdOption = "tokyo") -> None:  # noqa: A002 (the option's name)
-    """Make the lab's namespaces and start its hypervisors and router; makes true what is not yet.
+    """Create the namespaces of the lab, and start its hypervisors and its router. Skips what exists and runs.
 
     Example:
       resourcectl lab up --id tokyo
@@ -83,13 +84,13 @@ def lab_status(id: IdOption = "tokyo") -> View:  # noqa: A002
 def up(
     id: IdOption = "tokyo",  # noqa: A002
     examples: Annotated[
-        Path | None, typer.Option("--examples", metavar="FOLDER", help="Documents to apply; else examples/tokyo.")
+        Path | None, typer.Option("--examples", metavar="FOLDER", help="Documents to apply. Default: examples/tokyo.")
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Port of the API on this machine.", min=1, max=65535)] = 7440,
 ) -> None:
-    """Start the whole control plane and a lab of four nodes here, apply the example site, wait for its VMs.
+    """Start the whole control plane and a lab of four nodes on this machine, apply the example site, wait for its VMs.
 
-    It all runs on in the background. What is there stays: a second run is quick and changes nothing. Needs root.
+    Everything keeps running in the background. A second run is quick and changes nothing. Must run as root.
 
     Example:
       resourcectl up
@@ -98,7 +99,7 @@ def up(
 
     with progress.shown() as show:
         result = lab_up_all(_settings(id, port), examples or EXAMPLES, say=show.say, show=show.machines)
-    for line in output.table(progress.TITLES, [progress.row(machine) for machine in result.machines]):
+    for line in tables.table(progress.TITLES, [progress.row(machine) for machine in result.machines]):
         typer.echo(line)
     typer.echo(
         f"\nAPI     {result.url}   (documentation: {result.url}/docs)\n"
@@ -114,7 +115,9 @@ def up(
 @app.command(rich_help_panel=_PANEL)
 def down(
     id: IdOption = "tokyo",  # noqa: A002
-    keep_state: Annotated[bool, typer.Option("--keep-state", help="Keep databases and disks for the next up.")] = False,
+    keep_state: Annotated[
+        bool, typer.Option("--keep-state", help="Keep databases and disks for the next `up`.")
+    ] = False,
 ) -> None:
     """Stop what up started and remove it: processes, VMs, namespaces, mounts and files.
 

@@ -14,7 +14,7 @@ app.add_typer(pki, name="pki", rich_help_panel="Servers")
 
 @pki.callback()
 def _pki() -> None:
-    """Make the certificate authorities that processes and nodes know each other by.
+    """Create the certificate authorities by which processes and nodes authenticate each other.
 
     Example:
       resourcectl pki init /etc/resource-service/pki --cluster tokyo1
@@ -25,13 +25,14 @@ def _pki() -> None:
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the authorities.", file_okay=False)],
     cluster: Annotated[
-        list[str] | None, typer.Option("--cluster", metavar="NAME", help="Cluster that gets one; may be repeated.")
+        list[str] | None,
+        typer.Option("--cluster", metavar="NAME", help="Cluster that gets an authority. May be repeated."),
     ] = None,
 ) -> None:
-    """Make the root authority, the root tier's and one for each named cluster; what is there stays.
+    """Create the root authority, that of the root tier, and one for each named cluster. Existing ones are kept.
 
-    Keys are readable by you only. Each host gets the one folder of its tier, as tls.authority of its
-    processes; once all are made, the folder root can be kept offline.
+    Only you can read the keys. Each host gets the folder of its own tier, as tls.authority of its processes. Once all
+    are created, keep the folder `root` offline.
 
     Example:
       resourcectl pki init /etc/resource-service/pki --cluster tokyo1

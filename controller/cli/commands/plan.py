@@ -1,4 +1,4 @@
-"""plan: where each replica would go and why, and what it would take away (decisions: plans)."""
+"""plan: the node that each replica would get, and why."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ app = typer.Typer()
 @options.shown
 @options.remote
 def plan(session: Session, file: Files) -> View:
-    """Show where each replica of the services in the documents would go, and why; changes nothing.
+    """Show the node that each replica of the services in the documents would get, and why. Changes nothing.
 
-    Services of one plan see each other. Nodes are a forecast: what is free is taken only when it is
-    written. Each rule is shown with the domain it chose and how many of the service are there already.
+    The services of one plan take each other into account. The nodes are a forecast: nothing is reserved. Each rule is
+    shown with the domain that it chose, and with the number of Computes that the service has there already.
 
     Example:
       resourcectl plan -f examples/tokyo/web.yaml

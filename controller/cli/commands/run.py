@@ -1,10 +1,14 @@
-"""run: one process of the design, in the foreground (A1-A6)."""
+"""run: one process of the control plane, in the foreground.
+
+Design: A1-A6
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import importlib
+import sys
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +20,7 @@ app = typer.Typer()
 
 
 class Role(StrEnum):
-    """Processes of the design."""
+    """The processes of the Resource Service."""
 
     RESOURCE_API = "resource-api"
     RESOURCE_CONTROLLER = "resource-controller"
@@ -42,34 +46,49 @@ def run(
         Path | None, typer.Option("--config", metavar="FILE", help="TOML file with the settings.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Run one process of the control plane, or a node's agent, until SIGTERM.
+    """Run one process of the control plane, or the agent of a node, until SIGTERM.
 
-    Settings come from the TOML file and from RESOURCE_... environment variables, which win.
+    Settings come from the TOML file and from RESOURCE_... environment variables. Environment variables win.
     Roles: resource-api, resource-controller, cluster-api, cluster-controller, cluster-agent.
 
     Example:
       resourcectl run resource-api --config /etc/resource-service/resource-api.toml
     """
+    gc.disable()  # loading makes no garbage worth a search, and a search through all modules takes long
     main, settings = load(role, config)
-    _calm_collector()
+    _collect_garbage_rarely()
     asyncio.run(main(settings))
 
 
-def _calm_collector() -> None:
-    """Look for garbage less often, and never again among the modules.
+def _collect_garbage_rarely() -> None:
+    """Collect garbage less often, and never among the modules.
 
-    Documents are trees: they go by reference counting. With the defaults, parsing 10,000 of them
-    walks the growing heap again and again, which takes four times as long as the work itself.
+    Documents are trees: reference counting frees them. With the defaults, parsing 10,000 of them scans the growing
+    heap many times, which takes four times as long as the work itself.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 def load(role: Role, config: Path | None) -> tuple[Callable[[Any], Coroutine[Any, Any, None]], Any]:
-    """A process's ``main`` and its settings; raises InvalidInput naming each bad setting."""
+    """Return a process's ``main`` and its settings. Raises InvalidInput with each bad setting."""
     from controller.process.settings import load_settings
 
+    _import_without_terminals()
     main = importlib.import_module(ENTRY_POINTS[role]).main
     settings_class = get_type_hints(main)["settings"]
     return main, load_settings(settings_class, config)
+
+
+def _import_without_terminals() -> None:
+    """Import structlog and httpx without what they have for terminals: it imports rich and pygments."""
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx does without it
+    if "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]  # cannot be imported: structlog does without it
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del sys.modules["rich"]

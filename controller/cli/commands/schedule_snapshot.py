@@ -16,6 +16,7 @@ from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session
 from controller.cli.views import forecasts
+from controller.counted import counted
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.region_service import RegionService
@@ -25,7 +26,7 @@ app = typer.Typer()
 
 _PANEL = "Scheduling"
 _FORMS: Mapping[str, type] = {"cluster": str, "flavors": list, "scheduling": dict}
-"""What a saved file has at its top."""
+"""The fields at the top of a saved file."""
 
 
 @app.command("schedule-snapshot", rich_help_panel=_PANEL)
@@ -34,12 +35,13 @@ def schedule_snapshot(
     session: Session,
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Name of the cluster.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write; else standard output.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write. Default: standard output.")
     ] = None,
 ) -> None:
-    """Save all that placement sees in a cluster: nodes, what is taken, where Computes stand.
+    """Save the input of placement in a cluster: nodes, taken capacity, and the nodes of Computes.
 
-    Takes an admin's token. The file names nodes, services and sizes; it holds no user data, addresses or keys.
+    Needs the token of an admin. The file has names of nodes and services, and sizes. It has no user data, addresses or
+    keys.
 
     Example:
       resourcectl schedule-snapshot tokyo1 -o tokyo1.json
@@ -54,18 +56,19 @@ def schedule_snapshot(
     except OSError as error:
         raise UsageProblem(f"-o {output}: {error.strerror}") from error
     scheduling = saved["scheduling"]
-    typer.echo(f"{output}: {len(scheduling['nodes'])} nodes, {len(scheduling['services'])} services")
+    nodes, services = (len(scheduling[name]) for name in ("nodes", "services"))
+    typer.echo(f"{output}: {counted(nodes, 'node')}, {counted(services, 'service')}")
 
 
 @app.command("schedule-replay", rich_help_panel=_PANEL)
 @options.shown
 def schedule_replay(
-    snapshot: Annotated[Path, typer.Argument(metavar="FILE", help="File that schedule-snapshot wrote.")],
+    snapshot: Annotated[Path, typer.Argument(metavar="FILE", help="File written by schedule-snapshot.")],
     file: Files,
 ) -> View:
-    """Answer from a saved snapshot where services would go, offline: the same as the cluster's plan then.
+    """Place services on a saved snapshot, offline. The result is the plan of the cluster at that time.
 
-    Flavors are those of the snapshot, and those in the documents.
+    Uses the flavors of the snapshot and those in the documents.
 
     Example:
       resourcectl schedule-replay tokyo1.json -f examples/tokyo/web.yaml
@@ -95,7 +98,7 @@ def schedule_replay(
 
 def _flavors(saved: Mapping[str, Any]) -> list[Any]:
     try:
-        return [document.parse(each) for each in saved["flavors"]]
+        return [document.parse(each, stored=True) for each in saved["flavors"]]
     except InvalidInput as error:
         raise InvalidInput([Problem(f"flavors: {each.path}", each.message) for each in error.problems]) from None
 
@@ -108,10 +111,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     except ValueError as error:
         raise InvalidInput([Problem(str(path), "is no JSON")]) from error
     if not isinstance(saved, dict) or not {"cluster", "flavors", "scheduling"} <= saved.keys():
-        raise InvalidInput([Problem(str(path), "is not what schedule-snapshot writes")])
+        raise InvalidInput([Problem(str(path), "must be a file written by schedule-snapshot")])
     for name, wanted in _FORMS.items():
         if not isinstance(saved[name], wanted):
-            raise InvalidInput([Problem(f"{path}: {name}", "is not what schedule-snapshot writes")])
+            raise InvalidInput([Problem(f"{path}: {name}", "must be a file written by schedule-snapshot")])
     if not all(isinstance(each, dict) for each in saved["flavors"]):
-        raise InvalidInput([Problem(f"{path}: flavors", "is not what schedule-snapshot writes")])
+        raise InvalidInput([Problem(f"{path}: flavors", "must be a file written by schedule-snapshot")])
     return saved

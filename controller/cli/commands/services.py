@@ -1,23 +1,34 @@
-"""scale, rollback, rebalance, revisions: verbs for a RegionService (D3, J4, K2, K3)."""
+"""scale, rollback, rebalance, revisions: verbs for a RegionService.
+
+Design: D3, J4, K2, K3
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import typer
 
-from controller.cli import options
-from controller.cli.arguments import find_kind
+from controller.cli import completion, options
 from controller.cli.exit_codes import UsageProblem
+from controller.cli.kind_words import find_kind
 from controller.cli.output import View
 from controller.cli.session import Session
-from controller.cli.views import plans, resources
-from controller.model.registry import Key
+from controller.cli.views import plans, progress_lines, resources
+from controller.cli.waiting import NoWaitOption, WaitOption, seconds_of, until_done
+from controller.client.kinds import ResourceName
+from controller.counted import counted
 
 app = typer.Typer()
 
 _PANEL = "Services"
-ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the RegionService.")]
+ServiceName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SERVICE", help="Name of the RegionService.", autocompletion=completion.name_of("RegionService")
+    ),
+]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -26,15 +37,25 @@ ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Name of the
 def scale(
     session: Session,
     service: ServiceName,
-    replicas: Annotated[int, typer.Argument(metavar="REPLICAS", help="How many Computes there shall be.", min=1)],
+    replicas: Annotated[int, typer.Argument(metavar="REPLICAS", help="Wanted number of Computes.", min=1)],
+    wait: WaitOption = None,
+    no_wait: NoWaitOption = False,
 ) -> View:
-    """Set how many Computes a service has; fewer takes them from the tail.
+    """Set the number of Computes of a service. A lower number removes those with the highest indices.
+
+    On a terminal the command shows how many are ready, and ends when all are.
 
     Example:
       resourcectl scale web 5
     """
-    item = session.act(session.locate("RegionService", service), "scale", {"replicas": replicas})
-    return resources.one(find_kind("RegionService"), item)
+    seconds = seconds_of(wait, no_wait=no_wait)
+    key = session.locate("RegionService", service)
+    item = session.act(key, "scale", {"replicas": replicas})
+    if seconds is None:
+        return resources.one(find_kind("RegionService"), item)
+    waited = until_done(session, [key], progress_lines.scaling, seconds)
+    view = resources.one(find_kind("RegionService"), waited.items[0] or item)
+    return dataclasses.replace(view, exit_code=waited.exit_code)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -43,9 +64,11 @@ def scale(
 def rollback(
     session: Session,
     service: ServiceName,
-    revision: Annotated[int | None, typer.Option("--to", help="Revision to go back to; else the one before.")] = None,
+    revision: Annotated[
+        int | None, typer.Option("--to", help="Revision to restore. Default: the one before the current.")
+    ] = None,
 ) -> View:
-    """Go back to an older revision of a service; it becomes a new revision with the old spec.
+    """Restore an older revision of a service: its spec becomes a new revision.
 
     Example:
       resourcectl rollback web --to 3
@@ -61,13 +84,13 @@ def rollback(
 def rebalance(
     session: Session,
     service: ServiceName,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the moves, and make none.")] = False,
-    max_moves: Annotated[int | None, typer.Option(help="Moves at most; else as many as it takes.", min=1)] = None,
-    at_once: Annotated[int, typer.Option(help="How many may be under way at the same time.", min=1, max=1000)] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the moves without making them.")] = False,
+    max_moves: Annotated[int | None, typer.Option(help="Most moves. Default: as many as are needed.", min=1)] = None,
+    at_once: Annotated[int, typer.Option(help="Most moves at the same time.", min=1, max=1000)] = 1,
 ) -> View:
-    """Spread a service anew as its rules say, by live migration, where that was lost.
+    """Spread a service again as its rules require, by live migration.
 
-    Only moves that make it evener are made, each looked at again when its turn comes.
+    Only moves that improve the spread are made. Each is checked again before it starts.
 
     Example:
       resourcectl rebalance web --dry-run
@@ -79,14 +102,14 @@ def rebalance(
         return plans.moves(session.plan_act(key, "rebalance", asked))
     done = session.act(key, "rebalance", asked)
     count = len(done["moves"])
-    return plans.moves(done, [f"{count} {'move' if count == 1 else 'moves'} asked for"] if count else [])
+    return plans.moves(done, [f"{counted(count, 'move')} requested"] if count else [])
 
 
 @app.command(rich_help_panel=_PANEL)
 @options.shown
 @options.scoped
 def revisions(session: Session, service: ServiceName) -> View:
-    """List the revisions of a service that are kept.
+    """List the stored revisions of a service.
 
     Example:
       resourcectl revisions web
@@ -94,9 +117,9 @@ def revisions(session: Session, service: ServiceName) -> View:
     return resources.revisions(session.revisions(session.locate("RegionService", service)))
 
 
-def _before(session: Session, key: Key) -> int:
-    """The newest kept revision that is not the current one."""
+def _before(session: Session, key: ResourceName) -> int:
+    """Return the newest stored revision before the current one."""
     older = [int(item["revision"]) for item in session.revisions(key) if not item["current"]]
     if not older:
-        raise UsageProblem(f"{key} keeps no older revision")
+        raise UsageProblem(f"{key} has no older revision")
     return max(older)

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from controller.cli import options
-from controller.cli.arguments import find_kind
+from controller.cli.kind_words import find_kind
 from controller.cli.output import View
-from controller.cli.secret_output import hand_out
+from controller.cli.secret_output import deliver
 from controller.cli.session import Session
 from controller.cli.views import resources
-from controller.model.access import Token, TokenRole, TokenSpec
+from controller.model.access import Token, TokenRight, TokenRole, TokenSpec
 
 app = typer.Typer()
 token = typer.Typer(no_args_is_help=True)
@@ -30,9 +30,15 @@ class RoleWord(StrEnum):
     VIEWER = "viewer"
 
 
+class RightWord(StrEnum):
+    """Values of ``--right``."""
+
+    IMAGES = "images"
+
+
 @token.callback()
 def _token() -> None:
-    """Make, list and revoke bearer tokens.
+    """Create, list and revoke bearer tokens.
 
     Example:
       resourcectl token create ops --role operator
@@ -44,24 +50,29 @@ def _token() -> None:
 def create(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the token.")],
-    role: Annotated[RoleWord, typer.Option(help="What the bearer may do.")] = RoleWord.VIEWER,
+    role: Annotated[RoleWord, typer.Option(help="Role of the bearer.")] = RoleWord.VIEWER,
     project: Annotated[
-        list[str] | None, typer.Option("--project", help="Only for this project; may be repeated. None: for all.")
+        list[str] | None,
+        typer.Option("--project", help="Project that the token is limited to. May be repeated. Default: all projects."),
     ] = None,
-    days: Annotated[int | None, typer.Option(help="Days until it ends; else it does not end.", min=1)] = None,
+    right: Annotated[
+        list[RightWord] | None,
+        typer.Option("--right", help="Right in addition to the role: images, to write Images. May be repeated."),
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days until it expires. Default: never.", min=1, max=36_500)] = None,
     description: Annotated[str, typer.Option(help="Whose it is.")] = "",
     output_file: Annotated[
         Path | None,
-        typer.Option("--to-file", metavar="FILE", help="Write the secret into a new file that only you may read."),
+        typer.Option("--to-file", metavar="FILE", help="Write the secret to a new file that only you can read."),
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option("--database", metavar="URL", help="Write into the root's database itself: for the first token."),
+        typer.Option("--database", metavar="URL", help="Write to the root's database directly: for the first token."),
     ] = None,
 ) -> None:
-    """Make a token and print its secret, which is stored nowhere and cannot be shown again.
+    """Create a token and print its secret, which is not stored and cannot be shown again.
 
-    The first admin token is made on the server, with --database: there is no token yet to ask with.
+    Create the first admin token on the server, with --database, since no token exists to authenticate with.
 
     Example:
       resourcectl token create admin --role admin --database sqlite:////var/lib/resource-service/root.db
@@ -71,10 +82,14 @@ def create(
     wanted = Token(
         name=name,
         spec=TokenSpec(
-            role=TokenRole(role.value), projects=tuple(project or ()), expires_at=expires, description=description
+            role=TokenRole(role.value),
+            projects=tuple(project or ()),
+            rights=tuple(TokenRight(one.value) for one in right or ()),
+            expires_at=expires,
+            description=description,
         ),
     )
-    hand_out(lambda: _make_locally(database, wanted) if database else session.make_secret(wanted), output_file)
+    deliver(lambda: _make_locally(database, wanted) if database else session.make_secret(wanted), output_file)
 
 
 @token.command("list")
@@ -93,7 +108,7 @@ def list_tokens(session: Session) -> View:
 @token.command()
 @options.remote
 def revoke(session: Session, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the token.")]) -> None:
-    """End a token at once.
+    """Revoke a token. It is refused from then on.
 
     Example:
       resourcectl token revoke ci

@@ -1,1 +1,1 @@
-"""Tables and texts of what commands print: resources, plans, forecasts."""
+"""Tables and texts that commands print: resources, plans, forecasts."""

@@ -1,17 +1,17 @@
-"""Forecasts in words: where each replica would go and why, and what it takes of the free capacity."""
+"""Forecasts as text: the node of each replica, the reasons, and the free capacity before and after."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.cli.output import table, text
+from controller.cli.tables import table, text
 
 Item = Mapping[str, Any]
 
 
 def short(forecast: Item) -> list[str]:
-    """Cluster, nodes and reasons, without the scores."""
+    """Return cluster, nodes and reasons, without the scores."""
     if "unknown" in forecast:
         return [f"forecast: unknown, {forecast['unknown']}"]
     lines = _clusters(forecast)
@@ -23,7 +23,7 @@ def short(forecast: Item) -> list[str]:
 
 
 def long(forecast: Item) -> list[str]:
-    """The same with the rules that chose each node, and the free capacity before and after."""
+    """Return the same with the rules that chose each node, and the free capacity before and after."""
     if "unknown" in forecast:
         return [f"forecast: unknown, {forecast['unknown']}"]
     lines = _clusters(forecast)
@@ -53,7 +53,7 @@ def _changes(forecast: Item) -> list[str]:
 
 
 def _reason(score: Item) -> str:
-    """``rack AntiAffinity hard r1 (0 there, of 0 to 2)``"""
+    """Return a score as text: ``rack AntiAffinity hard r1 (0 there, of 0 to 2)``."""
     name = f"{score['rule']} {text(score['domain'])}"
     if "already_there" in score:
         return f"{name} ({score['already_there']} there, of {score['fewest']} to {score['most']})"
@@ -73,5 +73,5 @@ def _capacity(dimensions: Mapping[str, Item]) -> Sequence[str]:
 
 
 def _signed(change: float) -> str:
-    """In full, however large the cluster is: ``+2``, ``-1048576``."""
+    """Return a change in full digits: ``+2``, ``-1048576``."""
     return f"{change:+.12g}"

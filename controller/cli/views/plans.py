@@ -1,4 +1,4 @@
-"""What writes did or would do, as rows and lines."""
+"""Results and plans of writes, as rows and lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controller.cli.output import View, text
+from controller.cli.output import View
+from controller.cli.tables import text
 from controller.cli.views import forecasts
-from controller.model.registry import Key
+from controller.client.kinds import ResourceName
 
 Item = Mapping[str, Any]
 
@@ -17,24 +18,24 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-", "unchanged": " "}
 
 
 def results(items: Sequence[Item]) -> View:
-    """One row per document that was written; secrets of new tokens are shown this once."""
+    """Return one row per written document; the secret of a new token is shown only here."""
     rows = [(text(item["kind"]), text(item["key"]), _DONE[item["action"]], text(item["status"])) for item in items]
     lines = [f"secret of {item['kind']} {item['key']}: {item['secret']}" for item in items if "secret" in item]
     return View(("KIND", "NAME", "ACTION", "STATUS"), rows, items, lines=(*lines, _counts(items)))
 
 
-def deleted(key: Key, remaining: Item | None) -> View:
-    """What became of one resource: gone at once, or on its way."""
+def deleted(key: ResourceName, remaining: Item | None) -> View:
+    """Return the result of one deletion: done, or in progress."""
     status = "deleted" if remaining is None else text(remaining.get("status"))
     documents = [] if remaining is None else [remaining]
     return View(documents=documents, single=True, lines=(f"{key}: {status}",))
 
 
 def plan(answer: Item) -> View:
-    """What a write would do: one row per document, then what it would refuse."""
+    """Return what a write would do: one row per document, then what it would refuse."""
     steps: Sequence[Item] = answer["changes"]
-    rows = [(text(step["kind"]), text(step["key"]), text(step["action"]), _verdict(step)) for step in steps]
-    lines = [line for step in steps for line in _objections(step)]
+    rows = [(text(step["kind"]), text(step["key"]), text(step["action"]), _outcome(step)) for step in steps]
+    lines = [line for step in steps for line in _refusals(step)]
     return View(
         ("KIND", "NAME", "ACTION", "PLAN"),
         rows,
@@ -45,8 +46,8 @@ def plan(answer: Item) -> View:
     )
 
 
-def foreseen(answer: Item) -> View:
-    """The same with where services would go, in short."""
+def plan_with_forecasts(answer: Item) -> View:
+    """Return the same with the forecast of each service in short form."""
     view = plan(answer)
     lines = [
         line
@@ -58,7 +59,7 @@ def foreseen(answer: Item) -> View:
 
 
 def moves(answer: Item, lines: Sequence[str] = ()) -> View:
-    """Moves with their reasons, then what cannot be moved and why."""
+    """Return moves with their reasons, then what cannot be moved and why."""
     rows = [tuple(text(move[name]) for name in ("resource", "from", "to", "why")) for move in answer["moves"]]
     rows += [
         (text(each["resource"]), text(each["from"]), "-", f"blocked: {each['reason']}") for each in answer["blocked"]
@@ -69,18 +70,18 @@ def moves(answer: Item, lines: Sequence[str] = ()) -> View:
     return View(columns, rows, [answer], single=True, lines=(*said, *lines), named=named)
 
 
-def _resource(told: str) -> dict[str, str]:
-    """``default/kanto/web-0`` is a Compute, ``Loadbalancer default/kanto/web`` says what it is."""
-    kind, _, key = told.rpartition(" ")
+def _resource(name: str) -> dict[str, str]:
+    """Return kind and key of a name: ``default/kanto/web-0`` is a Compute; other names have their kind in front."""
+    kind, _, key = name.rpartition(" ")
     return {"kind": kind or "Compute", "key": key}
 
 
 def differences(answer: Item) -> View:
-    """Only what differs, field by field; no lines when nothing does."""
+    """Return the differences, field by field; no lines when there are none."""
     lines: list[str] = []
     named: list[Item] = []
     for step in answer["changes"]:
-        found = [*_fields(step), *_objections(step)]
+        found = [*_fields(step), *_refusals(step)]
         if step["action"] != "unchanged" or found:
             found += _forecast(step)
             lines += [f"{_SIGNS.get(step['action'], '?')} {step['kind']} {step['key']}", *found]
@@ -89,7 +90,7 @@ def differences(answer: Item) -> View:
 
 
 def differs(answer: Item) -> bool:
-    """True when a real write would change something or be refused."""
+    """Return whether a real write would change something or be refused."""
     return any(step["action"] != "unchanged" or step["refusals"] or step["unresolved"] for step in answer["changes"])
 
 
@@ -103,7 +104,7 @@ def _fields(step: Item) -> list[str]:
     return lines
 
 
-def _objections(step: Item) -> list[str]:
+def _refusals(step: Item) -> list[str]:
     lines = []
     for refusal in step["refusals"]:
         where = f"{refusal['path']}: " if refusal["path"] else ""
@@ -118,7 +119,7 @@ def _forecast(step: Item) -> list[str]:
     return [f"    {line}" for line in forecasts.short(forecast)] if forecast else []
 
 
-def _verdict(step: Item) -> str:
+def _outcome(step: Item) -> str:
     if step["refusals"]:
         return "refused"
     return "unresolved" if step["unresolved"] else "ok"

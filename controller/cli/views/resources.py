@@ -1,14 +1,15 @@
-"""Documents as rows: the columns come from the kinds."""
+"""Documents as rows, with the columns of their kinds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from controller.cli.output import View, dig, table, text
-from controller.model.envelope import SERVER_SET
-from controller.model.registry import Kind
+from controller.cli.output import View
+from controller.cli.tables import column_widths, dig, table, text
+from controller.client.kinds import SERVER_SET, ClientKind
 
 Document = Mapping[str, Any]
 
@@ -16,37 +17,62 @@ _TIMES = ("spec.last_at", "spec.at")
 _FRACTION = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+(?=Z|[+-])")
 
 
-def many(kind: Kind, items: Sequence[Document]) -> View:
-    """A table of resources; project and parents are shown where they differ.
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table of resources: titles, and the paths of the cells."""
 
-    Records of what happened come in order of time, and their names, which mean nothing, only in
-    the wide form.
+    titles: tuple[str, ...]
+    paths: tuple[str, ...]
+    wide: frozenset[int]
+    """Columns (by index) that only the wide form shows."""
+
+    @classmethod
+    def of(cls, kind: ClientKind, items: Sequence[Document]) -> Columns:
+        """Return the columns of a kind; project and parents are shown where they differ."""
+        scope = [path for path in (*(["project"] if kind.per_project else []), *kind.parents) if _differs(items, path)]
+        first = len(scope) + 1
+        wide = {first + index for index, column in enumerate(kind.columns) if column.wide}
+        return cls(
+            titles=(*(path.upper() for path in scope), "NAME", *(column.title for column in kind.columns)),
+            paths=(*scope, "name", *(column.path for column in kind.columns)),
+            wide=frozenset(wide | ({len(scope)} if _is_record(kind) else set())),
+        )
+
+    def cells(self, item: Document, *, wide: bool) -> list[str]:
+        """Return the cells of one resource that the form shows."""
+        return [_cell(item, path) for index, path in enumerate(self.paths) if wide or index not in self.wide]
+
+    def widths(self, items: Sequence[Document], *, wide: bool) -> list[int]:
+        """Return the widths of the shown columns in a table of these resources."""
+        titles = [title for index, title in enumerate(self.titles) if wide or index not in self.wide]
+        return column_widths([titles, *(self.cells(item, wide=wide) for item in items)])
+
+
+def many(kind: ClientKind, items: Sequence[Document]) -> View:
+    """Return a table of resources; project and parents are shown where they differ.
+
+    Events and audit records are in order of time. Their names are generated, and shown only in the wide form.
     """
-    is_record = bool(kind.columns) and kind.columns[0].path in _TIMES
-    if is_record:
+    if _is_record(kind):
         items = sorted(items, key=lambda item: text(dig(item, kind.columns[0].path)))
-    scope = [path for path in (*(["project"] if kind.per_project else []), *kind.parents) if _differs(items, path)]
-    paths = [*scope, "name", *(column.path for column in kind.columns)]
-    titles = [*(path.upper() for path in scope), "NAME", *(column.title for column in kind.columns)]
-    first = len(scope) + 1
-    wide = {first + index for index, column in enumerate(kind.columns) if column.wide}
+    columns = Columns.of(kind, items)
     return View(
-        columns=tuple(titles),
-        rows=[tuple(_cell(item, path) for path in paths) for item in items],
+        columns=columns.titles,
+        rows=[tuple(columns.cells(item, wide=True)) for item in items],
         documents=items,
-        wide=frozenset(wide | ({len(scope)} if is_record else set())),
+        wide=columns.wide,
         lines=() if items else (f"no {kind.segment} found",),
     )
 
 
-def one(kind: Kind, item: Document) -> View:
-    """The same for a single resource."""
+def one(kind: ClientKind, item: Document) -> View:
+    """Return the same for a single resource."""
     view = many(kind, [item])
     return View(view.columns, view.rows, view.documents, view.wide, single=True)
 
 
 def description(item: Document, events: Sequence[Document]) -> View:
-    """Everything about one resource, as indented lines; json and yaml show the document."""
+    """Return everything about one resource as indented lines; json and yaml show the document."""
     lines: list[str] = []
     order = [key for key in item if key not in SERVER_SET and key != "spec"]
     order += [key for key in SERVER_SET if key in item and key != "observed"]
@@ -65,7 +91,7 @@ def description(item: Document, events: Sequence[Document]) -> View:
 
 
 def revisions(items: Sequence[Document]) -> View:
-    """Revisions of a service, oldest first, with what most tells them apart."""
+    """Return revisions of a service, oldest first, with the fields that differ most often."""
     paths = ("revision", "current", "spec.compute.image", "spec.compute.flavor", "spec.replicas")
     rows = [tuple(text(dig(item, path)) for path in paths) for item in items]
     columns = ("REVISION", "CURRENT", "IMAGE", "FLAVOR", "REPLICAS")
@@ -73,8 +99,12 @@ def revisions(items: Sequence[Document]) -> View:
     return View(columns, rows, items, lines=() if items else ("no revisions are kept",), named=named)
 
 
+def _is_record(kind: ClientKind) -> bool:
+    return bool(kind.columns) and kind.columns[0].path in _TIMES
+
+
 def _cell(item: Document, path: str) -> str:
-    """A value as a cell; times without fractions of seconds."""
+    """Return a value as a cell; times without fractions of seconds."""
     return _FRACTION.sub(r"\1", text(dig(item, path)))
 
 
@@ -88,7 +118,7 @@ def _lines(key: str, value: Any, depth: int) -> list[str]:
             lines += _lines(f"[{index}]", item, depth + 1)
         return lines
     if isinstance(value, str) and "\n" in value:
-        return [title, *(f"{'  ' * (depth + 1)}{line}" for line in value.splitlines())]
+        return [title, *(f"{'  ' * (depth + 1)}{line}" for line in value.removesuffix("\n").split("\n"))]
     return [f"{title} {text(value)}"]
 
 

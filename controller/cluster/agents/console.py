@@ -1,11 +1,11 @@
-"""The console of a Compute, relayed between the root's API and the agent of its node."""
+"""Relays the console of a Compute between the root's API and the agent of its node."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from controller.errors import Conflict, InvalidInput, Problem, Unavailable
 from controller.model.compute import COMPUTE, Compute
@@ -22,7 +22,7 @@ from controller.wire import agent_pb2, agent_pb2_grpc, cluster_pb2
 async def relay(
     db: Database, channels: Channels, cluster: str, messages: AsyncIterator[cluster_pb2.ConsoleData]
 ) -> AsyncIterator[cluster_pb2.ConsoleData]:
-    """Pass bytes both ways until one side ends. The first message names the Compute.
+    """Relay bytes both ways until one side ends. The first message names the Compute.
 
     Raises NotFound, Conflict (it is on no node), Unavailable, and what the agent raises.
     """
@@ -30,9 +30,9 @@ async def relay(
     if first is None or not first.compute:
         raise InvalidInput([Problem("compute", "the first message must name the Compute")])
     compute, node = await db.aread(partial(_where, cluster=cluster, path=first.compute))
-    endpoint = str(node.observed.get("endpoint", ""))
+    endpoint = node.facts.endpoint
     if not endpoint:
-        raise Unavailable(f"node {node.name} has not said where its agent answers")
+        raise Unavailable(f"node {node.name} has not reported where its agent answers")
     channel = channels.get(endpoint, server_name(cluster_scope(cluster), NODE_KIND, node.name))
     with translated(f"node {node.name}"):
         call: Any = agent_pb2_grpc.NodeServiceStub(channel).Console(metadata=outgoing_metadata())
@@ -53,8 +53,8 @@ async def _type(call: Any, messages: AsyncIterator[cluster_pb2.ConsoleData]) -> 
 
 
 def _where(tx: Transaction, cluster: str, path: str) -> tuple[Compute, Node]:
-    compute = cast(Compute, resources.get(tx, key_of_path(COMPUTE.name, path)))
-    node = compute.observed.get("node")
+    compute = resources.get(tx, COMPUTE.narrow(key_of_path(COMPUTE.name, path)))
+    node = compute.facts.node
     if not node:
         raise Conflict(f"{path} is on no node")
     return compute, resources.get(tx, NODE.key(cluster, node))

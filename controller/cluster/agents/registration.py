@@ -1,34 +1,35 @@
-"""What agents say of their nodes when a session begins, written for many at once.
+"""Registers nodes: writes the facts that agents report when a session begins, many in one transaction.
 
-After a restart of the API all agents come back together: their greetings share transactions, and
-one that says nothing new is not written at all. One that the database refuses fails alone.
+After a restart of the API all agents connect at the same time. Their registrations share
+transactions, and one without new facts is not written at all. One that the database refuses fails
+alone.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-from controller.cluster.agents.assignment_index import Roster
-from controller.cluster.agents.batch_write import write_apart
-from controller.errors import Forbidden, ResourceError
-from controller.model.node import NODE, Capacity, Node, NumaCell
+from controller.clock import Clock
+from controller.cluster.agents.assignment_index import AssignmentIndex
+from controller.errors import Forbidden
+from controller.model.node import NODE, Capacity, NumaCell
 from controller.store import capacity, resources
+from controller.store.batch_writer import BatchWriter
 from controller.store.database import Database, Transaction
 
 
-def write(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
+def write(tx: Transaction, cluster: str, reported: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """Write what agents report of their nodes at the start of a session; return the names of those that exist.
 
     Facts: capacity {vcpus, memory_mib, disk_gib}, numa, providers, endpoint, migration_address,
     version.
     """
-    rows = cast(list[Node], list(resources.get_many(tx, (NODE.key(cluster, name) for name in told)).values()))
+    rows = list(resources.get_many(tx, (NODE.key(cluster, name) for name in reported)).values())
     changed = []
     for node in rows:
-        facts = told[node.name]
+        facts = reported[node.name]
         cells = [NumaCell.model_validate(cell) for cell in facts.get("numa", ())]
         total = Capacity.model_validate(facts["capacity"])
         capacity.set_total(tx, node.name, total, {cell.cell: cell.capacity for cell in cells})
@@ -39,49 +40,26 @@ def write(tx: Transaction, cluster: str, told: Mapping[str, Mapping[str, Any]]) 
     return {node.name for node in rows}
 
 
-class Greetings:
-    """Takes greetings; ``run`` must be kept running."""
+class NodeRegistrar:
+    """Registers nodes; ``run`` must be kept running."""
 
-    def __init__(self, db: Database, roster: Roster, cluster: str) -> None:
+    def __init__(self, db: Database, index: AssignmentIndex, cluster: str, clock: Clock) -> None:
         self._db = db
-        self._roster = roster
+        self._index = index
         self._cluster = cluster
-        self._waiting: dict[str, tuple[Mapping[str, Any], list[asyncio.Future[bool]]]] = {}
-        self._some = asyncio.Event()
+        self._writer = BatchWriter(self._write, clock)
 
-    async def greet(self, node: str, facts: Mapping[str, Any]) -> None:
-        """Note what the node's agent says; see ``write``. Raises Forbidden for an unknown node."""
-        known = self._roster.node(node)
+    async def register(self, node: str, facts: Mapping[str, Any]) -> None:
+        """Write the facts of a node, see ``write``. Raises Forbidden for a node that does not exist."""
+        known = self._index.node(node)
         if known is not None and all(known.observed.get(name) == value for name, value in facts.items()):
             return
-        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        _, others = self._waiting.get(node, ({}, []))
-        self._waiting[node] = (facts, [*others, done])
-        self._some.set()
-        if not await done:
-            raise Forbidden(f"{node} is no node of cluster {self._cluster}")
+        if node not in await self._writer.add_and_wait(node, facts):
+            raise Forbidden(f"{node} is not a node of cluster {self._cluster}")
 
     async def run(self) -> None:
-        """Write for ever; cancel to end."""
-        while True:
-            await self._some.wait()
-            self._some.clear()
-            waiting, self._waiting = self._waiting, {}
-            told = {node: facts for node, (facts, _) in waiting.items()}
-            for part, outcome in await write_apart(self._write, told):
-                for node in part:
-                    _, futures = waiting[node]
-                    _settle(futures, outcome if isinstance(outcome, ResourceError) else node in outcome)
+        """Write registrations until cancelled."""
+        await self._writer.run()
 
-    async def _write(self, told: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        return await self._db.awrite(partial(write, cluster=self._cluster, told=told))
-
-
-def _settle(futures: list[asyncio.Future[bool]], outcome: bool | ResourceError) -> None:
-    for future in futures:
-        if future.done():
-            continue  # the agent went away meanwhile
-        if isinstance(outcome, ResourceError):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+    async def _write(self, reported: Mapping[str, Mapping[str, Any]]) -> set[str]:
+        return await self._db.awrite(partial(write, cluster=self._cluster, reported=reported))

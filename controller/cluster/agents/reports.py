@@ -1,30 +1,30 @@
-"""Agents' reports on their way into the database: gathered, and written in one transaction.
+"""Agents' reports, applied to their assignments: gathered, and written in one transaction.
 
-The newest report of each assignment is kept, so that any number of agents cost one write about
-every ``gather`` seconds. A write that fails for the moment is tried again with what is newest by
-then; a report that is lost with this process comes again, for agents repeat everything when they
-connect and now and then.
+Only the newest report of each assignment is written. A write that fails with a temporary error is
+retried with the newest reports. A report that is lost with this process comes again: agents repeat
+all their reports when they connect and at intervals.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
 from controller.clock import Clock
-from controller.cluster.agents.batch_write import write_apart
 from controller.errors import ResourceError, TemporaryError
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.store import resources
+from controller.store.batch_writer import BatchWriter
 from controller.store.database import Database, Transaction
 from controller.wire.agent_pb2 import ResourceReport
 
 _RETRY_SECONDS = 0.5
+_MOST_WAITING = 200_000
+"""Reports that wait while the database is away; what is dropped comes again with the agent's next full report."""
 
 
 def apply_report(assignment: Assignment, report: ResourceReport) -> Assignment | None:
@@ -68,67 +68,60 @@ def _facts(report: ResourceReport) -> dict[str, Any]:
 
 
 def write(tx: Transaction, cluster: str, reports: Mapping[str, tuple[str, ResourceReport]]) -> int:
-    """Take in reports, ``(node, report)`` by assignment; returns how many assignments changed.
+    """Apply reports, each ``(node, report)`` under any key; return how many assignments changed.
 
-    A report about an assignment of another node is passed over: an agent speaks for its own only.
+    A report about an assignment of another node is ignored: an agent reports on its own node only.
     """
-    rows = cast(
-        list[Assignment], list(resources.get_many(tx, (ASSIGNMENT.key(cluster, name) for name in reports)).values())
-    )
+    sent = {(node, report.assignment): report for node, report in reports.values()}
+    names = dict.fromkeys(name for _, name in sent)
+    rows = list(resources.get_many(tx, (ASSIGNMENT.key(cluster, name) for name in names)).values())
     changed = []
     for row in rows:
-        node, report = reports[row.name]
-        if row.spec.node == node and (applied := apply_report(row, report)) is not None:
+        report = sent.get((row.spec.node, row.name))
+        if report is not None and (applied := apply_report(row, report)) is not None:
             changed.append(applied)
     resources.update(tx, changed)
     return len(changed)
 
 
 class ReportWriter:
-    """Gathers reports; ``run`` must be kept running."""
+    """The reports that come to this process; ``run`` must be kept running."""
 
     def __init__(self, db: Database, clock: Clock, cluster: str, gather: float = 0.05) -> None:
         self._db = db
-        self._clock = clock
         self._cluster = cluster
-        self._gather = gather
-        self._waiting: dict[str, tuple[str, ResourceReport]] = {}
-        self._some = asyncio.Event()
         self._log = structlog.get_logger("reports")
+        self._writer = BatchWriter(
+            self._write,
+            clock,
+            gather=gather,
+            retry=_RETRY_SECONDS,
+            most=_MOST_WAITING,
+            postponed=self._postponed,
+            refused=self._refused,
+        )
 
     def put(self, node: str, reports: Iterable[ResourceReport]) -> None:
         """Take reports of a node's agent; those that name no assignment need no answer."""
         for report in reports:
             if report.assignment:
-                self._waiting[report.assignment] = (node, report)
-        if self._waiting:
-            self._some.set()
+                # The node is a part of the key: a report of another node's assignment replaces no report of that node.
+                self._writer.add(f"{node}/{report.assignment}", (node, report))
 
     async def run(self) -> None:
-        """Write for ever; cancel to end."""
-        while True:
-            await self._some.wait()
-            await self._clock.sleep(self._gather)
-            await self.flush()
+        """Write reports until cancelled."""
+        await self._writer.run()
 
     async def flush(self) -> None:
         """Write what has come so far."""
-        taken, self._waiting = self._waiting, {}
-        self._some.clear()
-        if not taken:
-            return
-        late = False
-        for part, outcome in await write_apart(self._write, taken):
-            if isinstance(outcome, TemporaryError):
-                self._log.warning("reports not written yet", error=outcome.message, reports=len(part))
-                self._waiting = {**part, **self._waiting}
-                late = True
-            elif isinstance(outcome, ResourceError):
-                ((name, (node, _)),) = part.items()
-                self._log.warning("report refused", assignment=name, node=node, error=outcome.message)
-        if late:
-            self._some.set()
-            await self._clock.sleep(_RETRY_SECONDS)
+        await self._writer.flush()
 
     async def _write(self, reports: Mapping[str, tuple[str, ResourceReport]]) -> int:
         return await self._db.awrite(partial(write, cluster=self._cluster, reports=reports))
+
+    def _postponed(self, number: int, error: TemporaryError) -> None:
+        self._log.warning("reports not written yet", error=error.message, reports=number)
+
+    def _refused(self, key: str, sent: tuple[str, ResourceReport], error: ResourceError) -> None:
+        node, report = sent
+        self._log.warning("report refused", assignment=report.assignment, node=node, error=error.message)

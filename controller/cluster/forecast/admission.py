@@ -1,4 +1,7 @@
-"""Would the cluster take these Computes now, and what is free (J9): answers that change nothing."""
+"""Checks whether the cluster would take Computes now, and sums what is free, without any change.
+
+Design: J9
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from controller.cluster.unit_of_work import plan_store
+from controller.cluster.unit_of_work import storage
 from controller.model.compute import Compute
 from controller.model.node import Capacity
 from controller.model.registry import key_of
@@ -17,35 +20,34 @@ from controller.store.database import Transaction
 
 @dataclass
 class Offer:
-    """Node by Compute's name, and of those that find none: reason to the most nodes that it held for."""
+    """The answer: Computes with their nodes, and why others fit nowhere."""
 
     placements: dict[str, str] = field(default_factory=dict)
     refused: int = 0
-    """How many find no node; ``reasons`` are empty then where the cluster has none at all."""
+    """How many Computes fit nowhere; ``reasons`` is empty where the cluster has no node."""
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
-        """All of them fit."""
+        """Return whether all of them fit."""
         return not self.refused
 
 
 def offer(tx: Transaction, cluster: str, computes: Sequence[Compute]) -> Offer:
-    """Place the Computes on a snapshot that is thrown away; those that have a node keep it."""
+    """Place the Computes on a snapshot that is never stored; those that have a node keep it."""
     present = resources.get_many(tx, map(key_of, computes))
     result = Offer()
-    asked = []
+    unplaced = []
     for compute in computes:
         known = present.get(key_of(compute))
-        node = known.observed.get("node") if known is not None else None
-        if node:
-            result.placements[compute.name] = node
+        if known is not None and known.facts.node:
+            result.placements[compute.name] = known.facts.node
         else:
-            asked.append(compute)
-    if not asked:
+            unplaced.append(compute)
+    if not unplaced:
         return result
-    snapshot = plan_store.snapshot(tx, cluster, asked)
-    requests = [Request.of(compute.spec, key=compute.name, service=compute.service_path) for compute in asked]
+    snapshot = storage.snapshot(tx, cluster, unplaced)
+    requests = [Request.of(compute.spec, key=compute.name, service=compute.service_path) for compute in unplaced]
     worst: Counter[str] = Counter()
     for answer in place(snapshot, requests):
         if isinstance(answer, Placed):
@@ -67,8 +69,8 @@ class Totals:
 
 
 def totals(tx: Transaction, cluster: str) -> Totals:
-    """What is free and what there is, over the nodes that are Up and schedulable."""
-    snapshot = plan_store.snapshot(tx, cluster, ())
+    """Return free and total capacity, over the nodes that are Up and schedulable."""
+    snapshot = storage.snapshot(tx, cluster, ())
     free = snapshot.free[snapshot.open].clip(min=0).sum(axis=0)
     total = snapshot.total[snapshot.open].sum(axis=0)
     return Totals(capacity_of(free), capacity_of(total), int(snapshot.open.sum()))

@@ -1,17 +1,18 @@
-"""What the cluster's database knows, for questions about the future: forecasts, headroom, snapshots.
+"""Reads what forecasts, headroom and saved snapshots need from the cluster's database.
 
-Each function here is one read; what is made of it is computed by the caller outside of the
-transaction. Nothing is written and nothing is promised.
+Each function is one read; the caller computes its answer outside of the transaction. Nothing is
+written and nothing is promised.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-from controller.cluster.forecast.forecaster import Forecaster, Wish
-from controller.cluster.unit_of_work import plan_store
+from controller.cluster.forecast.forecaster import Forecaster, ServiceRequest
+from controller.cluster.unit_of_work import storage
+from controller.cluster.unit_of_work.service_computes import counted_nodes, read_computes
 from controller.model.compute import COMPUTE, Compute, ComputeSpec, OnNodeDown
 from controller.model.flavor import ResourceFlavor
 from controller.model.node import Share
@@ -22,23 +23,20 @@ from controller.schedule.snapshot import DIMENSIONS
 from controller.store import capacity, resources
 from controller.store.database import Transaction
 
-_FEW = 16
 
-
-def forecaster(tx: Transaction, cluster: str, wishes: Sequence[Wish]) -> Forecaster:
-    """Answers those wishes from the cluster as it is."""
-    snapshot = plan_store.snapshot(tx, cluster, [wish.compute for wish in wishes])
-    return Forecaster(snapshot, present(tx, _computes(tx, wishes)))
+def forecaster(tx: Transaction, cluster: str, services: Sequence[ServiceRequest]) -> Forecaster:
+    """Return a forecaster for those services on the cluster as it is."""
+    snapshot = storage.snapshot(tx, cluster, [wanted.compute for wanted in services])
+    return Forecaster(snapshot, present(tx, read_computes(tx, [wanted.service for wanted in services])))
 
 
 def present(tx: Transaction, computes: Iterable[Compute]) -> dict[str, list[Present]]:
-    """Service to its Computes that have a node and are to stay; one that is moving has a share of two."""
-    here = [each for each in computes if _is_here(each)]
-    pairs = [(place, each.uid) for each in here for place in _places(each)]
+    """Return, by service, its Computes that count on a node; one that is moving has a share of two nodes."""
+    here = [(each, nodes) for each in computes if (nodes := counted_nodes(each))]
+    pairs = [(node, each.uid) for each, nodes in here for node in nodes]
     shares = capacity.takings(tx, pairs=pairs) if len(pairs) <= 200 else capacity.takings(tx)
     found: dict[str, list[Present]] = {}
-    for each in here:
-        node, *others = _places(each)
+    for each, (node, *others) in here:
         made = Present(each.spec.index, node, *sizes_of(each.spec), shares.get((node, each.uid), Share()))
         for to in others:
             made = replace(made, to=to, to_share=shares.get((to, each.uid), Share()))
@@ -47,7 +45,7 @@ def present(tx: Transaction, computes: Iterable[Compute]) -> dict[str, list[Pres
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ForecastInputs:
     """The whole cluster at one moment."""
 
     snapshot: Snapshot
@@ -55,30 +53,30 @@ class Outlook:
     present: Mapping[str, Sequence[Present]]
 
 
-def whole(tx: Transaction, cluster: str) -> Outlook:
-    """Everything: for headroom and for a snapshot that is saved."""
-    computes = cast(list[Compute], resources.list_all(tx, COMPUTE))
-    standing = [(each.service_path, place) for each in computes if _is_here(each) for place in _places(each)]
-    return Outlook(plan_store.snapshot(tx, cluster, (), standing), computes, present(tx, computes))
+def read_inputs(tx: Transaction, cluster: str) -> ForecastInputs:
+    """Read the whole cluster, for headroom and for a snapshot that is saved."""
+    computes = resources.list_all(tx, COMPUTE)
+    counted = [(each.service_path, node) for each in computes for node in counted_nodes(each)]
+    return ForecastInputs(storage.snapshot(tx, cluster, (), counted), computes, present(tx, computes))
 
 
-def report(outlook: Outlook, flavors: Sequence[ResourceFlavor], *, everything: bool) -> dict[str, Any]:
-    """How many more of each flavor fit, now and after the worst loss on each axis.
+def report(known: ForecastInputs, flavors: Sequence[ResourceFlavor], *, everything: bool) -> dict[str, Any]:
+    """Return how many more of each flavor fit, now and after the worst loss on each axis.
 
-    What was lost counts as moving where its ``on_node_down`` is Rebuild, or all of it.
+    Of what is lost, the Computes with ``on_node_down`` Rebuild move; with ``everything``, all of them.
     """
-    snapshot = outlook.snapshot
-    there = {(service, each.index): each for service, those in outlook.present.items() for each in those}
+    snapshot = known.snapshot
+    there = {(service, each.index): each for service, those in known.present.items() for each in those}
     running = [
         Running(
             Request.of(each.spec, key=f"{each.service_path}/{each.name}", service=each.service_path),
-            str(each.observed["node"]),
+            each.facts.node,
             everything or each.spec.on_node_down is OnNodeDown.REBUILD,
             there[each.service_path, each.spec.index].to,
             there[each.service_path, each.spec.index].to_share,
         )
-        for each in outlook.computes
-        if _is_here(each)
+        for each in known.computes
+        if counted_nodes(each)
     ]
     shapes = [shape_of(flavor) for flavor in flavors]
     now = headroom.fits(snapshot, shapes)
@@ -107,7 +105,7 @@ def report(outlook: Outlook, flavors: Sequence[ResourceFlavor], *, everything: b
 
 
 def shape_of(flavor: ResourceFlavor) -> Request:
-    """A Compute of the flavor, of no service."""
+    """Return the request for a Compute of the flavor, of no service."""
     spec = ComputeSpec.model_construct(
         index=0,
         sizes=flavor.spec.sizes,
@@ -127,29 +125,3 @@ def _loss(loss: Loss, shape: int) -> dict[str, Any]:
         "unplaced": loss.unplaced,
         "staying": loss.staying,
     }
-
-
-def _computes(tx: Transaction, wishes: Sequence[Wish]) -> list[Compute]:
-    services = {wish.service: wish.compute for wish in wishes}
-    if len(services) > _FEW:
-        return [each for each in cast(list[Compute], resources.list_all(tx, COMPUTE)) if each.service_path in services]
-    return [
-        each
-        for sample in services.values()
-        for each in resources.list_all(
-            tx,
-            COMPUTE,
-            parents=(sample.region,),
-            project=sample.project,
-            fields={"spec.service": sample.spec.service},
-        )
-    ]
-
-
-def _places(compute: Compute) -> list[str]:
-    """Its node, and the one that it is moving to: it may end on either."""
-    return [str(place) for place in map(compute.observed.get, ("node", "migrating_to")) if place]
-
-
-def _is_here(compute: Compute) -> bool:
-    return bool(compute.observed.get("node")) and not compute.is_deleting

@@ -1,11 +1,14 @@
-"""Answers from a saved snapshot what the cluster would have answered then (J10; pure, offline)."""
+"""Forecasts from a saved snapshot what the cluster would have answered at that time. Pure, offline.
+
+Design: J10
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.cluster.forecast.forecaster import Forecast, Forecaster, Wish
+from controller.cluster.forecast.forecaster import Forecast, Forecaster, ServiceRequest
 from controller.errors import InvalidInput, Problem
 from controller.model.compute import Compute, ComputeSpec
 from controller.model.flavor import ResourceFlavor
@@ -18,20 +21,20 @@ _NO_IMAGE = ImageSpec(url="file:///none", checksum="sha256:" + "0" * 64)
 
 
 def forecaster(scheduling: Mapping[str, Any]) -> Forecaster:
-    """What the cluster would have answered then; raises InvalidInput for what is no snapshot."""
+    """Return a forecaster on the saved snapshot; raises InvalidInput for a malformed one."""
     return Forecaster(*load_with_present(scheduling))
 
 
 def answer(
-    scheduling: Mapping[str, Any], services: Sequence[RegionService], beside: Iterable[AnyResource], cluster: str
+    scheduling: Mapping[str, Any], services: Sequence[RegionService], others: Iterable[AnyResource], cluster: str
 ) -> list[Forecast]:
-    """The forecast of each service, one after the other.
+    """Return the forecast of each service, one after the other.
 
-    ``beside`` holds the flavors; of two of one name the later counts. Raises InvalidInput for a
-    flavor that is not among them, and for what is no snapshot.
+    ``others`` holds the flavors; of two of one name the later counts. Raises InvalidInput for a
+    flavor that is not among them, and for a malformed snapshot.
     """
-    asked = forecaster(scheduling)
-    flavors = {each.name: each for each in beside if isinstance(each, ResourceFlavor)}
+    saved = forecaster(scheduling)
+    flavors = {each.name: each for each in others if isinstance(each, ResourceFlavor)}
     bad = [
         Problem(f"{each.name}: spec.compute.flavor", f"ResourceFlavor {each.spec.compute.flavor} does not exist")
         for each in services
@@ -39,11 +42,11 @@ def answer(
     ]
     if bad:
         raise InvalidInput(bad)
-    return [asked.of(wish(each, flavors[each.spec.compute.flavor], cluster)) for each in services]
+    return [saved.of(service_request(each, flavors[each.spec.compute.flavor], cluster)) for each in services]
 
 
-def wish(service: RegionService, flavor: ResourceFlavor, cluster: str) -> Wish:
-    """The service as the root would ask for it: only what placement looks at."""
+def service_request(service: RegionService, flavor: ResourceFlavor, cluster: str) -> ServiceRequest:
+    """Return the service as the root would send it, with only what placement uses."""
     wanted = service.spec.compute
     spec = ComputeSpec(
         service=service.name,
@@ -58,4 +61,4 @@ def wish(service: RegionService, flavor: ResourceFlavor, cluster: str) -> Wish:
         on_node_down=wanted.on_node_down,
     )
     compute = Compute(name=f"{service.name}-0", region=service.region, project=service.project, spec=spec)
-    return Wish(compute, service.spec.replicas)
+    return ServiceRequest(compute, service.spec.replicas)

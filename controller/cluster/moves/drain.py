@@ -1,18 +1,22 @@
-"""Emptying nodes: everything that is leaving at the same moment is planned as one (F3, J4, M3).
+"""Drains nodes: plans the moves of everything on all draining nodes together, and starts the next ones.
 
-``advance`` draws the plan anew from the present state and starts what may start now: nothing of it
-is stored, so that a drain goes on wherever any process was killed, and follows whatever has changed.
+``advance`` plans from the current state each time and starts what may start now. The plan is never
+stored, so that a drain continues after any process was killed, and follows every change. The next
+moves are chosen in ``_plan_moves`` and started in ``_start``.
 
 - All draining nodes are planned together. Each move sees the moves before it, and none goes to a
-  node that is itself draining or cordoned.
-- A move is planned as if the copy that leaves were gone, and started only if no hard rule is broken
-  even while both copies count; else it waits for the moves before it. What cannot be placed even
-  then is blocked, with the scheduler's counted reasons.
-- Large ones first, then by service and index; a bounded number moves at once.
-- Nothing is ever powered off. What failed is tried again after a pause that doubles, on another node
-  if there is one.
+  node that is draining or cordoned.
+- A move is planned as if the leaving copy no longer counted, and started only if no hard rule is
+  broken even while both copies count; else it waits for the moves before it. What cannot be placed
+  even then is blocked, with the scheduler's counted reasons.
+- Large Computes first, then by service and index; a bounded number moves at the same time.
+- Nothing is ever powered off. A failed move is retried after a pause that doubles, to another node
+  if possible.
 
-A drain that was called off: what was not sent yet goes back; what is being sent arrives.
+When a drain is cancelled, migrations that the source has not begun to send are cancelled; the
+others finish.
+
+Design: F3, J4, M3
 """
 
 from __future__ import annotations
@@ -25,30 +29,31 @@ from itertools import combinations
 from typing import Any
 
 from controller.cluster.moves import migration
-from controller.cluster.moves.planning import Blocked, Hindrance, Move, MovePlan, hindrance_of, try_move
+from controller.cluster.moves.planning import Blocked, Blocker, Move, MovePlan, blocker_of, try_move
 from controller.cluster.moves.spread import Spread, Topology
 from controller.cluster.traffic import loadbalancers
-from controller.cluster.unit_of_work.unit_of_work import Plan, Workload
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork, Workload
+from controller.counted import counted
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
 from controller.model.loadbalancer import Loadbalancer
-from controller.model.node import Node
+from controller.model.node import DrainBlocker, DrainProgress, Node
 from controller.model.registry import key_of
 from controller.schedule import Placed, Request, Snapshot
 
 DRAIN = "drain"
-"""Cause of the migrations that a drain begins."""
+"""Cause of the migrations that a drain starts."""
 RETRY_AFTER = timedelta(seconds=15)
-"""How long a Compute is left alone whose migration has just failed; doubled each time it fails again."""
+"""Pause before a failed migration of a Compute is retried; doubled each time it fails again."""
 LONGEST_PAUSE = timedelta(minutes=10)
 
 _SWAPPED = 32
-"""Of one service: more are left as placement had them."""
+"""Moves of one service whose targets are exchanged at most; beyond that they stay as placed."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How many migrations drains may have under way: from each node, and in the cluster."""
+    """How many migrations of drains may be in progress: from each node, and in the cluster."""
 
     per_node: int = 1
     in_cluster: int = 4
@@ -56,7 +61,7 @@ class Limits:
 
 @dataclass
 class Drained:
-    """How one node's drain stands."""
+    """The progress of one node's drain."""
 
     remaining: int = 0
     moving: dict[str, str] = field(default_factory=dict)
@@ -66,17 +71,22 @@ class Drained:
     blocked_by: list[Blocked] = field(default_factory=list)
 
     def observed(self) -> dict[str, Any]:
-        """The form in the node's ``observed``."""
-        blocked = [
-            {"resource": each.resource, "reason": each.hindrance.reason, "counts": dict(each.hindrance.counts)}
-            for each in self.blocked_by
-        ]
-        return {"remaining": self.remaining, "moving": self.moving, "planned": self.planned, "blocked_by": blocked}
+        """Return the form in the node's ``observed``."""
+        progress = DrainProgress(
+            remaining=self.remaining,
+            moving=self.moving,
+            planned=self.planned,
+            blocked_by=tuple(
+                DrainBlocker(resource=each.resource, reason=each.blocker.reason, counts=each.blocker.counts)
+                for each in self.blocked_by
+            ),
+        )
+        return progress.model_dump(mode="json")
 
 
 @dataclass(frozen=True)
 class _Leaver:
-    """A Compute that is to be moved, with what is asked of the scheduler for it."""
+    """A Compute that is to be moved, with its request to the scheduler."""
 
     compute: Compute
     owner: Assignment
@@ -97,105 +107,106 @@ class _Leaver:
         return (*(-each for each in size), self.request.service, self.request.index)
 
 
-def advance(plan: Plan, leaving: Collection[str], limits: Limits) -> dict[str, Drained]:
-    """Take the next step of the drains of those nodes; how each stands then.
+def advance(work: UnitOfWork, leaving: Collection[str], limits: Limits) -> dict[str, Drained]:
+    """Take the next step of the drains of those nodes; return the progress of each.
 
-    ``plan`` holds everything that is on them, and the nodes themselves, all of them draining.
+    ``work`` holds everything that is on them, and the nodes themselves, all of them draining.
     """
     result = {name: Drained() for name in leaving}
-    _replace_loadbalancers(plan, result)
-    leavers, under_way = _sort_out(plan, result)
-    future = _future(plan, result) if leavers else Snapshot(())
-    waiting = [each for each in leavers if not _is_hindered(plan, each, result)]
-    moves, refused = _draw(plan, waiting, future)
-    for each, hindrance in refused:
-        result[each.node].blocked_by.append(Blocked(each.name, each.node, hindrance))
-    _start(plan, moves, result, under_way, limits)
+    _replace_loadbalancers(work, result)
+    leavers, in_progress = _collect(work, result)
+    future = _future(work, result) if leavers else Snapshot(())
+    waiting = [each for each in leavers if not _is_blocked(work, each, result)]
+    moves, refused = _plan_moves(work, waiting, future)
+    for each, blocker in refused:
+        result[each.node].blocked_by.append(Blocked(each.name, each.node, blocker))
+    _start(work, moves, result, in_progress, limits)
     for drained in result.values():
         drained.blocked_by.sort(key=lambda each: each.resource)
     return result
 
 
-def foresee(plan: Plan, asked: Collection[str], draining: Collection[str] = ()) -> MovePlan:
-    """The moves that a drain of the nodes asked about would make now, beside those that drain already.
+def preview(work: UnitOfWork, nodes: Collection[str], draining: Collection[str] = ()) -> MovePlan:
+    """Return the moves that a drain of those nodes would make now, together with the drains of ``draining``.
 
-    ``plan`` holds what is on all of them; it is thrown away.
+    ``work`` holds what is on all of them; it is never stored.
     """
-    for name in asked:
-        node = plan.nodes[name]
+    for name in nodes:
+        node = work.nodes[name]
         spec = node.spec.model_copy(update={"drain": True, "schedulable": False})
-        plan.nodes[name] = node.model_copy(update={"spec": spec})
+        work.nodes[name] = node.model_copy(update={"spec": spec})
     found = MovePlan()
-    drains = advance(plan, {*asked, *draining}, Limits(0, 0))
-    for name, drained in sorted((name, drains[name]) for name in asked):
+    drains = advance(work, {*nodes, *draining}, Limits(0, 0))
+    for name, drained in sorted((name, drains[name]) for name in nodes):
         moves = {**drained.moving, **drained.planned}
         why = dict.fromkeys(drained.planned, f"{name} is to be empty")
         found.moves += [
-            Move(resource, name, target, why.get(resource, "on its way already")) for resource, target in moves.items()
+            Move(resource, name, target, why.get(resource, "in progress already")) for resource, target in moves.items()
         ]
         found.blocked += drained.blocked_by
     if not found.moves and not found.blocked:
-        found.message = "nothing is there to be moved"
+        found.message = "nothing has to be moved"
     return found
 
 
-def call_off(plan: Plan, nodes: Collection[str]) -> None:
-    """The drain of those nodes has ended: take back what it began and did not send yet."""
-    for workload in plan.workloads.values():
-        if not isinstance(workload, Compute) or workload.observed.get("migrating_for") != DRAIN:
+def cancel(work: UnitOfWork, nodes: Collection[str]) -> None:
+    """Cancel the migrations that the drains of those nodes started and that are not being sent yet."""
+    for workload in work.workloads.values():
+        if not isinstance(workload, Compute) or workload.facts.migrating_for != DRAIN:
             continue
-        source = next((each.spec.node for each in plan.of(workload) if each.spec.migrate_to), None)
+        source = next((each.spec.node for each in work.of(workload) if each.spec.migrate_to), None)
         if source in nodes:
-            migration.call_off(plan, workload, f"the drain of {source} was called off")
+            migration.cancel(work, workload, f"the drain of {source} was cancelled")
 
 
-def show(plan: Plan, node: Node, drained: Drained | None) -> None:
-    """Write down how the node's drain stands, None: it has none; tell when it ends, or something blocks it."""
-    before = node.observed.get("drain") or {}
-    plan.edit(node, observed={"drain": drained.observed() if drained is not None else None})
+def show(work: UnitOfWork, node: Node, drained: Drained | None) -> None:
+    """Show the progress of the node's drain, None: it has none; record an event when it ends or is blocked."""
+    before = node.facts.drain or DrainProgress()
+    work.edit(node, observed={"drain": drained.observed() if drained is not None else None})
     if drained is None:
         return
-    if not drained.remaining and before.get("remaining"):
-        plan.tell(node, "Drained", "nothing is left on it")
-    known = {each["resource"] for each in before.get("blocked_by", ())}
+    if not drained.remaining and before.remaining:
+        work.record_event(node, "Drained", "nothing is left on it")
+    known = {each.resource for each in before.blocked_by}
     new = [each for each in drained.blocked_by if each.resource not in known]
     if new:
-        more = f" (and {len(new) - 1} more)" if len(new) > 1 else ""
-        plan.warn(node, "DrainBlocked", f"{new[0].resource}: {new[0].hindrance.reason}{more}")
+        # Without their names: everybody reads the events of a node.
+        count = counted(len(new), "resource")
+        work.record_warning(node, "DrainBlocked", f"{count} cannot move: {new[0].blocker.reason}")
 
 
 def _start(
-    plan: Plan,
+    work: UnitOfWork,
     moves: list[tuple[_Leaver, str]],
     result: dict[str, Drained],
-    under_way: Counter[str],
+    in_progress: Counter[str],
     limits: Limits,
 ) -> None:
-    """Start what may start now; the others are shown as planned."""
-    refused: list[tuple[_Leaver, Hindrance]] = []
-    total = sum(under_way.values())
+    """Start the moves that may start now; the others are shown as planned."""
+    refused: list[tuple[_Leaver, Blocker]] = []
+    total = sum(in_progress.values())
     for each, target in moves:
-        hindrance = None
-        if under_way[each.node] < limits.per_node and total < limits.in_cluster:
-            hindrance = migration.start(plan, each.compute, each.owner, target, cause=DRAIN)
-            if hindrance is None:
-                under_way[each.node] += 1
+        blocker = None
+        if in_progress[each.node] < limits.per_node and total < limits.in_cluster:
+            blocker = migration.start(work, each.compute, each.owner, target, cause=DRAIN)
+            if blocker is None:
+                in_progress[each.node] += 1
                 total += 1
                 result[each.node].moving[each.name] = target
                 continue
-            refused.append((each, hindrance))
+            refused.append((each, blocker))
         result[each.node].planned[each.name] = target
-    if not total:  # nothing that is under way could change it
-        for each, hindrance in refused:
-            result[each.node].blocked_by.append(Blocked(each.name, each.node, hindrance))
+    if not total:  # no migration in progress could change it
+        for each, blocker in refused:
+            result[each.node].blocked_by.append(Blocked(each.name, each.node, blocker))
 
 
-def _sort_out(plan: Plan, result: dict[str, Drained]) -> tuple[list[_Leaver], Counter[str]]:
-    """Count what is on the nodes; who has still to be moved, and how many migrations are under way from each."""
+def _collect(work: UnitOfWork, result: dict[str, Drained]) -> tuple[list[_Leaver], Counter[str]]:
+    """Count what is on the nodes; return what has to be moved, and the number of migrations from each node."""
     leavers: list[_Leaver] = []
-    under_way: Counter[str] = Counter()
-    for compute in _computes(plan):
-        for assignment in plan.of(compute):
+    in_progress: Counter[str] = Counter()
+    for compute in _computes(work):
+        for assignment in work.of(compute):
             drained = result.get(assignment.spec.node)
             if drained is None:
                 continue
@@ -203,82 +214,81 @@ def _sort_out(plan: Plan, result: dict[str, Drained]) -> tuple[list[_Leaver], Co
             if compute.is_deleting:
                 drained.moving[key_of(compute).path] = ""
             elif assignment.spec.role is AssignmentRole.OWNER and not assignment.spec.migrate_to:
-                leavers.append(_Leaver(compute, assignment, _request(plan, compute)))
+                leavers.append(_Leaver(compute, assignment, _request(work, compute)))
             else:
-                going = assignment.spec.migrate_to or compute.observed.get("node", "")
-                drained.moving[key_of(compute).path] = str(going)
-                under_way[assignment.spec.node] += assignment.spec.role is not AssignmentRole.INCOMING
-    return sorted(leavers, key=lambda each: each.rank), under_way
+                drained.moving[key_of(compute).path] = assignment.spec.migrate_to or compute.facts.node
+                in_progress[assignment.spec.node] += assignment.spec.role is not AssignmentRole.INCOMING
+    return sorted(leavers, key=lambda each: each.rank), in_progress
 
 
-def _is_hindered(plan: Plan, each: _Leaver, result: dict[str, Drained]) -> bool:
-    """Note what stands in the way of it whatever the other nodes are like."""
-    reason = migration.unmovable(plan, each.compute, each.owner) or _failed_lately(each.compute, plan.now)
+def _is_blocked(work: UnitOfWork, each: _Leaver, result: dict[str, Drained]) -> bool:
+    """Record a reason that blocks it whatever the other nodes are like; return whether there is one."""
+    reason = migration.unmovable(work, each.compute, each.owner) or _recent_failure(each.compute, work.now)
     if reason is not None:
-        result[each.node].blocked_by.append(Blocked(each.name, each.node, Hindrance(reason)))
+        result[each.node].blocked_by.append(Blocked(each.name, each.node, Blocker(reason)))
     return reason is not None
 
 
-def _failed_lately(compute: Compute, now: datetime) -> str | None:
-    failed = compute.observed.get("migration_failed")
-    if not isinstance(failed, dict):
+def _recent_failure(compute: Compute, now: datetime) -> str | None:
+    failed = compute.facts.migration_failed
+    if failed is None:
         return None
-    pause = min(RETRY_AFTER * 2 ** min(int(failed.get("tries", 1)) - 1, 10), LONGEST_PAUSE)
-    return str(failed["reason"]) if now - datetime.fromisoformat(failed["at"]) <= pause else None
+    pause = min(RETRY_AFTER * 2 ** min(max(failed.tries, 1) - 1, 10), LONGEST_PAUSE)
+    return failed.reason if now - failed.at <= pause else None
 
 
-def _request(plan: Plan, compute: Compute) -> Request:
-    failed = compute.observed.get("migration_failed")
-    target = failed.get("target") if isinstance(failed, dict) else None
-    return migration.request_for(plan, compute, avoid=(target,) if target else ())
+def _request(work: UnitOfWork, compute: Compute) -> Request:
+    failed = compute.facts.migration_failed
+    return migration.request_for(work, compute, avoid=(failed.target,) if failed is not None and failed.target else ())
 
 
-def _future(plan: Plan, result: dict[str, Drained]) -> Snapshot:
-    """The cluster when everything that is under way from these nodes has arrived."""
-    _ = plan.snapshot  # reads what a snapshot is built of
-    future = plan.build_snapshot()
-    for compute in _computes(plan):
-        for assignment in plan.of(compute):
-            if assignment.spec.migrate_to and compute.observed.get("migrating_to") and assignment.spec.node in result:
+def _future(work: UnitOfWork, result: dict[str, Drained]) -> Snapshot:
+    """Return the cluster as it is when every migration from these nodes has arrived."""
+    _ = work.snapshot  # reads what a snapshot is built of
+    future = work.build_snapshot()
+    for compute in _computes(work):
+        for assignment in work.of(compute):
+            if assignment.spec.migrate_to and compute.facts.migrating_to and assignment.spec.node in result:
                 future.count(compute.service_path, assignment.spec.node, -1)
     return future
 
 
-def _draw(
-    plan: Plan, waiting: list[_Leaver], future: Snapshot
-) -> tuple[list[tuple[_Leaver, str]], list[tuple[_Leaver, Hindrance]]]:
-    """The moves in an order in which each is possible after those before it, and what is left over.
+def _plan_moves(
+    work: UnitOfWork, waiting: list[_Leaver], future: Snapshot
+) -> tuple[list[tuple[_Leaver, str]], list[tuple[_Leaver, Blocker]]]:
+    """Return the moves in an order in which each is possible after those before it, and what was refused.
 
-    What was refused is tried again as long as others of its service have found a place since: only
-    that can lift a rule, for room never grows here.
+    A refused one is retried as long as others of its service have been placed since: only that can
+    satisfy a rule, because free room never grows here.
     """
     moves: list[tuple[_Leaver, str]] = []
-    refused: dict[str, tuple[_Leaver, Hindrance]] = {}
+    refused: dict[str, tuple[_Leaver, Blocker]] = {}
     turn = waiting
     while turn:
         moved = set()
         for each in turn:
             answer = try_move(future, each.request, each.node, arrived=True)
             if not isinstance(answer, Placed):
-                again = migration.request_for(plan, each.compute)
-                if again.avoid != each.request.avoid:  # rather the node that failed than none
+                again = migration.request_for(work, each.compute)
+                if again.avoid != each.request.avoid:  # the node that failed is better than none
                     answer = try_move(future, again, each.node, arrived=True)
             if isinstance(answer, Placed):
                 moves.append((each, answer.node))
                 refused.pop(each.name, None)
                 moved.add(each.request.service)
             else:
-                refused[each.name] = each, hindrance_of(answer)
+                refused[each.name] = each, blocker_of(answer)
         turn = [each for each, _ in refused.values() if each.request.service in moved]
-    return _by_prefix(plan, moves), list(refused.values())
+    return _by_prefix(work, moves), list(refused.values())
 
 
-def _by_prefix(plan: Plan, moves: list[tuple[_Leaver, str]]) -> list[tuple[_Leaver, str]]:
-    """Give the targets of each service out so that the prefixes of its index order are balanced.
+def _by_prefix(work: UnitOfWork, moves: list[tuple[_Leaver, str]]) -> list[tuple[_Leaver, str]]:
+    """Assign the targets of each service so that the prefixes of its index order are balanced.
 
-    Only among alike, and only where no hard rule makes the order matter.
+    Targets are exchanged only between Computes of equal requests, and only where no hard rule makes
+    the order matter.
     """
-    topology = Topology(plan.nodes)
+    topology = Topology(work.nodes)
     alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
     for number, (each, _) in enumerate(moves):
         request = each.request
@@ -287,18 +297,16 @@ def _by_prefix(plan: Plan, moves: list[tuple[_Leaver, str]]) -> list[tuple[_Leav
     result = list(moves)
     for numbers in alike.values():
         if 1 < len(numbers) <= _SWAPPED:
-            _swap(plan, result, numbers, topology)
+            _swap(work, result, numbers, topology)
     return result
 
 
-def _swap(plan: Plan, moves: list[tuple[_Leaver, str]], numbers: list[int], topology: Topology) -> None:
-    """Exchange the targets of two as long as that makes the prefixes better."""
+def _swap(work: UnitOfWork, moves: list[tuple[_Leaver, str]], numbers: list[int], topology: Topology) -> None:
+    """Exchange the targets of two moves where that balances the prefixes better."""
     compute = moves[numbers[0]][0].compute
     spread = Spread(compute.spec.schedule_policy, topology)
     places = {
-        each.spec.index: str(each.observed.get("migrating_to") or each.observed["node"])
-        for each in plan.members(compute)
-        if each.observed.get("node")
+        each.spec.index: each.facts.migrating_to or each.facts.node for each in work.members(compute) if each.facts.node
     }
     places |= {moves[number][0].request.index: moves[number][1] for number in numbers}
     places = dict(sorted(places.items()))
@@ -314,28 +322,28 @@ def _swap(plan: Plan, moves: list[tuple[_Leaver, str]], numbers: list[int], topo
             moves[one], moves[other] = (this, there), (that, here)
 
 
-def _replace_loadbalancers(plan: Plan, result: dict[str, Drained]) -> None:
-    """Make new instances elsewhere; what is left of the old ones is counted."""
-    found = [each for each in plan.workloads.values() if isinstance(each, Loadbalancer)]
-    loadbalancers.reconcile(plan, found)
+def _replace_loadbalancers(work: UnitOfWork, result: dict[str, Drained]) -> None:
+    """Make new instances on other nodes; count what is left of the old ones."""
+    found = [each for each in work.workloads.values() if isinstance(each, Loadbalancer)]
+    loadbalancers.reconcile(work, found)
     for each in found:
         name = f"Loadbalancer {key_of(each).path}"
-        for assignment in plan.of(each):
+        for assignment in work.of(each):
             drained = result.get(assignment.spec.node)
             if drained is None:
                 continue
             drained.remaining += 1
             if assignment.spec.role is AssignmentRole.OWNER:
-                hindrance = Hindrance(each.status_reason or f"it is {each.status}")
-                drained.blocked_by.append(Blocked(name, assignment.spec.node, hindrance))
+                blocker = Blocker(each.status_reason or f"it is {each.status}")
+                drained.blocked_by.append(Blocked(name, assignment.spec.node, blocker))
             else:
-                drained.moving[name] = _replacement(plan, each)
+                drained.moving[name] = _replacement(work, each)
 
 
-def _replacement(plan: Plan, workload: Workload) -> str:
-    made = [each.spec.node for each in plan.of(workload) if each.name in plan.inserted]
+def _replacement(work: UnitOfWork, workload: Workload) -> str:
+    made = [each.spec.node for each in work.of(workload) if each.name in work.inserted]
     return made[-1] if made else ""
 
 
-def _computes(plan: Plan) -> Iterable[Compute]:
-    return [each for each in plan.workloads.values() if isinstance(each, Compute)]
+def _computes(work: UnitOfWork) -> Iterable[Compute]:
+    return [each for each in work.workloads.values() if isinstance(each, Compute)]

@@ -1,11 +1,11 @@
-"""Moves that are planned, and how one is tried on a snapshot; shared by drains and rebalancing.
+"""Planned moves, and how one is tried on a snapshot; shared by drains and rebalancing.
 
-A plan of moves is never stored: it is drawn anew from the present state whenever it is needed, and
-each move is checked once more when it starts.
+A plan of moves is never stored: it is made from the current state whenever it is needed, and each
+move is checked again when it starts.
 
-A replacement is chosen as if the copy that leaves were gone. Whether it still counts afterwards is
-the caller's matter: a plan goes on as if it had arrived, while a real start leaves it counted on both
-nodes until it has, for it may end on either.
+A target is chosen as if the leaving copy no longer counted. The caller decides whether it counts
+afterwards: a plan continues as if the Compute had arrived, while a real start leaves it counted on
+both nodes until it has, because it may end on either.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from controller.schedule import Placed, Refused, Request, Snapshot, place, why_n
 
 
 @dataclass(frozen=True)
-class Hindrance:
-    """Why something cannot be moved; ``counts`` has the nodes per reason where the rules refused it."""
+class Blocker:
+    """Why something cannot be moved; ``counts`` has the number of nodes per reason where the rules refused it."""
 
     reason: str
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Move:
     why: str
 
     def render(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {"resource": self.resource, "from": self.source, "to": self.target, "why": self.why}
 
 
@@ -45,28 +45,28 @@ class Blocked:
 
     resource: str
     node: str
-    hindrance: Hindrance
+    blocker: Blocker
 
     def render(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {
             "resource": self.resource,
             "from": self.node,
-            "reason": self.hindrance.reason,
-            "counts": dict(self.hindrance.counts),
+            "reason": self.blocker.reason,
+            "counts": dict(self.blocker.counts),
         }
 
 
 @dataclass
 class MovePlan:
-    """Moves in their order, what stays, and a word on the whole."""
+    """Moves in their order, what is blocked, and a message about the whole."""
 
     moves: list[Move] = field(default_factory=list)
     blocked: list[Blocked] = field(default_factory=list)
     message: str = ""
 
     def render(self) -> dict[str, Any]:
-        """The JSON form."""
+        """Return the JSON form."""
         return {
             "moves": [move.render() for move in self.moves],
             "blocked": [each.render() for each in self.blocked],
@@ -75,7 +75,7 @@ class MovePlan:
 
 
 def try_move(snapshot: Snapshot, request: Request, source: str, *, arrived: bool) -> Placed | Refused:
-    """Choose and take a node for what leaves ``source``; ``arrived``: it no longer counts there afterwards."""
+    """Choose and take a node for what leaves ``source``; if ``arrived``, it no longer counts there afterwards."""
     snapshot.count(request.service, source, -1)
     (answer,) = place(snapshot, [request])
     if isinstance(answer, Refused) or not arrived:
@@ -83,16 +83,16 @@ def try_move(snapshot: Snapshot, request: Request, source: str, *, arrived: bool
     return answer
 
 
-def hindrance_at(snapshot: Snapshot, request: Request, source: str, node: str) -> Hindrance:
-    """Why a move to the one node that was named is refused; the other nodes are of no interest."""
+def blocker_at(snapshot: Snapshot, request: Request, source: str, node: str) -> Blocker:
+    """Return why a move to the named node is refused."""
     if node not in snapshot.index:
-        return Hindrance("there is no such node")
+        return Blocker(f"node {node} does not exist")
     snapshot.count(request.service, source, -1)
     why = why_not(snapshot, request, node)
     snapshot.count(request.service, source, 1)
-    return Hindrance(f"{node} cannot take it: {why}", {why: 1})
+    return Blocker(f"{node} cannot take it: {why}", {why: 1})
 
 
-def hindrance_of(refused: Refused) -> Hindrance:
-    """The same for people and for the wire."""
-    return Hindrance(refused.message, refused.reasons)
+def blocker_of(refused: Refused) -> Blocker:
+    """Return the blocker with the scheduler's reasons."""
+    return Blocker(refused.message, refused.reasons)

@@ -1,12 +1,14 @@
-"""How evenly the Computes of one service stand, as numbers that can be compared (J3-J5, J11).
+"""Scores how evenly the Computes of one service are spread, as numbers that can be compared.
 
 A score is a tuple: first how many hard rules are broken, then one number per axis, in the order in
-which placement looks at them (the service's soft rules, then the axes that are spread over anyway).
-Less is better, and what comes first outweighs all that follows.
+which placement applies them (the service's soft rules, then the axes that are spread over by
+default). Less is better, and an earlier number outweighs all later ones.
 
-The number of an axis that is spread over is the sum of the squares of what stands in each domain:
-one resource moved from a domain with ``a`` to one with ``b`` changes it by ``2 (b - a + 1)``, so
-that it falls exactly when the two differ by two or more. Pure: no I/O, no clock.
+The number of an axis that is spread over is the sum of the squares of the counts per domain: one
+resource moved from a domain with ``a`` to one with ``b`` changes it by ``2 (b - a + 1)``, so that it
+falls exactly when the two differ by two or more. Pure: no I/O, no clock.
+
+Design: J3, J4, J5, J11
 """
 
 from __future__ import annotations
@@ -15,28 +17,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from controller.model.hard_rules import misplaced
 from controller.model.node import Node
 from controller.model.schedule_policy import AXES, RuleMode, SchedulePolicy, ScheduleRule
 from controller.schedule.rules import SPREAD
 
 Score = tuple[int, ...]
 _OUTSIDE = 1 << 40
-"""Weight of a node that has no domain of the axis: taken last, as in placement."""
+"""Weight of a node that has no domain of the axis: chosen last, as in placement."""
 
 
 class Topology:
-    """The domain of every node, by axis; drawn once per axis."""
+    """The domain of every node, by axis; computed once per axis."""
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self.nodes = nodes
         self._axes: dict[str, dict[str, str | None]] = {}
 
     def domain(self, axis: str, node: str) -> str | None:
-        """Where the node stands; None when that is not known."""
+        """Return the domain of the node; None when it is not known."""
         return self._axis(axis).get(node)
 
     def has_several(self, axis: str) -> bool:
-        """Whether there is anything to spread over."""
+        """Return whether the axis has several domains to spread over."""
         return len({name for name in self._axis(axis).values() if name is not None}) > 1
 
     def _axis(self, axis: str) -> dict[str, str | None]:
@@ -56,7 +59,7 @@ class _Level:
 
 
 class Spread:
-    """What one policy makes of where resources stand: ``places`` are their nodes, in index order."""
+    """The scores of one policy: ``places`` are the nodes of the resources, in index order."""
 
     def __init__(self, policy: SchedulePolicy, topology: Topology) -> None:
         self._policy = policy
@@ -71,22 +74,17 @@ class Spread:
             _Level(axis, by_default=True) for axis in SPREAD if axis not in named and topology.has_several(axis)
         ]
 
-    @property
-    def is_free(self) -> bool:
-        """No hard rule: whatever the order of moves, none can be broken."""
-        return not self._hard
-
     def score(self, places: Sequence[str]) -> Score:
-        """Less is better; see the module."""
+        """Return the score of the places; less is better, see the module."""
         return (self.violations(places), *(self._cost(level, places) for level in self._levels))
 
     def violations(self, places: Sequence[str]) -> int:
-        """How many resources stand where the hard rules and filters would not put them."""
+        """Return how many resources are where the hard rules and filters do not allow them."""
         broken = sum(not self.admits(node) for node in places)
         return broken + sum(self._broken(rule, places) for rule in self._hard)
 
     def admits(self, node: str) -> bool:
-        """Whether the policy's filters let the node through."""
+        """Return whether the policy's filters admit the node."""
         policy, found = self._policy, self._topology.nodes.get(node)
         if policy.node_filters and node not in policy.node_filters:
             return False
@@ -94,9 +92,9 @@ class Spread:
         return all(labels.get(label) == value for label, value in policy.node_label_filters.items())
 
     def kinds(self, places: Sequence[str]) -> dict[str, tuple[Score, tuple[str | None, ...]]]:
-        """How crowded it is where each node stands, and where that is: the higher, the more may be won.
+        """Return how crowded the domains of each node are, and which they are: a higher score promises more.
 
-        Nodes of one kind differ in nothing that the policy looks at.
+        Nodes of one kind are equal in everything that the policy uses.
         """
         counts = [self._counts(level.axis, places) for level in self._levels]
         signs = [-1 if level.gathers else 1 for level in self._levels]
@@ -118,7 +116,7 @@ class Spread:
         return found
 
     def prefixes(self, places: Sequence[str]) -> Score:
-        """The same as a score, summed over every prefix of the index order, of the axes spread over."""
+        """Return the score of the axes that are spread over, summed over every prefix of the index order."""
         totals = []
         for level in self._levels:
             if level.gathers:
@@ -134,22 +132,22 @@ class Spread:
         return tuple(totals)
 
     def why(self, places: Sequence[str], source: str, target: str) -> str:
-        """What a move from ``source`` to ``target`` makes better: ``rack r1 has 3, r2 has 1``."""
+        """Return what a move from ``source`` to ``target`` improves: ``rack r1 has 3, r2 has 1``."""
         after = list(places)
         after.remove(source)
         after.append(target)
         if not self.admits(source):
-            return f"the service's filters no longer let it stand on {source}"
+            return f"the service's filters no longer admit {source}"
         for rule in self._hard:
             if self._broken(rule, after) < self._broken(rule, places):
-                word = "together in" if rule.mode is RuleMode.AFFINITY else "apart over"
-                return f"must be {word} {rule.axis}: {self._told(rule.axis, places, source, target)}"
+                demand = "together in" if rule.mode is RuleMode.AFFINITY else "apart over"
+                return f"must be {demand} {rule.axis}: {self._counts_text(rule.axis, places, source, target)}"
         for level in self._levels:
             if self._cost(level, after) < self._cost(level, places):
-                return self._told(level.axis, places, source, target)
+                return self._counts_text(level.axis, places, source, target)
         return ""
 
-    def _told(self, axis: str, places: Sequence[str], source: str, target: str) -> str:
+    def _counts_text(self, axis: str, places: Sequence[str], source: str, target: str) -> str:
         counts = self._counts(axis, places)
         one, other = self._at(axis, source), self._at(axis, target)
         return f"{axis} {one or '(none)'} has {counts[one]}, {other or '(none)'} has {counts[other]}"
@@ -161,12 +159,7 @@ class Spread:
         return Counter(self._at(axis, node) for node in places)
 
     def _broken(self, rule: ScheduleRule, places: Sequence[str]) -> int:
-        counts = self._counts(rule.axis, places)
-        outside = counts.pop(None, 0)
-        if rule.mode is RuleMode.ANTI_AFFINITY:
-            return outside + sum(count - 1 for count in counts.values())
-        kept = counts[rule.value] if rule.value is not None else max(counts.values(), default=0)
-        return outside + sum(counts.values()) - kept
+        return misplaced(rule, self._counts(rule.axis, places))
 
     def _cost(self, level: _Level, places: Sequence[str]) -> int:
         counts = self._counts(level.axis, places)
@@ -180,5 +173,5 @@ class Spread:
 def _domain(node: Node, axis: str) -> str | None:
     if axis not in AXES:
         return node.labels.get(axis)
-    found = node.observed.get("zones", {}).get(axis)
-    return str(found) if found else node.name if axis == "node" else None
+    found = node.facts.zones.get(axis)
+    return found if found else node.name if axis == "node" else None

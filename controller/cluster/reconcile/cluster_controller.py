@@ -1,58 +1,61 @@
-"""The cluster controller: the master's loops over the cluster's database (G4, J10, K5).
+"""The cluster controller: the master's loops over the cluster's database.
 
-Level-triggered. A batch loop brings Computes and Loadbalancers on, woken by the change feed and by
-the resync; every pass reads, decides and writes in one fenced transaction. Beside it the nodes'
-states are kept (once a second) and drains are pushed on, those of all nodes together.
+Level-triggered. A batch loop reconciles Computes and Loadbalancers, woken by the change feed and by
+the resync; every pass reads, decides and writes in one fenced transaction. Two more loops update
+the nodes' states, once a second, and advance the drains of all nodes together.
 
-Its own writes do not wake it: a pass goes as far as it can at once. What was refused for want of
-room is tried again when a node changes or capacity comes free, and at each resync.
+Its own writes do not wake it: a pass takes every step that is possible at once. What was refused
+for lack of room is retried when a node changes or capacity becomes free, and at each resync.
 
 Ends with StaleTerm when the mastership is lost.
+
+Design: G4, J10, K5
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
 
 import structlog
 
 from controller.clock import Clock
 from controller.cluster.moves import drain, rebalance
 from controller.cluster.moves.drain import Limits
-from controller.cluster.reconcile import computes, node_state
+from controller.cluster.reconcile import adoption, computes, node_state
 from controller.cluster.reconcile.node_state import Silence
 from controller.cluster.traffic import loadbalancers
-from controller.cluster.unit_of_work import plan_store
+from controller.cluster.unit_of_work import storage
 from controller.cluster.unit_of_work.node_cache import NodeCache
 from controller.errors import StaleTerm, TemporaryError, VersionsGone
 from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
+from controller.model import registry
 from controller.model.assignment import ASSIGNMENT, Assignment
-from controller.model.compute import COMPUTE, Compute
-from controller.model.loadbalancer import LOADBALANCER, Loadbalancer
+from controller.model.compute import Compute
+from controller.model.loadbalancer import Loadbalancer
 from controller.model.node import NODE, Node
 from controller.model.registry import AnyResource, key_of, parse_key
-from controller.store import changes, events, resources
+from controller.store import changes, events, resources, restore_hold
 from controller.store.changes import Change, Feed, Verb
 from controller.store.database import Database, Fence, Transaction
 
-_KINDS = (COMPUTE.name, LOADBALANCER.name, ASSIGNMENT.name, NODE.name)
+_PLACED = tuple(kind.name for kind in registry.kinds() if kind.replication.placed)
+_KINDS = (*_PLACED, ASSIGNMENT.name, NODE.name)
 _HOUSEKEEPING_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
 _USAGE_SECONDS = 10.0
 _SHOWN_AT_ONCE = 200
-"""Of how many nodes it is written in one look what is taken of them."""
+"""For how many nodes one write updates the shown usage."""
 _DRAINS = "drains"
-"""The one key of the loop of drains: they are planned as one."""
+"""The one key of the loop of drains: all drains are planned together."""
 _DRAINS_GATHER = 0.1
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How often things are looked at, in seconds, and how much history is kept, in rows."""
+    """How often the loops run, in seconds, and how much history is kept, in rows."""
 
     resync: float = 60.0
     watch: float = 1.0
@@ -63,17 +66,17 @@ class Pace:
 
 @dataclass
 class _Pass:
-    """What a pass over some keys came to."""
+    """The result of a pass over some keys."""
 
     versions: range = range(0)
     refused: set[str] = field(default_factory=set)
-    """Keys of what waits for room, or for its turn to move."""
+    """Keys of workloads that wait for room, or for their turn to move."""
     freed: bool = False
-    """Something may be possible now that was not before."""
+    """Whether something may be possible now that was not before."""
 
 
 class ClusterController:
-    """Works for one term; ``run`` until cancelled."""
+    """The controller of one term."""
 
     def __init__(
         self,
@@ -98,10 +101,11 @@ class ClusterController:
         self._limits = limits or Limits()
         self._log = structlog.get_logger("cluster-controller").bind(cluster=cluster)
         self._own: list[range] = []
-        """Versions of what was written here."""
+        """Versions of this controller's own writes."""
         self._unplaced: set[str] = set()
         self._nodes: dict[str, Node] = {}
         self._draining: set[str] = set()
+        self._hold_reason = ""
         self._node_cache = NodeCache()
         self._drain_cache = NodeCache()
         self._passing = False
@@ -119,17 +123,13 @@ class ClusterController:
             tasks.create_task(self._workloads.run())
             tasks.create_task(self._drains.run())
             tasks.create_task(self._every(self._pace.watch, self.watch_nodes))
-            tasks.create_task(self._every(_HOUSEKEEPING_SECONDS, self._keep_house))
-
-    async def pass_over(self, keys: Iterable[str]) -> None:
-        """One pass over the workloads of those keys, at once (tests)."""
-        await self._work(frozenset(keys))
+            tasks.create_task(self._every(_HOUSEKEEPING_SECONDS, self._prune_history))
 
     # --- workloads
 
     async def _keys(self) -> list[str]:
         def read(tx: Transaction) -> list[str]:
-            rows = [row for kind in (COMPUTE.name, LOADBALANCER.name) for row in resources.list_all(tx, kind)]
+            rows = [row for kind in _PLACED for row in resources.list_all(tx, kind)]
             return [str(key_of(row)) for row in rows]
 
         return await self._db.aread(read)
@@ -142,27 +142,29 @@ class ClusterController:
         finally:
             self._passing = False
         self._note_own(done.versions)
-        if not self._draining:  # a drain is told of every assignment
-            self._feed.pass_over(done.versions)
+        if not self._draining:  # a drain has to receive the changes of every assignment
+            self._feed.skip(done.versions)
         self._unplaced = (self._unplaced - keys) | done.refused
         if done.freed:
             self._retry_unplaced()
         return {}
 
     def _pass(self, tx: Transaction, keys: frozenset[str]) -> _Pass:
-        plan = plan_store.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
-        found = list(plan.workloads.values())
-        computes.reconcile(plan, [each for each in found if isinstance(each, Compute)])
-        loadbalancers.reconcile(plan, [each for each in found if isinstance(each, Loadbalancer)])
-        versions = plan_store.store(tx, plan)
-        refused = {str(key) for key, each in plan.workloads.items() if _waits(each)}
-        return _Pass(versions, refused, freed=bool(plan.given_back) or plan.turn_over)
+        if restore_hold.is_active(tx):
+            return _Pass()  # the end of the hold wakes everything
+        work = storage.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
+        found = list(work.workloads.values())
+        computes.reconcile(work, [each for each in found if isinstance(each, Compute)])
+        loadbalancers.reconcile(work, [each for each in found if isinstance(each, Loadbalancer)])
+        versions = storage.store(tx, work)
+        refused = {str(key) for key, each in work.workloads.items() if _waits(each)}
+        return _Pass(versions, refused, freed=bool(work.given_back) or work.turn_taken)
 
     def _note_own(self, versions: range) -> None:
-        """Not before the commit: what is rolled back has its versions taken by others."""
+        """Note own versions, after the commit: versions of a rolled back write are given to others."""
         if not versions:
             return
-        if self._own and self._own[-1].stop == versions.start:  # while nobody else writes, nothing prunes the list
+        if self._own and self._own[-1].stop == versions.start:  # without writes of others nothing prunes the list
             versions = range(self._own.pop().start, versions.stop)
         self._own.append(versions)
 
@@ -177,7 +179,7 @@ class ClusterController:
     # --- the feed
 
     async def _follow(self) -> None:
-        """Wake what changes concern; first, and after a gap in the log, look at everything."""
+        """Wake the workloads that changes concern; first, and after a gap in the log, all of them."""
         while True:
             try:
                 head, found = await self._db.aread(self._read_nodes)
@@ -188,27 +190,27 @@ class ClusterController:
                 async for batch in self._feed.subscribe(head, _KINDS):
                     self._wake(batch)
             except VersionsGone:
-                self._log.warning("the change log was compacted past us; looking at everything")
+                self._log.warning("the change log was compacted past us; reading everything")
             except TemporaryError as error:
-                self._log.info("changes lost; looking at everything", error=error.message)
+                self._log.info("changes lost; reading everything", error=error.message)
                 await self._clock.sleep(_RETRY_SECONDS)
 
     def _read_nodes(self, tx: Transaction) -> tuple[int, list[Node]]:
-        return changes.head(tx), cast(list[Node], resources.list_all(tx, NODE, parents=(self._cluster,)))
+        return changes.head(tx), resources.list_all(tx, NODE, parents=(self._cluster,))
 
     def _wake(self, batch: list[Change]) -> None:
         keys: set[str] = set()
-        for change in batch:  # what need not be parsed is not: of many placements most changes are our own
+        for change in batch:  # parse few: after many placements most are our own
             others = change.verb != Verb.DELETED and not any(change.version in versions for versions in self._own)
-            if change.kind == NODE.name:
-                self._node_changed(change, cast(Node, change.resource))
-            elif change.kind == ASSIGNMENT.name:
-                if self._draining:
-                    self._assignment_changed(cast(Assignment, change.resource))
+            if (node := change.of(NODE)) is not None:
+                self._node_changed(change, node)
+            elif change.kind != ASSIGNMENT.name:
                 if others:
-                    keys.add(str(plan_store.workload_key(cast(Assignment, change.resource))))
-            elif others:
-                keys.add(f"{change.kind} {change.path}")
+                    keys.add(f"{change.kind} {change.path}")
+            elif (self._draining or others) and (assignment := change.of(ASSIGNMENT)) is not None:
+                self._assignment_changed(assignment)
+                if others:
+                    keys.add(str(storage.workload_key(assignment)))
         self._own = [versions for versions in self._own if versions.stop > batch[-1].version + 1]
         self._workloads.wake(*keys)
 
@@ -221,7 +223,7 @@ class ClusterController:
         self._draining.discard(node.name)
         if change.verb != Verb.DELETED and _wants_drain(node):
             self._draining.add(node.name)
-        if before is None or _offer(before) != _offer(node):
+        if before is None or _placement_facts(before) != _placement_facts(node):
             self._retry_unplaced()
 
     def _assignment_changed(self, assignment: Assignment) -> None:
@@ -232,10 +234,13 @@ class ClusterController:
     # --- nodes
 
     async def watch_nodes(self) -> None:
-        """Bring the nodes' states and shown usage up to date; remove those that are to go and empty."""
+        """Update the nodes' states and shown usage; delete nodes that are deleting and empty."""
+        if await self._db.aread(restore_hold.is_active):
+            await self._advance_hold()
         known = dict(self._nodes)
         usage = self._usage_is_due()
-        seen = await self._db.aread(lambda tx: node_state.look(tx, known, self._silence, usage=usage))
+        seen = await self._db.aread(lambda tx: node_state.read_states(tx, known, self._silence, usage=usage))
+        seen = {name: node_state.with_hold(known[name], each) for name, each in seen.items()}
         different = node_state.due(known, seen, self._shown_last, _SHOWN_AT_ONCE)
         self._shown_last = next(reversed(different), "")
         leaving = [node for node in known.values() if node.is_deleting]
@@ -244,21 +249,38 @@ class ClusterController:
 
         def write(tx: Transaction) -> set[str]:
             changed = node_state.write(tx, self._cluster, different)
-            turned = [node for node in changed if node.state != known[node.name].state]
-            told = [
+            changed_state = [node for node in changed if node.state != known[node.name].state]
+            occurrences = [
                 events.Occurrence(NODE.name, key_of(node).path, f"Node{node.state}", node.state_reason)
-                for node in turned
+                for node in changed_state
             ]
-            events.record_many(tx, told)
+            events.record_many(tx, occurrences)
             for node in leaving:
                 node_state.remove_empty(tx, node)
-            return {node.name for node in turned}
+            return {node.name for node in changed_state}
 
-        if turned := await self._db.awrite(write, fence=self._fence):
-            self._workloads.wake(*await self._db.aread(lambda tx: plan_store.names_on(tx, turned)))
+        if changed_state := await self._db.awrite(write, fence=self._fence):
+            self._workloads.wake(*await self._db.aread(lambda tx: storage.names_on(tx, changed_state)))
+
+    async def _advance_hold(self) -> None:
+        """End the hold if every node has reported, and look at everything again; else say what is waited for."""
+        told = self._hold_reason
+
+        def write(tx: Transaction) -> str:
+            reason = adoption.advance(tx, self._cluster)
+            if reason and reason != told:
+                adoption.show(tx, reason)
+            return reason
+
+        self._hold_reason = await self._db.awrite(write, fence=self._fence)
+        if self._hold_reason != told:
+            self._log.warning("nothing is changed yet", reason=self._hold_reason or "ended")
+        if not self._hold_reason:
+            self._workloads.wake(*await self._keys())
+            self._wake_drains()
 
     def _usage_is_due(self) -> bool:
-        """What is taken of nodes is looked at each time, but now and then only in the middle of a pass."""
+        """Return whether usage is to be read: each time, but seldom while a pass runs."""
         now = self._clock.monotonic()
         if self._passing and now - self._usage_at < _USAGE_SECONDS:
             return False
@@ -269,25 +291,27 @@ class ClusterController:
         names = sorted(self._draining)
         if not names:
             return {}
-        going_on, versions = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
+        unfinished, versions = await self._db.awrite(partial(self._drain_all, names=names), fence=self._fence)
         self._note_own(versions)
-        return {_DRAINS: self._pace.drain_retry} if going_on else {}
+        return {_DRAINS: self._pace.drain_retry} if unfinished else {}
 
     def _drain_all(self, tx: Transaction, names: list[str]) -> tuple[bool, range]:
-        """One step of all drains: whether one of them is not over, and the versions that it wrote."""
-        plan = plan_store.load_of_nodes(tx, self._cluster, names, self._drain_cache)
-        known = [plan.nodes[name] for name in names if name in plan.nodes]
+        """Take one step of all drains; return whether one is unfinished, and the versions that were written."""
+        if restore_hold.is_active(tx):
+            return False, range(0)
+        work = storage.load_of_nodes(tx, self._cluster, names, self._drain_cache)
+        known = [work.nodes[name] for name in names if name in work.nodes]
         leaving = [node.name for node in known if node.spec.drain]
-        drain.call_off(plan, {node.name for node in known} - {*leaving})
-        stand = drain.advance(plan, leaving, self._limits) if leaving else {}
+        drain.cancel(work, {node.name for node in known} - {*leaving})
+        progress = drain.advance(work, leaving, self._limits) if leaving else {}
         for node in known:
-            drain.show(plan, node, stand.get(node.name))
-        versions = plan_store.store(tx, plan)
-        return any(drained.remaining for drained in stand.values()), versions
+            drain.show(work, node, progress.get(node.name))
+        versions = storage.store(tx, work)
+        return any(drained.remaining for drained in progress.values()), versions
 
     # --- the rest
 
-    async def _keep_house(self) -> None:
+    async def _prune_history(self) -> None:
         def write(tx: Transaction) -> None:
             changes.compact(tx, self._pace.keep_changes)
             events.prune(tx, self._pace.keep_events)
@@ -295,7 +319,7 @@ class ClusterController:
         await self._db.awrite(write, fence=self._fence)
 
     async def _every(self, seconds: float, work: Callable[[], object]) -> None:
-        """Do ``work`` again and again; a passing error is for the next time."""
+        """Repeat ``work``; after a temporary error it is retried at the next time."""
         while True:
             await self._clock.sleep(seconds)
             try:
@@ -305,21 +329,20 @@ class ClusterController:
             except StaleTerm:
                 raise
             except TemporaryError as error:
-                self._log.info("not done this time", what=getattr(work, "__name__", ""), error=error.message)
+                self._log.info("not done, retried next time", what=getattr(work, "__name__", ""), error=error.message)
 
 
 def _wants_drain(node: Node) -> bool:
-    return node.spec.drain or "drain" in node.observed
+    return node.spec.drain or node.facts.drain is not None
 
 
-def _offer(node: Node) -> object:
-    """What of a node decides whether something can be placed there."""
-    facts = {name: node.observed.get(name) for name in ("capacity", "zones", "providers")}
-    return node.state, node.spec, node.labels, facts
+def _placement_facts(node: Node) -> object:
+    """Return what decides whether something can be placed on a node."""
+    return node.state, node.spec, node.labels, node.facts.capacity, node.facts.zones, node.facts.providers
 
 
 def _waits(workload: AnyResource) -> bool:
-    """For room, or for its turn to move."""
+    """Return whether it waits for room, or for its turn to move."""
     if workload.status in ("Error", "Initializing"):
         return True
     return isinstance(workload, Compute) and rebalance.is_waiting(workload)

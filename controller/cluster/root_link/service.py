@@ -1,4 +1,7 @@
-"""ClusterService: what the root asks of the cluster's API (G4). Only its two processes may."""
+"""ClusterService: the calls of the root to the cluster's API; only the root's two processes may call.
+
+Design: G4
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
@@ -15,15 +18,16 @@ from controller.cluster.agents.console import relay
 from controller.cluster.forecast import admission, move_preview, rpc
 from controller.cluster.moves import node_loss
 from controller.cluster.root_link import apply_desired, stream_observed
-from controller.cluster.unit_of_work import plan_store
+from controller.cluster.unit_of_work import storage
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
-from controller.model.compute import COMPUTE, Compute
-from controller.model.node import NODE, Node
+from controller.model.compute import Compute
+from controller.model.node import NODE
+from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import AnyResource
 from controller.pki import ROOT
 from controller.rpc import Channels
 from controller.rpc.identity import Context, require_identity
-from controller.store import processes, resources
+from controller.store import processes, resources, restore_hold
 from controller.store.changes import Feed
 from controller.store.database import Database, Transaction
 from controller.wire import cluster_pb2, cluster_pb2_grpc
@@ -46,9 +50,9 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         connected: Callable[[str], bool],
         down_after: float,
     ) -> None:
-        """``connected``: whether a node's agent has a session here; called from any thread.
+        """``connected`` returns whether a node's agent has a session here; it is called from any thread.
 
-        ``down_after``: seconds of silence before a node may be forgotten.
+        ``down_after`` is the time in seconds without a heartbeat before a node may be forgotten.
         """
         self._db = db
         self._feed = feed
@@ -62,32 +66,34 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def Sync(
         self, request_iterator: AsyncIterator[cluster_pb2.SyncChunk], context: Context
     ) -> cluster_pb2.SyncReply:
-        """Raises StaleTerm, Conflict (another root, or older than what was told since), InvalidInput.
+        """Apply the desired state of the owners in the stream.
 
-        An owner that the stream breaks off in is not touched.
+        Raises StaleTerm, Conflict (another root, or older than what was applied), InvalidInput. An
+        owner whose documents are incomplete when the stream breaks is not changed.
         """
         require_identity(context, scope=ROOT, kinds=_CONTROLLER)
         parts: dict[str, list[AnyResource]] = {}
         async for chunk in request_iterator:
-            whole: list[apply_desired.OwnerWish] = []
+            owners: list[apply_desired.OwnerState] = []
             for state in chunk.owners:
                 documents = parts.pop(state.owner, []) + owner_documents.parse(state.owner, state.documents)
                 if state.more:
                     parts[state.owner] = documents
                 else:
-                    whole.append(apply_desired.OwnerWish(state.owner, state.digest, documents, gone=state.gone))
-            if whole:
-                await self._db.awrite(partial(_apply, chunk=chunk, wishes=whole))
-            elif not chunk.owners:  # a new master makes itself known
-                await self._db.awrite(partial(_apply, chunk=chunk, wishes=()))
+                    deleted = frozenset(state.deleted_uids)
+                    owners.append(apply_desired.OwnerState(state.owner, state.digest, documents, state.gone, deleted))
+            if owners:
+                await self._db.awrite(partial(_apply, cluster=self._cluster, chunk=chunk, owners=owners))
+            elif not chunk.owners:  # a new master announces its term
+                await self._db.awrite(partial(_apply, cluster=self._cluster, chunk=chunk, owners=()))
         if parts:
-            raise InvalidInput([Problem(owner, "the rest of its documents did not come") for owner in parts])
+            raise InvalidInput([Problem(owner, "its documents are incomplete") for owner in parts])
         return cluster_pb2.SyncReply()
 
     async def Digests(
         self, request: cluster_pb2.DigestsRequest, context: Context
     ) -> AsyncIterator[cluster_pb2.DigestBatch]:
-        """In parts."""
+        """Return the digest of the state applied last, by owner, in parts."""
         require_identity(context, scope=ROOT, kinds=_CONTROLLER)
         known = list((await self._db.aread(apply_desired.digests)).items())
         for start in range(0, len(known), _DIGESTS_PER_MESSAGE):
@@ -96,7 +102,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def Observe(
         self, request: cluster_pb2.ObserveRequest, context: Context
     ) -> AsyncIterator[cluster_pb2.ObservedBatch]:
-        """Ends only when the process drains."""
+        """Stream the observed state until the process drains."""
         require_identity(context, scope=ROOT, kinds=_CONTROLLER)
         task = asyncio.current_task()
         assert task is not None
@@ -108,17 +114,15 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             self._observers.discard(task)
 
     def stop(self) -> None:
-        """End the streams that would not end by themselves."""
+        """End the streams of observed state; they do not end by themselves."""
         for task in list(self._observers):
             task.cancel()
 
     async def Offer(self, request: cluster_pb2.OfferRequest, context: Context) -> cluster_pb2.OfferReply:
-        """Raises InvalidInput."""
+        """Return whether the cluster would take the Computes now; raises InvalidInput."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
-        owner = "RegionService"
-        computes = [
-            cast(Compute, each) for each in owner_documents.parse(owner, request.computes) if each.kind == COMPUTE.name
-        ]
+        documents = owner_documents.parse(REGION_SERVICE.name, request.computes)
+        computes = [each for each in documents if isinstance(each, Compute)]
         made = await self._db.aread(partial(admission.offer, cluster=self._cluster, computes=computes))
         return cluster_pb2.OfferReply(
             accepted=made.accepted,
@@ -127,13 +131,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         )
 
     async def PlanMoves(self, request: cluster_pb2.PlanMovesRequest, context: Context) -> cluster_pb2.PlanMovesReply:
-        """Raises InvalidInput."""
+        """Return the moves that a drain or a rebalance would make now; raises InvalidInput."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         work = partial(move_preview.answer, cluster=self._cluster, question=request.question)
         return cluster_pb2.PlanMovesReply(plan=await self._db.aread(work))
 
     async def Capacity(self, request: cluster_pb2.CapacityRequest, context: Context) -> cluster_pb2.CapacityReply:
-        """Over the nodes that take new resources."""
+        """Return sums over the nodes that take new resources."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         sums = await self._db.aread(partial(admission.totals, cluster=self._cluster))
         return cluster_pb2.CapacityReply(
@@ -147,25 +151,25 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         )
 
     async def Forecast(self, request: cluster_pb2.ForecastRequest, context: Context) -> cluster_pb2.ForecastReply:
-        """Raises InvalidInput."""
+        """Return where the Computes of services would go; raises InvalidInput."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         return await rpc.forecast(self._db, self._cluster, request)
 
     async def Headroom(self, request: cluster_pb2.HeadroomRequest, context: Context) -> cluster_pb2.HeadroomReply:
-        """Raises InvalidInput."""
+        """Return how many more of each flavor fit; raises InvalidInput."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         return await rpc.headroom(self._db, self._cluster, request)
 
     async def ScheduleSnapshot(
         self, request: cluster_pb2.ScheduleSnapshotRequest, context: Context
     ) -> AsyncIterator[cluster_pb2.ScheduleSnapshotPart]:
-        """In parts."""
+        """Return what placement reads of the cluster, in parts."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         async for part in rpc.schedule_snapshot(self._db, self._cluster):
             yield part
 
     async def ForgetNode(self, request: cluster_pb2.ForgetNodeRequest, context: Context) -> cluster_pb2.ForgetNodeReply:
-        """Raises StaleTerm, NotFound, Conflict for a node that is heard of."""
+        """Drop everything that is assigned to a lost node, see ``forget_node``."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         work = partial(
             forget_node,
@@ -183,7 +187,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def Console(
         self, request_iterator: AsyncIterator[cluster_pb2.ConsoleData], context: Context
     ) -> AsyncIterator[cluster_pb2.ConsoleData]:
-        """Raises NotFound, Conflict, Unavailable."""
+        """Relay the console of a Compute; raises NotFound, Conflict, Unavailable."""
         require_identity(context, scope=ROOT, kinds=_BOTH)
         async for data in relay(self._db, self._channels, self._cluster, request_iterator):
             yield data
@@ -199,15 +203,15 @@ def forget_node(
     connected: Callable[[str], bool],
     down_after: float,
 ) -> list[str]:
-    """Drop everything assigned to a node that is lost; returns the keys of what it had.
+    """Drop everything that is assigned to a lost node; return the keys of what it had.
 
-    Lost is a node that is not Up, has no session here and was not heard of for ``down_after`` seconds:
-    the state alone is as old as the controller's last look. The controller, woken by the changes, does
-    the rest. Raises StaleTerm, NotFound, Conflict.
+    A node is lost if it is not Up, has no session here and sent no heartbeat for ``down_after`` seconds:
+    its state alone is as old as the controller's last reading. The controller, woken by the changes,
+    does the rest. Raises StaleTerm, NotFound, Conflict (the node is not lost).
     """
     apply_desired.check_site(tx, site)
     apply_desired.check_term(tx, term)
-    node = cast(Node | None, resources.find(tx, NODE.key(cluster, name)))
+    node = resources.find(tx, NODE.key(cluster, name))
     if node is None:
         raise NotFound(f"cluster {cluster} has no node {name!r}")
     if node.state == "Up":
@@ -217,18 +221,24 @@ def forget_node(
     beat = processes.beats(tx).get(name)
     if beat is not None and (quiet := tx.now - beat.at) < timedelta(seconds=down_after):
         raise Conflict(
-            f"{name} was heard of {quiet.total_seconds():.0f} s ago: drain it, or fence it "
-            f"and ask again when it has been silent for {down_after:g} s"
+            f"{name} sent a heartbeat {quiet.total_seconds():.0f} s ago: drain it, or fence it "
+            f"and call again when it has sent none for {down_after:g} s"
         )
-    plan = plan_store.load_of_node(tx, cluster, name)
-    had = node_loss.forget(plan, name)
-    plan_store.store(tx, plan)
+    work = storage.load_of_node(tx, cluster, name)
+    had = node_loss.forget(work, name)
+    storage.store(tx, work)
+    restore_hold.release(tx, node)
     return had
 
 
-def _apply(tx: Transaction, chunk: cluster_pb2.SyncChunk, wishes: Sequence[apply_desired.OwnerWish]) -> None:
+def _apply(
+    tx: Transaction, cluster: str, chunk: cluster_pb2.SyncChunk, owners: Sequence[apply_desired.OwnerState]
+) -> None:
     apply_desired.check_site(tx, chunk.site)
-    if wishes:
-        apply_desired.apply(tx, chunk.term, wishes, chunk.sequence)
+    if owners:
+        apply_desired.apply(tx, chunk.term, owners, chunk.sequence)
     else:
         apply_desired.check_term(tx, chunk.term)
+        if chunk.complete:
+            restore_hold.hold_joined(tx, cluster, chunk.joined)
+            restore_hold.note_root_complete(tx)

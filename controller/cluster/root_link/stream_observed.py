@@ -1,12 +1,15 @@
-"""What the cluster knows, streamed to the root: a whole snapshot, then changes (H5).
+"""Streams the observed state of the cluster to the root: a whole snapshot, then changes.
 
-The root lets go of a Compute by what this stream says, so its promises matter:
+The root deletes a Compute when this stream reports its deletion. So the stream promises:
 
-- a document or a deletion comes in the order of the versions, the last of several only;
-- a digest comes after all rows that its transaction wrote: digests are read together with the
-  version of the moment and held back until the stream has reached it;
-- a snapshot is read page by page: what changed meanwhile follows as changes, so that the state
-  after them is one that was. Its digests are those of its beginning.
+- Documents and deletions come in the order of their versions; of several of one resource, only the
+  last.
+- A digest comes after all rows that its transaction wrote: digests are read together with the
+  current version and held back until the stream has reached it.
+- A snapshot is read page by page. What changes meanwhile follows as changes, so that the state
+  after them is one that existed. Its digests are those of its beginning.
+
+Design: H5
 """
 
 from __future__ import annotations
@@ -17,29 +20,30 @@ from functools import partial
 
 from controller.cluster.root_link import apply_desired
 from controller.errors import VersionsGone
+from controller.model import registry
 from controller.model.registry import AnyResource
 from controller.store import changes, resources
 from controller.store.changes import Change, Feed, Verb
 from controller.store.database import Database, Transaction
 from controller.wire.cluster_pb2 import ObservedBatch
 
-KINDS = ("Node", "Compute", "Loadbalancer", "JoinToken", "Assignment", "ServiceProcess", "Event")
+KINDS = tuple(kind.name for kind in registry.kinds() if kind.replication.reported)
 PAGE = 500
 _MOST_BYTES = 2 << 20
 _DIGESTS_SECONDS = 0.25
 
 
 def render(resource: AnyResource, cluster: str) -> bytes:
-    """A resource as the root gets it: an assignment without the node's copy of the spec."""
-    if resource.kind == "Assignment":
-        return resource.model_dump_json(exclude={"spec": {"desired"}}).encode()
-    if resource.kind == "Event":
+    """Return a resource as the root receives it: an assignment without the node's copy of the spec."""
+    rules = registry.get(resource.kind).replication
+    if rules.reported_with_cluster:
         resource = resource.model_copy(update={"observed": {**resource.observed, "cluster": cluster}})
-    return resource.model_dump_json().encode()
+    left_out = {"spec": set(rules.reported_without)} if rules.reported_without else None
+    return resource.model_dump_json(exclude=left_out).encode()
 
 
 class Observer:
-    """One stream; ``batches`` until cancelled."""
+    """One stream to the root."""
 
     def __init__(self, db: Database, feed: Feed, cluster: str) -> None:
         self._db = db
@@ -48,10 +52,13 @@ class Observer:
         self._version = 0
         self._digests: dict[str, str] = {}
         self._held: tuple[dict[str, str], int] | None = None
-        """Digests that were read, and the version that the stream has to reach before they may go."""
+        """Digests that were read, and the version that the stream has to reach before they are sent."""
 
     async def batches(self, since: int) -> AsyncIterator[ObservedBatch]:
-        """Everything after version ``since``; from 0, or a version that is gone, the whole state first."""
+        """Return everything after version ``since``, until cancelled.
+
+        From version 0, or one that was compacted, the whole state comes first.
+        """
         while True:
             if since == 0:
                 async for batch in self._snapshot():
@@ -100,7 +107,7 @@ class Observer:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-            await source.aclose()  # type: ignore[attr-defined]
+            await source.aclose()
 
     def _of_changes(self, taken: list[Change]) -> Iterator[ObservedBatch]:
         last = {(change.kind, change.path): change for change in taken if change.kind in KINDS}
@@ -112,9 +119,9 @@ class Observer:
         yield ObservedBatch(version=self._version, deleted=deleted)
 
     async def _new_digests(self) -> dict[str, str]:
-        """Digests that differ from what was sent, unless rows of theirs are still to come.
+        """Return the digests that differ from what was sent, unless some of their rows were not sent yet.
 
-        What is held back is not read anew: in a busy cluster there is always something still to come.
+        Digests that are held back are not read again: in a busy cluster some rows are always unsent.
         """
         if self._held is None:
             self._held = await self._db.aread(_digests)
@@ -133,7 +140,7 @@ def _digests(tx: Transaction) -> tuple[dict[str, str], int]:
 
 
 def _chunks(documents: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Lists of at most PAGE documents and about 2 MiB."""
+    """Return the documents in lists of at most PAGE documents and about 2 MiB."""
     chunk: list[bytes] = []
     size = 0
     for document in documents:

@@ -1,15 +1,17 @@
-"""What becomes of each Loadbalancer of the cluster (K4, K5): instances on different nodes.
+"""Reconciles the Loadbalancers of the cluster: their instances, on different nodes.
 
 An instance is an Owner assignment on a node that offers the Loadbalancer's provider; where no node
-does, the Loadbalancer stays Initializing with that reason. It is Active when as many instances as
-asked are, by the word of their nodes, and never before.
+does, the Loadbalancer stays Initializing with that reason. It becomes Active when the nodes report
+as many active instances as desired, and never before.
+
+Design: K4, K5
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from controller.cluster.unit_of_work.unit_of_work import Plan, is_gone
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork, is_removed
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.loadbalancer import Loadbalancer
 from controller.model.node import Capacity
@@ -21,53 +23,53 @@ _APART = SchedulePolicy(rules=(ScheduleRule(axis="node", mode=RuleMode.ANTI_AFFI
 _NOTHING = Capacity()
 
 
-def reconcile(plan: Plan, loadbalancers: Iterable[Loadbalancer]) -> None:
-    """Bring every Loadbalancer one step on."""
+def reconcile(work: UnitOfWork, loadbalancers: Iterable[Loadbalancer]) -> None:
+    """Take the next step of every Loadbalancer."""
     for loadbalancer in loadbalancers:
-        for assignment in plan.of(loadbalancer):
-            if is_gone(assignment):
-                plan.release(assignment)
+        for assignment in work.of(loadbalancer):
+            if is_removed(assignment):
+                work.release(assignment)
         if loadbalancer.is_deleting:
-            _remove(plan, loadbalancer)
+            _remove(work, loadbalancer)
         else:
-            _keep(plan, loadbalancer)
+            _maintain(work, loadbalancer)
 
 
-def _remove(plan: Plan, loadbalancer: Loadbalancer) -> None:
-    mine = plan.of(loadbalancer)
+def _remove(work: UnitOfWork, loadbalancer: Loadbalancer) -> None:
+    mine = work.of(loadbalancer)
     if not mine:
-        plan.drop(loadbalancer)
+        work.drop(loadbalancer)
         return
     for assignment in mine:
-        plan.give_role(assignment, AssignmentRole.LEAVING)
-    plan.edit(loadbalancer, status="Deleting:Scheduled", status_reason="")
+        work.give_role(assignment, AssignmentRole.LEAVING)
+    work.edit(loadbalancer, status="Deleting:Scheduled", status_reason="")
 
 
-def _keep(plan: Plan, loadbalancer: Loadbalancer) -> None:
+def _maintain(work: UnitOfWork, loadbalancer: Loadbalancer) -> None:
     wanted = loadbalancer.spec.template.replicas
-    owners = [each for each in plan.of(loadbalancer) if each.spec.role is AssignmentRole.OWNER]
-    staying = [each for each in owners if not _is_draining(plan, each.spec.node)]
+    owners = [each for each in work.of(loadbalancer) if each.spec.role is AssignmentRole.OWNER]
+    staying = [each for each in owners if not _is_draining(work, each.spec.node)]
     refused = None
     if len(staying) < wanted:
-        made, refused = _place(plan, loadbalancer, wanted - len(staying))
+        made, refused = _place(work, loadbalancer, wanted - len(staying))
         staying += made
     surplus = staying[wanted:]
     if len(staying) >= wanted:
         surplus += [each for each in owners if each not in staying]
     for assignment in surplus:
-        plan.give_role(assignment, AssignmentRole.LEAVING)
-    _hand_over(plan, loadbalancer, staying[:wanted])
-    _take_word(plan, loadbalancer, staying[:wanted], refused)
+        work.give_role(assignment, AssignmentRole.LEAVING)
+    _release_spec(work, loadbalancer, staying[:wanted])
+    _set_status(work, loadbalancer, staying[:wanted], refused)
 
 
-def _is_draining(plan: Plan, name: str) -> bool:
-    node = plan.nodes.get(name)
+def _is_draining(work: UnitOfWork, name: str) -> bool:
+    node = work.nodes.get(name)
     return node is not None and node.spec.drain
 
 
-def _place(plan: Plan, loadbalancer: Loadbalancer, number: int) -> tuple[list[Assignment], Refused | None]:
-    mine = plan.of(loadbalancer)
-    last = max([int(loadbalancer.observed.get("attempt", 0)), *(each.spec.attempt for each in mine)])
+def _place(work: UnitOfWork, loadbalancer: Loadbalancer, number: int) -> tuple[list[Assignment], Refused | None]:
+    mine = work.of(loadbalancer)
+    last = max([loadbalancer.facts.attempt, *(each.spec.attempt for each in mine)])
     requests = [
         Request(
             key=str(offset),
@@ -81,28 +83,30 @@ def _place(plan: Plan, loadbalancer: Loadbalancer, number: int) -> tuple[list[As
         for offset in range(1, number + 1)
     ]
     made, refused = [], None
-    for answer in place(plan.snapshot, requests):
+    for answer in place(work.snapshot, requests):
         if isinstance(answer, Placed):
             attempt = last + answer.request.index
-            made.append(plan.assign(loadbalancer, answer.node, AssignmentRole.OWNER, answer.share, attempt))
-            plan.edit(loadbalancer, observed={"attempt": attempt})
-            plan.tell(loadbalancer, "Scheduled", f"placed on {answer.node}")
+            made.append(work.assign(loadbalancer, answer.node, AssignmentRole.OWNER, answer.share, attempt))
+            work.edit(loadbalancer, observed={"attempt": attempt})
+            work.record_event(loadbalancer, "Scheduled", f"placed on {answer.node}")
         else:
             refused = refused or answer
     return made, refused
 
 
-def _hand_over(plan: Plan, loadbalancer: Loadbalancer, owners: list[Assignment]) -> None:
+def _release_spec(work: UnitOfWork, loadbalancer: Loadbalancer, owners: list[Assignment]) -> None:
     desired = loadbalancer.spec.model_dump(mode="json")
     for owner in owners:
-        plan.edit(owner, spec={"desired": desired, "revision": loadbalancer.revision})
+        work.edit(owner, spec={"desired": desired, "revision": loadbalancer.revision})
 
 
-def _take_word(plan: Plan, loadbalancer: Loadbalancer, owners: list[Assignment], refused: Refused | None) -> None:
+def _set_status(
+    work: UnitOfWork, loadbalancer: Loadbalancer, owners: list[Assignment], refused: Refused | None
+) -> None:
     active = [
         each
         for each in owners
-        if each.status == "Active" and each.observed.get("revision") == each.spec.revision == loadbalancer.revision
+        if each.status == "Active" and each.facts.revision == each.spec.revision == loadbalancer.revision
     ]
     failed = [each for each in owners if each.status == "Error"]
     reason = f"no node fits: {refused.message}" if refused is not None else ""
@@ -116,7 +120,7 @@ def _take_word(plan: Plan, loadbalancer: Loadbalancer, owners: list[Assignment],
         status = "Updating:Scheduled"
     else:
         status = "Creating:Scheduled"
-    plan.edit(
+    work.edit(
         loadbalancer,
         status=status,
         status_reason=reason,

@@ -1,9 +1,9 @@
-"""What one pass of the cluster controller knows and decides, before anything is written.
+"""What one pass of the cluster controller has read and decides, before anything is written.
 
-A ``Plan`` holds the resources that a pass looks at, read in one transaction, and gathers the
-changes to them: the rules in ``computes``, ``migration`` and ``loadbalancers`` only edit a plan,
-so that they need no database to be tested. ``world`` reads plans and writes them, in one and the
-same transaction: a plan is never kept for later.
+A ``UnitOfWork`` holds the resources that a pass works on, read in one transaction, and collects the
+changes to them. The rules in ``computes``, ``migration`` and ``loadbalancers`` only edit a unit of
+work, so that their tests need no database. ``storage`` loads and stores it in one transaction; it
+is never kept for later.
 
 Not safe for several threads at once.
 """
@@ -22,7 +22,7 @@ from controller.model.assignment import Assignment, AssignmentRole, AssignmentSp
 from controller.model.compute import Compute
 from controller.model.event import EventLevel
 from controller.model.loadbalancer import Loadbalancer
-from controller.model.node import Capacity, Node, NumaCell, Share
+from controller.model.node import Capacity, Node, Share
 from controller.model.registry import AnyResource, Key
 from controller.schedule import CellFacts, NodeFacts, Snapshot
 
@@ -30,8 +30,8 @@ Workload = Compute | Loadbalancer
 
 
 @dataclass(frozen=True)
-class Happening:
-    """An event to be recorded."""
+class PendingEvent:
+    """An event that ``store`` records."""
 
     key: Key
     reason: str
@@ -40,8 +40,8 @@ class Happening:
 
 
 @dataclass
-class Plan:
-    """One pass. ``workloads`` by key; ``assignments`` by name, all those of the workloads."""
+class UnitOfWork:
+    """One pass: ``workloads`` by key, and all their ``assignments`` by name."""
 
     cluster: str
     now: datetime
@@ -56,8 +56,8 @@ class Plan:
     """Node to hardware thread to the uid that it is given to."""
     shares: Mapping[tuple[str, str], Share] = field(default_factory=dict)
     """(node, uid) to what it takes there; only ``share`` reads it."""
-    standing: Iterable[tuple[str, str]] = ()
-    """(service, node) of everything that counts for the rules of the services to be placed."""
+    counted: Iterable[tuple[str, str]] = ()
+    """(service, node) of every Compute that counts for the rules of the services to be placed."""
 
     inserted: dict[str, Assignment] = field(default_factory=dict)
     edited: dict[Key, AnyResource] = field(default_factory=dict)
@@ -69,9 +69,9 @@ class Plan:
     """Uids of resources whose owner gave up the permission to run; comes before ``owned``."""
     owned: list[tuple[str, str]] = field(default_factory=list)
     """(uid of the resource, name of the assignment) that gets the permission to run."""
-    events: list[Happening] = field(default_factory=list)
-    turn_over: bool = False
-    """A Compute has had its turn in a rebalance: the next one's may have come."""
+    events: list[PendingEvent] = field(default_factory=list)
+    turn_taken: bool = False
+    """A Compute has taken its turn in a rebalance: the turn of the next one may have come."""
     _of: dict[str, dict[str, Assignment]] = field(default_factory=lambda: defaultdict(dict), init=False)
 
     def __post_init__(self) -> None:
@@ -80,24 +80,24 @@ class Plan:
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """The nodes as placement sees them; kept true by this plan's own placements."""
+        """Return the nodes as placement sees them, with the placements of this pass."""
         return self.build_snapshot()
 
     def build_snapshot(self) -> Snapshot:
-        """A snapshot of ``nodes``, ``usage`` and ``standing`` as they are now."""
-        return Snapshot((self._facts(node) for node in self.nodes.values()), self.standing)
+        """Return a new snapshot of ``nodes``, ``usage`` and ``counted``."""
+        return Snapshot((self._facts(node) for node in self.nodes.values()), self.counted)
 
     def of(self, workload: Workload) -> list[Assignment]:
-        """The assignments of a resource, oldest first."""
+        """Return the assignments of a resource, oldest first."""
         mine = self._of.get(workload.uid)
         return sorted(mine.values(), key=lambda each: each.spec.attempt) if mine else []
 
     def members(self, compute: Compute) -> list[Compute]:
-        """The Computes of its service that are to stay, in the form that this pass has given them."""
+        """Return the Computes of its service that are not being deleted, with the edits of this pass."""
         return [each for each in self._rows_of(compute) if not each.is_deleting]
 
     def _rows_of(self, compute: Compute) -> list[Compute]:
-        """Of its service, those that this pass knows of."""
+        """Return those of its service that this pass has read."""
         same = (compute.project, compute.region, compute.spec.service)
         found = [each for each in self.workloads.values() if isinstance(each, Compute)]
         return [each for each in found if (each.project, each.region, each.spec.service) == same]
@@ -110,7 +110,7 @@ class Plan:
         observed: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
-        """Change fields of a resource; in ``observed`` None takes a key away. The same again is no change."""
+        """Change fields of a resource; None in ``observed`` removes a key. Equal values are no change."""
         if spec and any(getattr(resource.spec, name) != value for name, value in spec.items()):
             fields["spec"] = resource.spec.model_copy(update=dict(spec))
         if observed is not None:
@@ -150,18 +150,18 @@ class Plan:
         return made
 
     def give_role(self, assignment: Assignment, role: AssignmentRole, **spec: Any) -> None:
-        """Change what a node may do; the permission to run is moved in the database as well."""
+        """Change what a node may do with the resource; ``store`` moves the permission to run with it."""
         if assignment.spec.role is role:
             return
         if assignment.spec.role is AssignmentRole.OWNER:
             self.disowned.append(owner_of(assignment))
         if role is AssignmentRole.OWNER:
             self.owned.append((owner_of(assignment), assignment.name))
-            spec = {"migrate_ready": False, **spec}  # what it was asked as a target
+            spec = {"migrate_ready": False, **spec}  # it was set for the role as a target
         self.edit(assignment, spec={"role": role, **spec})
 
     def release(self, assignment: Assignment) -> None:
-        """End an assignment: nothing of the resource is left on its node."""
+        """Delete an assignment: nothing of the resource is left on its node."""
         if assignment.spec.role is AssignmentRole.OWNER:
             self.disowned.append(owner_of(assignment))
         self.given_back.append((assignment.spec.node, claim_of(assignment)))
@@ -171,26 +171,28 @@ class Plan:
         self.dropped[key] = assignment
 
     def drop(self, workload: Workload) -> None:
-        """The resource is gone for good."""
+        """Delete the resource."""
         key = registry.key_of(workload)
         self.workloads.pop(key, None)
         self.edited.pop(key, None)
         self.dropped[key] = workload
 
-    def tell(self, resource: AnyResource, reason: str, message: str, level: EventLevel = EventLevel.NORMAL) -> None:
+    def record_event(
+        self, resource: AnyResource, reason: str, message: str, level: EventLevel = EventLevel.NORMAL
+    ) -> None:
         """Record an event."""
-        self.events.append(Happening(registry.key_of(resource), reason, message, level))
+        self.events.append(PendingEvent(registry.key_of(resource), reason, message, level))
 
-    def warn(self, resource: AnyResource, reason: str, message: str) -> None:
-        """Record an event that somebody should look at."""
-        self.tell(resource, reason, message, EventLevel.WARNING)
+    def record_warning(self, resource: AnyResource, reason: str, message: str) -> None:
+        """Record an event that needs attention."""
+        self.record_event(resource, reason, message, EventLevel.WARNING)
 
     def share(self, assignment: Assignment) -> Share:
-        """What is taken for an assignment on its node."""
+        """Return what is taken for an assignment on its node."""
         return self.shares.get((assignment.spec.node, claim_of(assignment)), Share())
 
     def node_state(self, name: str) -> str:
-        """Up, Down or Unknown; Unknown for a node that there is not."""
+        """Return Up, Down or Unknown; Unknown for a node that does not exist."""
         node = self.nodes.get(name)
         return node.state if node is not None else "Unknown"
 
@@ -200,22 +202,27 @@ class Plan:
             name=node.name,
             total=total,
             taken=taken,
-            state=node.state if node.name in self.usage else "Unknown",  # it has not said what it has
-            schedulable=node.spec.schedulable and not node.is_deleting,
+            state=node.state if node.name in self.usage else "Unknown",  # its agent has not reported its capacity
+            schedulable=node.spec.schedulable and not node.is_deleting and not self._has_unreadable_cells(node),
             draining=node.spec.drain,
             labels=node.labels,
-            zones=node.observed.get("zones", {}),
-            providers=frozenset(node.spec.providers or node.observed.get("providers", ())),
+            zones=node.facts.zones,
+            providers=frozenset(node.spec.providers or node.facts.providers),
             cells=self._cells(node),
         )
 
+    @staticmethod
+    def _has_unreadable_cells(node: Node) -> bool:
+        """Return whether the agent reported cells that this version cannot read: what is placed would overfill them."""
+        return bool(node.observed.get("numa")) and not node.facts.numa
+
     def _cells(self, node: Node) -> tuple[CellFacts, ...]:
-        """The NUMA cells that the node's agent has told of, and what is taken of them."""
-        told = [NumaCell.model_validate(cell) for cell in node.observed.get("numa", ())]
+        """Return the NUMA cells that the node's agent reported, and what is taken of them."""
+        reported = node.facts.numa
         owned = self.owned_cpus.get(node.name, {})
-        used = self.cell_usage.get(node.name, {}) if len(told) > 1 else {}
+        used = self.cell_usage.get(node.name, {}) if len(reported) > 1 else {}
         cells = []
-        for cell in told:
+        for cell in reported:
             total, taken = used.get(cell.cell, (cell.capacity, Capacity()))
             free = tuple(cpu for cpu in cell.pinned_cpus if cpu not in owned)
             cells.append(CellFacts(cell.cell, total, taken, free, cell.pinned_cpus))
@@ -223,21 +230,21 @@ class Plan:
 
 
 def claim_of(assignment: Assignment) -> str:
-    """Under which id the assignment's capacity is taken on its node."""
+    """Return the id under which the assignment's capacity is taken on its node."""
     return assignment.spec.resource_uid
 
 
 def owner_of(assignment: Assignment) -> str:
-    """What may have one owner only: a Compute as a whole, a Loadbalancer on each node."""
-    if assignment.spec.resource_kind == "Loadbalancer":
+    """Return the name of what may have one owner only: a Compute as a whole, a Loadbalancer on each node."""
+    if registry.get(assignment.spec.resource_kind).replication.placed_on_many:
         return f"{assignment.spec.resource_uid}/{assignment.spec.node}"
     return assignment.spec.resource_uid
 
 
-def is_gone(assignment: Assignment) -> bool:
-    """The node was told to remove what it has, and says that nothing is left."""
+def is_removed(assignment: Assignment) -> bool:
+    """Return whether the node was to remove the resource and has reported that nothing is left."""
     return (
         assignment.spec.role is AssignmentRole.LEAVING
         and assignment.state == "Absent"
-        and assignment.observed.get("role") == AssignmentRole.LEAVING
+        and assignment.facts.role == AssignmentRole.LEAVING
     )

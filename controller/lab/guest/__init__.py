@@ -1,13 +1,13 @@
-"""The small guest image of the lab: a Debian kernel for direct boot and a disk with Python.
+"""Provides the lab's small guest image: a Debian kernel for direct boot and a disk with Python.
 
 ``guest_image()`` gives the image with a disk: it configures itself from its ConfigDrive, answers
 the ACPI power button, serves a small JSON on HTTP port 80 and SSH on port 22, and prints
 ``GUEST-READY`` on its console. ``tiny_image()`` gives the same kernel with busybox alone, for quick
-tests of drivers: it obeys the power button and prints ``GUEST-READY``, and has no network.
+tests of drivers: it reacts to the power button and prints ``GUEST-READY``, and has no network.
 
 Built once per recipe, below ``$RESOURCE_CACHE`` or ``${XDG_CACHE_HOME:-~/.cache}/resource-service``,
-in ``guest/<digest of the recipe>``. Two builders at once wait for each other; a folder appears only
-when it is complete. Not promised: that two machines build the same bytes, for Debian moves on; so
+in ``guest/<digest of the recipe>``. Builders wait for each other; a folder appears only when it is
+complete. Not promised: that two machines build the same bytes, because Debian's packages change; so
 checksums are read from what was built.
 """
 
@@ -67,7 +67,7 @@ def cache_folder() -> Path:
 def guest_image(cache: Path | None = None, say: Say = lambda line: None) -> GuestImage:
     """Return the guest with Python, building it when it is missing (about a minute).
 
-    ``say`` is told each step of a build. Raises Unavailable when packages cannot be fetched.
+    ``say`` is called with each step of a build. Raises Unavailable when packages cannot be fetched.
     """
     return _load(_built(cache, say), "disk.qcow2", f"{_CMDLINE} root=/dev/vda")
 
@@ -87,7 +87,7 @@ def _built(cache: Path | None, say: Say) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / _MANIFEST).exists():
             return folder
-        # Whoever made these is gone: we hold the lock.
+        # The builders of these have ended: this process has the lock.
         for stale in base.glob("*.building"):
             shutil.rmtree(stale)
         work = base / f"{folder.name}.building"

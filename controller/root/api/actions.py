@@ -1,206 +1,163 @@
-"""Actions: the verbs that are not a PUT, each a small change of what is asked (F3, D3, K3).
+"""Actions on one resource: the verbs that are not a PUT, each a small change of its spec.
 
-They only write desired state; controllers and agents do the work, so the answers are 202 (200
-where nothing had to change). Cordon is ``schedulable: false`` and moves nothing; drain is cordon
-and everything leaves; uncordon takes both back. A drain that is cancelled opens the node again only
-if it was the drain that closed it. What moves many at once is in ``moves``.
+They only write desired state, by the same rules as a PUT (``write_transaction``); controllers and agents do the work.
+So the answer is 202, or 200 where nothing had to change. Cordon sets ``schedulable: false`` and moves nothing; drain
+cordons and moves everything to other nodes; uncordon ends both. A cancelled drain makes the node schedulable again
+only if the drain cordoned it. Actions that move many Computes are in ``move_actions``.
+
+Design: D3, F3, K3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from controller.errors import Conflict, InvalidInput, Problem
-from controller.model import document, registry
-from controller.model.compute import Compute, Power
-from controller.model.names import Name
-from controller.model.node import CordonedBy, Node
-from controller.model.registry import AnyResource, Key
-from controller.root.api import access, request_body
-from controller.root.api import query as q
+from controller.model import document
+from controller.model.compute import COMPUTE, Compute, Power
+from controller.model.node import NODE, CordonedBy, Node
+from controller.model.region_service import REGION_SERVICE, RegionService
+from controller.model.registry import Kind, T
+from controller.model.secrets import redacted_document
+from controller.root.api import access, request_body, write_transaction
+from controller.root.api.answers import Revision, RevisionList
+from controller.root.api.bodies import Body, Empty, Migrate, Rollback, Scale
 from controller.root.api.operation import Call
-from controller.root.api.render import json_response, one
-from controller.root.writes import plan, plan_execution
-from controller.root.writes.plan import Action
+from controller.root.api.render import answer, one
+from controller.root.writes import plan
+from controller.root.writes.plan import Plan
 from controller.store import resources, revisions
 from controller.store.database import Transaction
 
-
-class Body(BaseModel):
-    """Base of the bodies of actions: unknown fields are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Empty(Body):
-    """Nothing: the action has no arguments."""
-
-
-class Migrate(Body):
-    """Where a Compute is to move."""
-
-    node: Name | None = Field(None, description="Node to move to; none: the scheduler chooses.")
-
-
-class Scale(Body):
-    """How many Computes a service is to have."""
-
-    replicas: int = Field(ge=1, le=100_000, description="Computes of the service.")
-
-
-class Rollback(Body):
-    """Which revision a service goes back to."""
-
-    revision: int | None = Field(
-        None, ge=1, le=(1 << 31) - 1, description="Number of a revision that is kept; none: the one before."
-    )
+B = TypeVar("B", bound=Body)
+Fields = Mapping[str, Any]
+"""Fields of a spec with their new values."""
 
 
 async def cordon(call: Call) -> Response:
-    """Nothing new comes to the node."""
-    return await change_spec(
-        call, Empty, lambda tx, node, asked: {"schedulable": False, "cordoned_by": CordonedBy.OPERATOR}
-    )
+    """Let the scheduler place nothing new on the node."""
+    cordoned = {"schedulable": False, "cordoned_by": CordonedBy.OPERATOR}
+    return await change_spec(call, NODE, Empty, lambda tx, node, asked: cordoned)
 
 
 async def uncordon(call: Call) -> Response:
-    """The node takes part again; a drain is called off."""
+    """Let the scheduler place resources on the node again, and cancel a drain."""
     opened = {"schedulable": True, "drain": False, "cordoned_by": None}
-    return await change_spec(call, Empty, lambda tx, node, asked: opened)
+    return await change_spec(call, NODE, Empty, lambda tx, node, asked: opened)
 
 
 async def cancel_drain(call: Call) -> Response:
-    """The drain ends; the node is as it was before."""
-    return await change_spec(call, Empty, lambda tx, node, asked: cancelled(node))
+    """Cancel the drain; the node is as it was before it."""
+    return await change_spec(call, NODE, Empty, lambda tx, node, asked: cancelled(node))
 
 
-def drained(node: Node) -> Mapping[str, Any]:
-    """What a drain changes: who cordoned the node before remains noted."""
+def drained(node: Node) -> Fields:
+    """Return what a drain changes; who cordoned the node before remains recorded."""
     if not node.spec.schedulable:
         return {"drain": True}
     return {"schedulable": False, "drain": True, "cordoned_by": CordonedBy.DRAIN}
 
 
-def cancelled(node: Node) -> Mapping[str, Any]:
-    """What the end of a drain changes: only a cordon of the drain's own goes with it."""
+def cancelled(node: Node) -> Fields:
+    """Return what the end of a drain changes; it undoes only a cordon that the drain made."""
     if node.spec.drain and node.spec.cordoned_by is CordonedBy.DRAIN:
         return {"schedulable": True, "drain": False, "cordoned_by": None}
     return {"drain": False}
 
 
 async def start(call: Call) -> Response:
-    """The Compute is to run."""
-    return await change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.RUNNING})
+    """Let the Compute run."""
+    return await change_spec(call, COMPUTE, Empty, lambda tx, compute, asked: {"power": Power.RUNNING})
 
 
 async def stop(call: Call) -> Response:
-    """The Compute is to be shut down (ACPI first, then power)."""
-    return await change_spec(call, Empty, lambda tx, compute, asked: {"power": Power.STOPPED})
+    """Shut the Compute down (ACPI first, then power)."""
+    return await change_spec(call, COMPUTE, Empty, lambda tx, compute, asked: {"power": Power.STOPPED})
 
 
 async def reboot(call: Call) -> Response:
-    """The Compute is to start anew; each request counts once."""
+    """Restart the Compute; each request counts once."""
 
-    def change(tx: Transaction, compute: AnyResource, asked: Any) -> Mapping[str, Any]:
+    def change(tx: Transaction, compute: Compute, asked: Empty) -> Fields:
         if compute.spec.power is not Power.RUNNING:
             raise Conflict(f"{compute.name} is stopped: start it")
         return {"reboots": compute.spec.reboots + 1}
 
-    return await change_spec(call, Empty, change)
+    return await change_spec(call, COMPUTE, Empty, change)
 
 
 async def migrate(call: Call) -> Response:
-    """The Compute is to move to another node, without stopping."""
+    """Move the Compute to another node, without stopping it."""
 
-    def change(tx: Transaction, compute: AnyResource, asked: Migrate) -> Mapping[str, Any]:
+    def change(tx: Transaction, compute: Compute, asked: Migrate) -> Fields:
         if asked.node is not None:
             _check_target(tx, compute, asked.node)
         return {"migrations": compute.spec.migrations + 1, "migrate_to": asked.node, "rebalance": None}
 
-    return await change_spec(call, Migrate, change)
+    return await change_spec(call, COMPUTE, Migrate, change)
 
 
 async def scale(call: Call) -> Response:
-    """Another number of replicas; fewer take the tail away (K3)."""
-    return await change_spec(call, Scale, lambda tx, service, asked: {"replicas": asked.replicas})
+    """Set the number of replicas; a smaller one deletes the Computes with the highest indexes."""
+    return await change_spec(call, REGION_SERVICE, Scale, lambda tx, service, asked: {"replicas": asked.replicas})
 
 
 async def rollback(call: Call) -> Response:
-    """An old revision's spec under a new number; the number of replicas stays (D3)."""
+    """Write the spec of an old revision as a new revision; the number of replicas stays."""
 
-    def change(tx: Transaction, service: AnyResource, asked: Rollback) -> Mapping[str, Any]:
+    def change(tx: Transaction, service: RegionService, asked: Rollback) -> Fields:
         older = [number for number in revisions.list(tx, service.uid) if number < service.revision]
         if asked.revision is None and not older:
             raise Conflict(f"{service.name} has no older revision that is kept")
         old = revisions.get(tx, service.uid, asked.revision or older[-1])
-        spec = document.parse({**document.render(service, server_set=False), "spec": old}).spec
+        spec = document.parse({**document.render(service, server_set=False), "spec": old}, stored=True).spec
         return {name: getattr(spec, name) for name in type(spec).model_fields if name != "replicas"}
 
-    return await change_spec(call, Rollback, change)
+    return await change_spec(call, REGION_SERVICE, Rollback, change)
 
 
 async def list_revisions(call: Call) -> Response:
-    """The revisions that can be gone back to, oldest first."""
-    key = key_of_call(call)
+    """Answer with the revisions that a rollback can name, oldest first."""
+    key = call.key()
     access.check_read(call.token, call.kind, key.project)
 
-    def work(tx: Transaction) -> dict[str, Any]:
+    def work(tx: Transaction) -> RevisionList:
         service = resources.get(tx, key)
+        specs = {number: revisions.get(tx, service.uid, number) for number in revisions.list(tx, service.uid)}
+        if not access.sees_secrets(call.token, call.kind):
+            specs = {number: redacted_document(type(service.spec), spec) for number, spec in specs.items()}
         kept = [
-            {"revision": number, "current": number == service.revision, "spec": revisions.get(tx, service.uid, number)}
-            for number in revisions.list(tx, service.uid)
+            Revision(revision=number, current=number == service.revision, spec=spec) for number, spec in specs.items()
         ]
-        return {"items": kept, "resource_version": service.resource_version}
+        return RevisionList(items=kept, resource_version=service.resource_version)
 
-    return json_response(await call.services.db.aread(work))
-
-
-Change = Callable[[Transaction, Any, Any], Mapping[str, Any]]
+    return answer(await call.services.db.aread(work))
 
 
-async def change_spec(call: Call, model: type[Body], change: Change) -> Response:
+async def change_spec(
+    call: Call, kind: Kind[T], model: type[B], change: Callable[[Transaction, T, B], Fields]
+) -> Response:
     """Change some fields of the named resource's spec, by the same rules as a PUT."""
-    asked = parse(model, await request_body.read_object(call.request, call.services.settings.body_limit, optional=True))
-    key = key_of_call(call)
-    access.check_write(call.token, call.kind, key.project)
+    asked = await request_body.read_model(call.request, call.services.settings.body_limit, model)
+    key = kind.narrow(call.key())
+    access.check_write(call.token, kind, key.project)
 
-    def work(tx: Transaction) -> plan_execution.Result:
+    def planned(tx: Transaction) -> Plan:
         current = resources.get(tx, key)
         if current.is_deleting:
             raise Conflict(f"{key} is being deleted")
         spec = current.spec.model_copy(update=dict(change(tx, current, asked)))
-        steps = plan.plan_writes(tx, [current.model_copy(update={"spec": spec})]).steps
-        plan.refuse(steps, several=False)
-        if steps[0].action is not Action.UNCHANGED:
-            call.audit(tx, key=key)
-        return plan_execution.carry_out(tx, steps)[0]
+        return plan.plan_writes(tx, [current.model_copy(update={"spec": spec})])
 
-    result = await call.services.db.awrite(work)
-    return one(result.resource, 200 if result.action is Action.UNCHANGED else 202)
+    written = await write_transaction.execute(call, planned, several=False)
+    return one(written.results[0].resource, 200 if written.is_unchanged else 202)
 
 
-def parse(model: type[Body], raw: Mapping[str, Any]) -> Any:
-    """The body as its model has it; raises InvalidInput."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise InvalidInput(document.problems(error)) from None
-
-
-def _check_target(tx: Transaction, compute: AnyResource, node_name: str) -> None:
-    assert isinstance(compute, Compute)
-    node = resources.find(tx, registry.get("Node").key(compute.spec.cluster, node_name))
-    if node is None:
+def _check_target(tx: Transaction, compute: Compute, node_name: str) -> None:
+    if resources.find(tx, NODE.key(compute.spec.cluster, node_name)) is None:
         raise InvalidInput([Problem("node", f"cluster {compute.spec.cluster} has no node {node_name}")])
-    if compute.observed.get("node") == node_name:
+    if compute.facts.node == node_name:
         raise Conflict(f"{compute.name} is on {node_name} already")
-
-
-def key_of_call(call: Call) -> Key:
-    """What the call names."""
-    project = (call.query.name(q.PROJECT) or "default") if call.kind.per_project else "default"
-    return call.kind.key(*call.names(), project=project)

@@ -1,4 +1,4 @@
-"""What an empty root database needs before the first request: a project and a token."""
+"""Create what an empty root database needs before the first request: a project and a token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from controller.store.database import Database, Transaction
 
 
 def ensure_default_project(db: Database) -> None:
-    """Make the project ``default`` where it is missing; every start may call it."""
+    """Create the project ``default`` if it does not exist; every start may call it."""
 
     def work(tx: Transaction) -> None:
         if resources.find(tx, PROJECT.key("default")) is None:
@@ -18,11 +18,11 @@ def ensure_default_project(db: Database) -> None:
 
 
 def first_token(db: Database, name: str = "admin") -> str | None:
-    """The secret of a new admin token when the database has no token at all, else None."""
+    """Return the secret of a new admin token if the database has no token yet, else None."""
 
     def work(tx: Transaction) -> str | None:
         if resources.count(tx, "Token"):
             return None
-        return tokens.create(tx, name, TokenRole.ADMIN, description="made at the first start")[1]
+        return tokens.create(tx, name, TokenRole.ADMIN, description="created at the first start")[1]
 
     return db.write(work)

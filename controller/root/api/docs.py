@@ -1,4 +1,4 @@
-"""The served documentation: one page, rendered from the OpenAPI document, nothing fetched from elsewhere."""
+"""The served documentation: one page, rendered from the OpenAPI document; it loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _METHODS = ("get", "put", "post", "delete")
 
 
 def page(document: Mapping[str, Any]) -> Response:
-    """The page of a document; made once, at start."""
+    """Return the page of an OpenAPI document."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -34,7 +34,7 @@ def page(document: Mapping[str, Any]) -> Response:
 
 
 def _problems() -> list[tuple[str, int, str]]:
-    """Code, status and meaning of every error."""
+    """Return code, status and meaning of every error."""
     found: list[tuple[str, int, str]] = []
 
     def visit(kind: type[ResourceError]) -> None:
@@ -44,14 +44,14 @@ def _problems() -> list[tuple[str, int, str]]:
             visit(child)
 
     visit(ResourceError)
-    found.append(("unknown_path", 404, "Raised when there is nothing at a path, whatever exists."))
-    found.append(("method_not_allowed", 405, "Raised when a path does not have the method."))
+    found.append(("unknown_path", 404, "Raised when no operation has the path."))
+    found.append(("method_not_allowed", 405, "Raised when the path has no operation with the method."))
     found.append(("unsupported_media_type", 415, "Raised when a body is neither JSON nor YAML."))
     return found
 
 
 def _type_of(schema: Mapping[str, Any]) -> str:
-    """A short word for a schema."""
+    """Return the type of a schema in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     if "const" in schema:

@@ -1,10 +1,12 @@
-"""From raw documents to resources: the path of a request fills in what the body leaves out.
+"""Make resources from raw documents: the path of a request fills in the names that the body leaves out.
 
-A body may repeat its kind, name, parents and project; they must agree with the path.
+A body may repeat its kind, name, parents and project; they must agree with the path. The kind's model refuses fields
+that are unknown, missing or of another type; whether a stored field may change is decided later, in ``writes``.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +15,12 @@ from controller.model import document, registry
 from controller.model.registry import AnyResource, Key, Kind
 from controller.root.api.query import is_name
 
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 110
+
 
 def named_by_path(kind: Kind, names: Sequence[str], project: str | None, raw: Mapping[str, Any]) -> AnyResource:
-    """The resource that a PUT to ``names`` asks for; raises InvalidInput for every bad field."""
+    """Return the resource that a PUT to ``names`` asks for; raises InvalidInput with every bad field."""
     identity: dict[str, Any] = {"kind": kind.name, "name": names[-1]}
     identity.update(zip(kind.parents, names, strict=False))
     if kind.per_project and project is not None:
@@ -31,7 +36,7 @@ def named_by_path(kind: Kind, names: Sequence[str], project: str | None, raw: Ma
 
 
 def keys_of(raws: Sequence[Mapping[str, Any]]) -> list[Key]:
-    """The keys that documents name, without regard to their specs (for deleting)."""
+    """Return the keys that documents name; their specs are not read. For deleting."""
     keys: list[Key] = []
     bad: list[Problem] = []
     for index, raw in enumerate(raws):
@@ -65,5 +70,6 @@ def _is_name(value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = ascii(value)
+    """A value as a message shows it; of a large one only the beginning is made into text."""
+    text = _REPR.repr(value).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= 100 else text[:100] + "..."

@@ -1,8 +1,8 @@
-"""The OpenAPI 3.1 document, drawn from the operations and the models; nothing is written twice.
+"""The OpenAPI 3.1 document, made from the operations and the models; nothing is written twice.
 
-Schemas are pydantic's, with the fields' facts as ``x-`` extensions. ``<Kind>`` is a resource as
-answers show it; ``<Kind>Document`` is what a PUT takes: names may be left out, for the path gives
-them, and server-set fields are ignored.
+Schemas are pydantic's, with the facts of fields as ``x-`` extensions. ``<Kind>`` is a resource as answers show it;
+``<Kind>Document`` is what a PUT takes: names may be left out, because the path has them, and server-set fields are
+ignored.
 """
 
 from __future__ import annotations
@@ -13,36 +13,39 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from pydantic import BaseModel, RootModel
 from pydantic.json_schema import models_json_schema
 
 from controller.model import document as documents
 from controller.model import registry
+from controller.model.envelope import Resource
 from controller.model.names import QUALIFIED_NAME_PATTERN
 from controller.model.registry import Kind
-from controller.root.api import problems, schedule_schemas, schemas
+from controller.root.api import openapi_examples, problems, versions
 from controller.root.api import query as q
+from controller.root.api.answers import Page, Problem, StreamLine
+from controller.root.api.bodies import Body, KindDocument
 from controller.root.api.operation import Operation
 from controller.root.api.query import Parameter
+from controller.root.api.render import JSON
 from controller.root.api.request_body import MEDIA_TYPES
 from controller.root.api.watch import MEDIA_TYPE as NDJSON
 
-VERSION = "1"
-"""Told by every answer (``X-Api-Version``); grows when a client of the version before could not use the API rightly."""
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
-Datacenters described once, made so and kept so. Every resource has one envelope: users write \
+Datacenters described once, built as described and kept so. Every resource has one envelope: users write \
 `name`, parents, `project`, `labels`, `spec` and `max_revision_history`; the server writes the rest.
 
 `PUT` creates or replaces, `If-Match` guards against lost updates, `?dry_run=true` answers with a \
 plan and changes nothing. Lists are paged and filtered by labels and fields; `GET /v1/watch` streams \
 changes from a `resource_version` on. Refusals are `application/problem+json` with a stable `code`. \
-Every answer says in `X-Api-Version` which version of the API is spoken. \
+Every answer has the version of the API in `X-Api-Version`. \
 The serial console of a Compute is a websocket at `/v1/regions/{region}/computes/{name}/console`.
 """
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
-    """The whole document, as JSON values."""
+    """Return the whole document, as JSON values."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -50,13 +53,18 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     tags += [{"name": kind.name, "description": (kind.model.__doc__ or "").strip()} for kind in registry.kinds()]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Resource Service", "version": VERSION, "description": _DESCRIPTION},
+        "info": {
+            "title": "Resource Service",
+            "version": versions.CURRENT,
+            "description": _DESCRIPTION,
+            "x-versions": [{"version": each.version, "changes": each.changes} for each in versions.VERSIONS],
+        },
         "paths": paths,
         "tags": tags,
         "security": [{"token": []}],
         "components": {
-            "schemas": dict(sorted(_schemas().items())),
-            "responses": {str(status): _problem(status) for status in schemas.PROBLEMS},
+            "schemas": dict(sorted(_schemas(operations).items())),
+            "responses": {str(status): _problem(status) for status in openapi_examples.PROBLEMS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -68,7 +76,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": [*_in_path(operation), *map(_in_query, operation.parameters), *_in_header(operation)],
-        "responses": {str(status): _answer(operation, status, name) for status, name in operation.answers.items()},
+        "responses": {str(status): _answer(operation, status, model) for status, model in operation.answers.items()},
     }
     for status in operation.errors:
         entry["responses"][str(status)] = {"$ref": f"#/components/responses/{status}"}
@@ -76,33 +84,37 @@ def _operation(operation: Operation) -> dict[str, Any]:
         entry["description"] = operation.description
     if operation.design_methods:
         entry["x-design-methods"] = operation.design_methods.split()
-    if operation.body:
-        content = {media_type: _body(operation) for media_type in MEDIA_TYPES}
-        entry["requestBody"] = {
-            "required": operation.body not in ("Empty", "Migrate", "Rollback", "Rebalance"),
-            "content": content,
-        }
+    if operation.body is not None:
+        is_required = operation.body.is_required if issubclass(operation.body, Body) else True
+        content = {media_type: _body(operation, operation.body) for media_type in MEDIA_TYPES}
+        entry["requestBody"] = {"required": is_required, "content": content}
     return entry
 
 
-def _body(operation: Operation) -> dict[str, Any]:
-    entry: dict[str, Any] = {"schema": _reference(operation.body)}
-    if operation.body == f"{operation.tag}Document" and operation.kind is not None:
-        entry["example"] = dict(operation.kind.example)
-    elif operation.body in schemas.EXAMPLES:
-        entry["example"] = schemas.EXAMPLES[operation.body]
-    return entry
+def _body(operation: Operation, body: type[BaseModel]) -> dict[str, Any]:
+    if body is KindDocument and operation.kind is not None:
+        return {"schema": _reference(f"{operation.kind.name}Document"), "example": dict(operation.kind.example)}
+    return {"schema": _reference(body.__name__), "example": openapi_examples.EXAMPLES[body]}
 
 
-def _answer(operation: Operation, status: int, name: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"description": schemas.ANSWERS.get(status, HTTPStatus(status).phrase)}
-    if not name:
+def _answer(operation: Operation, status: int, model: type[BaseModel] | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"description": openapi_examples.ANSWERS.get(status, HTTPStatus(status).phrase)}
+    if model is None:
         return entry
-    schema: dict[str, Any] = _reference(name)
-    if status == HTTPStatus.OK and q.DRY_RUN in operation.parameters and name != operation.plan:
-        schema = {"anyOf": [schema, _reference(operation.plan)]}
-    entry["content"] = {NDJSON if operation.streaming else "application/json": {"schema": schema}}
+    schema: dict[str, Any] = _reference(_name_of(model, operation.kind))
+    if status == HTTPStatus.OK and q.DRY_RUN in operation.parameters and model is not operation.plan:
+        schema = {"anyOf": [schema, _reference(operation.plan.__name__)]}
+    entry["content"] = {NDJSON if issubclass(model, StreamLine) else JSON: {"schema": schema}}
     return entry
+
+
+def _name_of(model: type[BaseModel], kind: Kind | None) -> str:
+    """Return the name of the schema of an answer; resources and pages of them are those of the operation's kind."""
+    if kind is not None and model is Resource:
+        return kind.name
+    if kind is not None and model is Page:
+        return f"{kind.name}List"
+    return model.__name__
 
 
 def _in_path(operation: Operation) -> Iterable[dict[str, Any]]:
@@ -128,7 +140,7 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
     schema: dict[str, Any] = dict(parameter.schema)
     entry: dict[str, Any] = {"name": parameter.name, "in": "query", "description": parameter.description}
     if parameter.repeated:
-        schema = {"type": "array", "items": schema, "maxItems": 20}
+        schema = {"type": "array", "items": schema, "maxItems": q.MOST_REPEATED}
         entry.update(style="form", explode=True)
     if parameter.example is not None:
         entry["example"] = [parameter.example] if parameter.repeated else parameter.example
@@ -145,26 +157,44 @@ def _in_header(operation: Operation) -> Iterable[dict[str, Any]]:
         }
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     kinds = list(registry.kinds())
-    _, drawn = models_json_schema([(kind.model, "validation") for kind in kinds], ref_template=_REFERENCE)
+    models: list[type[BaseModel]] = [*(kind.model for kind in kinds), *_models(operations)]
+    _, drawn = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
     found: dict[str, Any] = drawn["$defs"]
     for kind in kinds:
         schema = found[kind.name]
         schema["examples"] = [_example(kind)]
-        found[f"{kind.name}List"] = schemas.page_of(_reference(kind.name))
+        found[f"{kind.name}List"] = _page_of(kind)
         if kind.user_made:
             found[f"{kind.name}Document"] = _document(kind, schema)
     made = [kind for kind in kinds if kind.user_made]
     whole = [{"allOf": [_reference(f"{kind.name}Document"), {"required": _identity(kind)}]} for kind in made]
     found["Documents"] = {"type": "array", "minItems": 1, "items": {"anyOf": whole}}
     found["Names"] = {"type": "array", "minItems": 1, "items": {"anyOf": [_names(kind) for kind in made]}}
-    fixed = {**schemas.FIXED, **schedule_schemas.SCHEMAS}
-    return {**found, **deepcopy(fixed), **schemas.of_actions()}
+    return found
+
+
+def _models(operations: Sequence[Operation]) -> list[type[BaseModel]]:
+    """Return the models of the operations whose schemas do not depend on a kind, each once."""
+    found: dict[type[BaseModel], None] = {Problem: None}
+    for operation in operations:
+        for model in (operation.body, operation.plan, *operation.answers.values()):
+            if model is not None and not issubclass(model, RootModel) and model not in (Resource, Page):
+                found[model] = None
+    return list(found)
+
+
+def _page_of(kind: Kind) -> dict[str, Any]:
+    """Return the schema of a page of resources of the kind."""
+    schema = Page.model_json_schema()
+    schema["description"] = f"One page of {kind.plural_name}."
+    schema["properties"]["items"]["items"] = _reference(kind.name)
+    return schema
 
 
 def _document(kind: Kind, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What a PUT takes: the resource without what the server sets, nothing of its name required."""
+    """Return what a PUT takes: the resource without server-set fields, its names not required."""
     properties = {
         name: deepcopy(entry) for name, entry in schema["properties"].items() if not entry.get("x-server-set")
     }
@@ -193,7 +223,7 @@ def _names(kind: Kind) -> dict[str, Any]:
 
 
 def _example(kind: Kind) -> dict[str, Any]:
-    """A stored resource of the kind."""
+    """Return a stored resource of the kind."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     stored = documents.parse(kind.example).model_copy(
         update={"uid": "0198c0ffee", "resource_version": 42, "created_at": at, "updated_at": at}
@@ -202,7 +232,7 @@ def _example(kind: Kind) -> dict[str, Any]:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    example = problems.render(schemas.PROBLEMS[status], "0198c0ffee")
+    example = problems.render(openapi_examples.PROBLEMS[status], "0198c0ffee")
     content = {"schema": _reference("Problem"), "example": example}
     return {"description": HTTPStatus(status).phrase, "content": {problems.MEDIA_TYPE: content}}
 

@@ -1,63 +1,45 @@
 """What an operation is: one value from which the route, its checks and its OpenAPI entry follow.
 
-The order of handling is fixed (``handle``): token, query, handler (body, rights, work). A refused
-write leaves an audit record; a successful one is recorded in the transaction of the write itself.
+The order of handling is fixed (``handle``): token, query, the rights that the path tells of, then the handler with
+body, the rest of the rights and work. A body is thus read only for a caller that may write what the path names. A
+refused write leaves an audit record; a successful one is recorded in the transaction of the write itself
+(``write_transaction``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from controller.clock import Clock
 from controller.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
     Problem,
     ResourceError,
-    TemporaryError,
-    Unauthenticated,
-    Unavailable,
 )
 from controller.model.access import Token, TokenRole
+from controller.model.event import AuditRecordSpec
 from controller.model.registry import Key, Kind
-from controller.root.api.query import Parameter, Query, is_qualified_name
-from controller.root.api.settings import ApiSettings
-from controller.root.cluster_gateway import ClusterCalls
-from controller.store import audit, tokens
-from controller.store.changes import Feed
-from controller.store.database import Database, Transaction
+from controller.root.api import access
+from controller.root.api.client_limits import client_address
+from controller.root.api.query import PROJECT, Parameter, Query, is_qualified_name
+from controller.root.api.services import Services, authenticate
 
 
 class Access(StrEnum):
-    """What an operation takes at least; the handler checks the rest, per kind and project."""
+    """What a token needs at least; the handler checks the rest, per kind and project."""
 
-    PUBLIC = "public"
     READ = "read"
     WRITE = "write"
 
 
-@dataclass(frozen=True)
-class Services:
-    """What the API stands on."""
-
-    db: Database
-    feed: Feed
-    clock: Clock
-    settings: ApiSettings
-    rpc: ClusterCalls | None
-
-    def cluster_calls(self) -> ClusterCalls:
-        """The way to the clusters; raises Unavailable where none is wired."""
-        if self.rpc is None:
-            raise Unavailable("this process has no way to the clusters")
-        return self.rpc
+Handler = Callable[["Call"], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -68,22 +50,23 @@ class Operation:
     method: str
     path: str
     summary: str
-    handler: Callable[[Call], Awaitable[Response]]
+    handler: Handler
     access: Access
-    answers: Mapping[int, str]
-    """Status to the name of the schema of its body; empty: no JSON body."""
-    errors: tuple[int, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-    body: str = ""
-    """Name of the body's schema; empty: no body."""
-    kind: Kind | None = None
+    answers: Mapping[int, type[BaseModel] | None]
+    """Status to the model of its body; None: no body."""
+    errors: tuple[int, ...]
+    parameters: tuple[Parameter, ...]
+    body: type[BaseModel] | None
+    plan: type[BaseModel]
+    """Model of the answer of a dry run."""
+    kind: Kind | None
     design_methods: str = ""
-    tag: str = ""
     description: str = ""
-    streaming: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    plan: str = "Plan"
-    """Name of the schema of a dry run's answer."""
+
+    @property
+    def tag(self) -> str:
+        """The group of the operation in the documentation."""
+        return "Many" if self.kind is None else self.kind.name
 
 
 @dataclass(frozen=True)
@@ -104,34 +87,30 @@ class Call:
         return self.operation.kind
 
     def names(self) -> tuple[str, ...]:
-        """The names in the path, outermost first; raises NotFound for what can be no name."""
+        """Return the names in the path, outermost first; raises NotFound for what is not a valid name."""
         values = tuple(str(value) for value in self.request.path_params.values())
         for value in values:
             if not is_qualified_name(value):
-                raise NotFound(f"{value[:100]!r} can be no name")
+                raise NotFound(f"{value[:100]!r} is not a valid name")
         return values
 
-    def audit(self, tx: Transaction, outcome: str = "ok", key: Key | None = None) -> None:
-        """Record the call in the transaction of its write."""
-        audit.record(
-            tx,
-            token=self.token.name,
-            verb=self.operation.id,
-            resource_kind=key.kind if key else "",
-            resource=key.path if key else "",
-            request_id=self.request_id,
-            outcome=outcome,
-        )
+    def key(self) -> Key:
+        """Return the key of the resource that the path names, in the project of the query."""
+        names = self.names()
+        project = (self.query.name(PROJECT) or "default") if self.kind.per_project else "default"
+        return self.kind.key(*names, project=project)
 
 
 async def handle(operation: Operation, services: Services, request: Request, request_id: str) -> Response:
-    """Answer one request; every refusal leaves as a ResourceError."""
-    token = await authenticate(services, request.headers.get("authorization"))
+    """Answer one request; every refusal is raised as a ResourceError."""
+    token = await authenticate(services, request.headers.get("authorization"), client_address(request))
+    services.limits.admit_token(token.uid, token.name)
     try:
         if operation.access is Access.WRITE and token.spec.role is TokenRole.VIEWER:
             raise Forbidden(f"token {token.name} has role viewer: it reads only")
         query = Query(request.query_params.multi_items(), operation.parameters)
         call = Call(operation, services, request, request_id, token, query)
+        _check_path(call)
         return await operation.handler(call)
     except ResourceError as error:
         if operation.access is Access.WRITE:
@@ -139,51 +118,43 @@ async def handle(operation: Operation, services: Services, request: Request, req
         raise
 
 
-async def authenticate(services: Services, header: str | None) -> Token:
-    """The token of an Authorization header; raises Unauthenticated."""
-    if header is None:
-        raise Unauthenticated("a token is needed: Authorization: Bearer <token>")
-    scheme, _, secret = header.partition(" ")
-    secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret:
-        raise Unauthenticated("the Authorization header must be: Bearer <token>")
-    token = await services.db.aread(lambda tx: tokens.verify(tx, secret))
-    if token is None:
-        raise Unauthenticated("the token is not known, was revoked or has expired")
-    return token
+def _check_path(call: Call) -> None:
+    """Raise Forbidden where the path and the query already say that the token may not write."""
+    kind = call.operation.kind
+    if call.operation.access is not Access.WRITE or kind is None:
+        return
+    project = call.query.name(PROJECT) if kind.per_project else ""
+    if project is not None:  # else the body may name it
+        access.check_write(call.token, kind, project)
 
 
 async def _audit_refusal(
     operation: Operation, services: Services, request: Request, request_id: str, token: Token, error: ResourceError
 ) -> None:
-    """Who was refused what; a plan asks for no write and leaves no record."""
+    """Record who was refused what; a dry run asks for no write and leaves no record."""
     if request.query_params.get("dry_run") == "true":
         return
     names = [str(value) for value in request.path_params.values()]
     kind = operation.kind.name if operation.kind else ""
     if operation.kind is not None and operation.kind.per_project:
         names.insert(0, request.query_params.get("project", "default"))
-    try:
-        await services.db.awrite(
-            lambda tx: audit.record(
-                tx,
-                token=token.name,
-                verb=operation.id,
-                resource_kind=kind,
-                resource=_printable("/".join(names)),
-                request_id=request_id,
-                outcome=error.code,
-            )
+    await services.refusals.record(
+        AuditRecordSpec(
+            token=token.name,
+            verb=operation.id,
+            resource_kind=kind,
+            resource=printable("/".join(names)),
+            request_id=request_id,
+            outcome=error.code,
         )
-    except TemporaryError:
-        return  # the refusal itself matters more to the caller than its record
+    )
 
 
-def _printable(text: str, longest: int = 300) -> str:
-    """What a stranger sent, safe to store and to show."""
+def printable(text: str, longest: int = 300) -> str:
+    """Return text that a client sent so that it is safe to store and to show."""
     return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
 
 
 def bad(path: str, message: str) -> InvalidInput:
-    """One bad field."""
+    """Return the error of one bad field."""
     return InvalidInput([Problem(path, message)])

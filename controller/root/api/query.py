@@ -1,7 +1,7 @@
 """Query parameters and names in paths: declared as data, checked the same way everywhere.
 
-The declarations are also what the OpenAPI document prints. A parameter that an operation does not
-know is refused: ``?dryrun=true`` must not write.
+The OpenAPI document prints these declarations. A parameter that an operation does not know is refused:
+``?dryrun=true`` must not write.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from controller.model.names import NAME_PATTERN, QUALIFIED_NAME_PATTERN
 
 _NAME = re.compile(NAME_PATTERN.removesuffix("$") + r"\Z")
 _QUALIFIED_NAME = re.compile(QUALIFIED_NAME_PATTERN.removesuffix("$") + r"\Z")
+MOST_REPEATED = 64
+"""How often a repeated parameter may be given: each is a condition that the database checks for every row."""
+_MOST_PARAMETERS = 200
 NAME_SCHEMA: Mapping[str, Any] = {"type": "string", "pattern": NAME_PATTERN, "minLength": 1, "maxLength": 63}
 
 
@@ -64,7 +67,7 @@ FIELD = Parameter(
 FORCE = Parameter(
     "force",
     "True: give up a node that is lost for good, with what runs on it. Only when it is not Up; "
-    "the caller vouches that it is fenced.",
+    "the client must have fenced it before.",
     {"type": "boolean", "default": False},
     example=True,
 )
@@ -73,7 +76,7 @@ KINDS = Parameter(
 )
 SINCE = Parameter(
     "since",
-    "resource_version after which changes are told; none: from now on.",
+    "resource_version after which changes are sent; none: from now on.",
     {"type": "integer", "minimum": 0, "maximum": (1 << 63) - 1},
     example=42,
 )
@@ -83,7 +86,9 @@ class Query:
     """The parameters of one request."""
 
     def __init__(self, given: Sequence[tuple[str, str]], known: Sequence[Parameter]) -> None:
-        """Raises InvalidInput for unknown parameters, and for single ones given twice."""
+        """Raise InvalidInput for unknown parameters, and for single ones that are given twice."""
+        if len(given) > _MOST_PARAMETERS:
+            raise InvalidInput([Problem("query", f"has more than {_MOST_PARAMETERS} parameters")])
         by_name = {parameter.name: parameter for parameter in known}
         self._values: dict[str, list[str]] = {}
         bad: list[Problem] = []
@@ -94,6 +99,9 @@ class Query:
                 bad.append(Problem(f"query.{name[:100]}", f"unknown parameter; known: {names}"))
             elif name in self._values and not parameter.repeated:
                 bad.append(Problem(f"query.{name}", "is given twice"))
+            elif len(self._values.get(name, ())) >= MOST_REPEATED:
+                bad.append(Problem(f"query.{name}", f"is given more than {MOST_REPEATED} times"))
+                break
             elif "\0" in value:
                 bad.append(Problem(f"query.{name}", "a NUL character is not allowed"))
             elif len(value) > parameter.schema.get("maxLength", 4096):
@@ -103,12 +111,8 @@ class Query:
         if bad:
             raise InvalidInput(bad)
 
-    def has(self, parameter: Parameter) -> bool:
-        """True when it was given."""
-        return parameter.name in self._values
-
     def text(self, parameter: Parameter) -> str | None:
-        """The value, None when it was not given; an empty one is refused."""
+        """Return the value, None when it was not given; an empty one is refused."""
         values = self._values.get(parameter.name)
         if values is None:
             return None
@@ -117,18 +121,18 @@ class Query:
         return values[0]
 
     def texts(self, parameter: Parameter) -> list[str]:
-        """All values of a repeated parameter."""
+        """Return all values of a repeated parameter."""
         return self._values.get(parameter.name, [])
 
     def boolean(self, parameter: Parameter) -> bool:
-        """``true`` or ``false``; false when not given."""
+        """Return whether the value is ``true``; false when not given."""
         value = self.text(parameter)
         if value not in (None, "true", "false"):
             raise _bad(parameter, "must be true or false")
         return value == "true"
 
     def integer(self, parameter: Parameter) -> int | None:
-        """A number inside the parameter's bounds, None when not given."""
+        """Return a number inside the parameter's bounds, None when not given."""
         value = self.text(parameter)
         if value is None:
             return None
@@ -138,7 +142,7 @@ class Query:
         return int(value)
 
     def name(self, parameter: Parameter) -> str | None:
-        """A name, None when not given."""
+        """Return a name, None when not given."""
         value = self.text(parameter)
         if value is not None and not is_name(value):
             raise _bad(parameter, f"must match {NAME_PATTERN}")
@@ -146,12 +150,12 @@ class Query:
 
 
 def is_name(value: str) -> bool:
-    """True for what can be a resource's name."""
+    """Return whether the text can be the name of a resource."""
     return _NAME.match(value) is not None
 
 
 def is_qualified_name(value: str) -> bool:
-    """True for a name, also one with the name of a cluster before it (processes and events)."""
+    """Return whether the text is a name, also one that begins with the name of a cluster (processes and events)."""
     return _QUALIFIED_NAME.match(value) is not None
 
 

@@ -1,264 +1,236 @@
-"""Every operation of the API, as data; those of the kinds follow from the registry alone.
+"""Every operation of the REST API, as one table: one line per operation, or per operation of every kind.
 
-Rows: F1 and F2 (the kinds' own methods), F3 (cordon, uncordon, drain, delete of nodes), K2-K4
-(what has no PUT or no DELETE: Computes and Loadbalancers are made only through a RegionService, a
-Compute can be deleted by name, a Loadbalancer cannot).
+To find what a request does, find its line here and open the handler. ``{items}`` and ``{item}`` stand for the paths
+of a kind, ``{kinds}`` and ``{kind}`` for its names. What the documentation says of an operation is in
+``operation_texts``; the rest (statuses, parameters) follows from the line: see ``_operation``.
+
+Design: F1, F2, F3, K2, K3, K4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
 
 from controller.model import registry
+from controller.model.cluster import CLUSTER
+from controller.model.compute import COMPUTE
+from controller.model.envelope import Resource
+from controller.model.node import NODE
+from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import Kind
-from controller.root.api import actions, batch, capacity, crud, impact, move_actions, topology, watch
+from controller.root.api import actions, batch, capacity, crud, impact, topology, watch
+from controller.root.api import move_actions as moves
 from controller.root.api import query as q
-from controller.root.api.operation import Access, Operation
+from controller.root.api.answers import (
+    BatchResult,
+    ClusterCapacity,
+    Impact,
+    MovePlan,
+    Page,
+    Plan,
+    RevisionList,
+    ScheduleSnapshot,
+    TopologyLine,
+    WatchLine,
+)
+from controller.root.api.bodies import (
+    Documents,
+    Empty,
+    KindDocument,
+    ManyNodes,
+    Migrate,
+    Names,
+    RebalanceRequest,
+    Rollback,
+    Scale,
+)
+from controller.root.api.operation import Access, Handler, Operation
+from controller.root.api.operation_texts import text_of
+from controller.root.api.query import Parameter
 
-_READ_ERRORS = (401, 403, 404, 422)
-_WRITE_ERRORS = (401, 403, 404, 409, 412, 413, 415, 422)
-_DELETABLE = frozenset({"Compute"})
-"""Kinds that users do not make but may delete by name (K3)."""
-_PLAN = "Plan"
+
+def _every(kind: Kind) -> bool:
+    return True
+
+
+def _user_made(kind: Kind) -> bool:
+    return kind.user_made
+
+
+def _deletable(kind: Kind) -> bool:
+    return kind.user_made or kind.deletion.by_name
+
+
+def _with_revisions(kind: Kind) -> bool:
+    return kind.has_revisions
+
+
+def _can_fail(kind: Kind) -> bool:
+    return kind.has_impact
+
+
+def _nodes(kind: Kind) -> bool:
+    return kind is NODE
+
+
+def _clusters(kind: Kind) -> bool:
+    return kind is CLUSTER
+
+
+def _services(kind: Kind) -> bool:
+    return kind is REGION_SERVICE
+
+
+def _computes(kind: Kind) -> bool:
+    return kind is COMPUTE
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    method: str
+    path: str
+    id: str
+    who: Access
+    body: type[BaseModel] | None
+    answer: type[BaseModel]
+    handler: Handler
+    of: Callable[[Kind], bool] = _every
+    query: tuple[Parameter, ...] = ()
+
+
+READ, WRITE = Access.READ, Access.WRITE
+DRY = (q.DRY_RUN,)
+LIST = (q.LABEL, q.FIELD, q.LIMIT, q.AFTER)
+WATCH = (q.KINDS, q.SINCE, q.LABEL)
+TOPOLOGY = (topology.KINDS, topology.PROJECT, topology.LABEL, topology.FIELD)
+
+# fmt: off
+GENERAL = (
+    #    method    path                        id                            who may  body              answer            handler                     of which kinds   query
+    Line("POST",   "/v1/apply",                "ApplyResources",             WRITE,   Documents,        BatchResult,      batch.apply,                _every,         DRY),
+    Line("POST",   "/v1/delete",               "DeleteResources",            WRITE,   Names,            BatchResult,      batch.delete,               _every,         DRY),
+    Line("GET",    "/v1/watch",                "WatchResources",             READ,    None,             WatchLine,        watch.watch,                _every,         WATCH),
+    Line("GET",    "/v1/topology",             "GetTopology",                READ,    None,             TopologyLine,     topology.topology,          _every,         TOPOLOGY),
+)
+OF_KINDS = (
+    Line("GET",    "{items}",                  "List{kinds}",                READ,    None,             Page,             crud.list_all,              _every,          LIST),
+    Line("GET",    "{item}",                   "Get{kind}",                  READ,    None,             Resource,         crud.get),
+    Line("PUT",    "{item}",                   "Put{kind}",                  WRITE,   KindDocument,     Resource,         crud.put,                   _user_made,      DRY),
+    Line("DELETE", "{item}",                   "Delete{kind}",               WRITE,   None,             Resource,         crud.delete,                _deletable,      DRY),
+    Line("POST",   "{item}/cordon",            "CordonNode",                 WRITE,   Empty,            Resource,         actions.cordon,             _nodes),
+    Line("POST",   "{item}/uncordon",          "UncordonNode",               WRITE,   Empty,            Resource,         actions.uncordon,           _nodes),
+    Line("POST",   "{item}/cancel-drain",      "CancelDrainNode",            WRITE,   Empty,            Resource,         actions.cancel_drain,       _nodes),
+    Line("POST",   "{item}/scale",             "ScaleRegionService",         WRITE,   Scale,            Resource,         actions.scale,              _services),
+    Line("POST",   "{item}/rollback",          "RollbackRegionService",      WRITE,   Rollback,         Resource,         actions.rollback,           _services),
+    Line("POST",   "{item}/start",             "StartCompute",               WRITE,   Empty,            Resource,         actions.start,              _computes),
+    Line("POST",   "{item}/stop",              "StopCompute",                WRITE,   Empty,            Resource,         actions.stop,               _computes),
+    Line("POST",   "{item}/reboot",            "RebootCompute",              WRITE,   Empty,            Resource,         actions.reboot,             _computes),
+    Line("POST",   "{item}/migrate",           "MigrateCompute",             WRITE,   Migrate,          Resource,         actions.migrate,            _computes),
+    Line("POST",   "{item}/drain",             "DrainNode",                  WRITE,   Empty,            Resource,         moves.drain_node,           _nodes,          DRY),
+    Line("POST",   "{item}/drain",             "DrainNodes",                 WRITE,   ManyNodes,        BatchResult,      moves.drain_nodes,          _clusters,       DRY),
+    Line("POST",   "{item}/cancel-drain",      "CancelDrainNodes",           WRITE,   ManyNodes,        BatchResult,      moves.cancel_drains,        _clusters),
+    Line("POST",   "{item}/rebalance",         "RebalanceRegionService",     WRITE,   RebalanceRequest, MovePlan,         moves.rebalance,            _services,       DRY),
+    Line("GET",    "{item}/revisions",         "List{kind}Revisions",        READ,    None,             RevisionList,     actions.list_revisions,     _with_revisions),
+    Line("GET",    "{item}/impact",            "Get{kind}Impact",            READ,    None,             Impact,           impact.get,                 _can_fail,       (impact.LIMIT,)),
+    Line("GET",    "{item}/capacity",          "GetClusterCapacity",         READ,    None,             ClusterCapacity,  capacity.capacity,          _clusters,       (capacity.MOVING,)),
+    Line("GET",    "{item}/schedule-snapshot", "GetClusterScheduleSnapshot", READ,    None,             ScheduleSnapshot, capacity.schedule_snapshot, _clusters),
+)
+# fmt: on
+
+MORE_STATUSES: Mapping[str, tuple[int, ...]] = {
+    "WatchResources": (410,),
+    "GetTopology": (304,),
+    "DeleteNode": (503,),
+    "GetClusterCapacity": (503,),
+    "GetClusterScheduleSnapshot": (503,),
+    "DrainNode": (503, 504),
+    "DrainNodes": (503, 504),
+    "RebalanceRegionService": (503, 504),
+}
+"""By id: statuses that do not follow from the line; 503 and 504 where a cluster is asked."""
+PLANS: Mapping[str, type[BaseModel]] = {
+    "DrainNode": MovePlan,
+    "DrainNodes": MovePlan,
+    "RebalanceRegionService": MovePlan,
+}
+"""By id: answers of a dry run that are not a ``Plan``."""
 
 
 def operations() -> tuple[Operation, ...]:
-    """All of them, in the order of the documentation."""
-    return (*_general(), *(one for kind in registry.kinds() for one in _all_of(kind)))
-
-
-def _all_of(kind: Kind) -> Iterator[Operation]:
-    yield from _of_kind(kind)
-    yield from _actions(kind)
-    yield from impact.operations(kind)
-    yield from capacity.operations(kind)
-
-
-def _general() -> Iterator[Operation]:
-    yield Operation(
-        "ApplyResources",
-        "POST",
-        "/v1/apply",
-        "Create or replace many resources in one transaction",
-        batch.apply,
-        Access.WRITE,
-        {200: "BatchResult"},
-        (401, 403, 409, 413, 415, 422),
-        (q.DRY_RUN,),
-        "Documents",
-        tag="Many",
-        description="A JSON list, or YAML documents with `---` between them: all of them are written, or none. "
-        "With `dry_run` the answer is a Plan.",
+    """Return all operations, in the order of the documentation: the general ones, then those of each kind."""
+    return (
+        *(_operation(line) for line in GENERAL),
+        *(_operation(line, kind) for kind in registry.kinds() for line in OF_KINDS if line.of(kind)),
     )
-    yield Operation(
-        "DeleteResources",
-        "POST",
-        "/v1/delete",
-        "Delete many resources in one transaction",
-        batch.delete,
-        Access.WRITE,
-        {200: "BatchResult"},
-        (401, 403, 409, 413, 415, 422),
-        (q.DRY_RUN,),
-        "Names",
-        tag="Many",
-        description="Children go before parents, whatever the order; what is not there is passed over. "
-        "RegionServices only become Deleting, so what they use is in use until their controller is done.",
-    )
-    yield Operation(
-        "WatchResources",
-        "GET",
-        "/v1/watch",
-        "Stream changes",
-        watch.watch,
-        Access.READ,
-        {200: "WatchLine"},
-        (401, 403, 410, 422),
-        (q.KINDS, q.SINCE, q.LABEL),
-        tag="Many",
-        description="NDJSON, one change a line, until the caller hangs up.",
-        streaming=True,
-    )
-    yield from topology.operations()
 
 
-def _of_kind(kind: Kind) -> Iterator[Operation]:
-    project = (q.PROJECT,) if kind.per_project else ()
-    projects = (q.PROJECTS,) if kind.per_project else ()
-    verbs = kind.design_methods
-    yield Operation(
-        f"List{kind.plural_name}",
-        "GET",
-        kind.collection_path,
-        f"List {kind.plural_name}",
-        crud.list_all,
-        Access.READ,
-        {200: f"{kind.name}List"},
-        _READ_ERRORS,
-        (*projects, q.LABEL, q.FIELD, q.LIMIT, q.AFTER),
+def _operation(line: Line, kind: Kind | None = None) -> Operation:
+    names = {} if kind is None else {"kind": kind.name, "kinds": kind.plural_name}
+    identity = line.id.format(**names)
+    text = text_of(line.id, kind)
+    return Operation(
+        id=identity,
+        method=line.method,
+        path=line.path if kind is None else _path(line.path, kind),
+        summary=text.summary.format(**names),
+        description=text.description,
+        design_methods=text.design_methods,
+        handler=line.handler,
+        access=line.who,
+        body=line.body,
+        answers=dict(_answers(line, kind, identity)),
+        errors=tuple(sorted(_errors(line, kind, identity))),
+        parameters=_parameters(line, kind),
+        plan=PLANS.get(identity, Plan),
         kind=kind,
-        design_methods=verbs.get("List", ""),
-        tag=kind.name,
-        description="Ordered by name, in pages. `-` in place of a parent's name: of every parent."
-        if kind.parent
-        else "",
     )
-    yield Operation(
-        f"Get{kind.name}",
-        "GET",
-        kind.item_path,
-        f"Get a {kind.name}",
-        crud.get,
-        Access.READ,
-        {200: kind.name},
-        _READ_ERRORS,
-        project,
-        kind=kind,
-        design_methods=verbs.get("Get", ""),
-        tag=kind.name,
-    )
-    if kind.user_made:
-        yield Operation(
-            f"Put{kind.name}",
-            "PUT",
-            kind.item_path,
-            f"Create or replace a {kind.name}",
-            crud.put,
-            Access.WRITE,
-            {200: kind.name, (202 if kind.name == "RegionService" else 201): kind.name},
-            _WRITE_ERRORS,
-            (*project, q.DRY_RUN),
-            f"{kind.name}Document",
-            kind=kind,
-            design_methods=verbs.get("Put", ""),
-            tag=kind.name,
-            description="Only what users write is replaced; an unchanged document writes nothing. "
-            "With `dry_run` the answer is a Plan.",
-        )
-    if kind.user_made or kind.name in _DELETABLE:
-        deferred = {202: kind.name} if kind.name in ("RegionService", "Compute") else {}
-        yield Operation(
-            f"Delete{kind.name}",
-            "DELETE",
-            kind.item_path,
-            f"Delete a {kind.name}",
-            crud.delete,
-            Access.WRITE,
-            {**(deferred or {204: ""}), 200: _PLAN},
-            (*_WRITE_ERRORS[:5], 422, *((503,) if kind.name == "Node" else ())),
-            (*project, *((q.FORCE,) if kind.name == "Node" else ()), q.DRY_RUN),
-            kind=kind,
-            design_methods=verbs.get("Delete", ""),
-            tag=kind.name,
-            description="What is in use is refused with its users. With `dry_run` the answer is a Plan.",
-        )
 
 
-def _actions(kind: Kind) -> Iterator[Operation]:
-    project = (q.PROJECT,) if kind.per_project else ()
-    table = {
-        "Node": (
-            ("CordonNode", "cordon", "Take nothing new", actions.cordon, "Empty"),
-            ("UncordonNode", "uncordon", "Take part again, and call a drain off", actions.uncordon, "Empty"),
-            ("CancelDrainNode", "cancel-drain", "Call a drain off", actions.cancel_drain, "Empty"),
-        ),
-        "RegionService": (
-            ("ScaleRegionService", "scale", "Set the number of replicas", actions.scale, "Scale"),
-            ("RollbackRegionService", "rollback", "Go back to a revision", actions.rollback, "Rollback"),
-        ),
-        "Compute": (
-            ("StartCompute", "start", "Start", actions.start, "Empty"),
-            ("StopCompute", "stop", "Shut down", actions.stop, "Empty"),
-            ("RebootCompute", "reboot", "Reboot", actions.reboot, "Empty"),
-            ("MigrateCompute", "migrate", "Move to another node while it runs", actions.migrate, "Migrate"),
-        ),
-    }
-    for identity, verb, summary, handler, schema in table.get(kind.name, ()):
-        yield Operation(
-            identity,
-            "POST",
-            f"{kind.item_path}/{verb}",
-            summary,
-            handler,
-            Access.WRITE,
-            {200: kind.name, 202: kind.name},
-            (401, 403, 404, 409, 413, 415, 422),
-            project,
-            schema,
-            kind=kind,
-            design_methods=("" if identity == "CancelDrainNode" else identity)
-            if kind.name == "Node"
-            else "UpdateResource",
-            tag=kind.name,
-        )
-    yield from _moves(kind)
-    if kind.has_revisions:
-        yield Operation(
-            f"List{kind.name}Revisions",
-            "GET",
-            f"{kind.item_path}/revisions",
-            "List the revisions that are kept",
-            actions.list_revisions,
-            Access.READ,
-            {200: "RevisionList"},
-            _READ_ERRORS,
-            project,
-            kind=kind,
-            tag=kind.name,
-        )
+def _path(path: str, kind: Kind) -> str:
+    return path.replace("{items}", kind.collection_path).replace("{item}", kind.item_path)
 
 
-def _moves(kind: Kind) -> Iterator[Operation]:
-    """What moves many at once: its dry run, and a rebalance itself, are asked of the cluster."""
-    table = {
-        "Node": (("DrainNode", "drain", "Cordon, and move everything away", move_actions.drain_node, "Empty", "Node"),),
-        "Cluster": (
-            (
-                "DrainNodes",
-                "drain",
-                "Drain nodes, or a whole rack",
-                move_actions.drain_nodes,
-                "ManyNodes",
-                "BatchResult",
-            ),
-            (
-                "CancelDrainNodes",
-                "cancel-drain",
-                "Call drains off; nodes that were cordoned before stay so",
-                move_actions.cancel_drains,
-                "ManyNodes",
-                "BatchResult",
-            ),
-        ),
-        "RegionService": (
-            (
-                "RebalanceRegionService",
-                "rebalance",
-                "Move Computes so that they are spread as its rules say",
-                move_actions.rebalance,
-                "Rebalance",
-                "MovePlan",
-            ),
-        ),
-    }
-    for identity, verb, summary, handler, schema, answer in table.get(kind.name, ()):
-        cancels = identity == "CancelDrainNodes"
-        yield Operation(
-            identity,
-            "POST",
-            f"{kind.item_path}/{verb}",
-            summary,
-            handler,
-            Access.WRITE,
-            {200: answer, 202: answer},
-            (401, 403, 404, 409, 413, 415, 422, *(() if cancels else (503, 504))),
-            (*((q.PROJECT,) if kind.per_project else ()), *(() if cancels else (q.DRY_RUN,))),
-            plan="MovePlan",
-            body=schema,
-            kind=kind,
-            design_methods="" if cancels else "UpdateResource" if kind.per_project else "DrainNode",
-            tag=kind.name,
-            description=""
-            if cancels
-            else "With `dry_run` the answer is a MovePlan: what would move where, and what stands in the way.",
-        )
+def _answers(line: Line, kind: Kind | None, identity: str) -> Iterator[tuple[int, type[BaseModel] | None]]:
+    """Yield each good status with the model of its body. What a controller completes later is 202."""
+    if line.method == "DELETE":
+        assert kind is not None
+        deferred = kind.deletion.by_controller or kind.deletion.by_name
+        yield (202, line.answer) if deferred else (204, None)
+        yield 200, Plan
+        return
+    yield 200, line.answer
+    if line.method == "PUT":
+        assert kind is not None
+        yield 202 if kind.deletion.by_controller else 201, line.answer
+    elif line.method == "POST" and kind is not None:
+        yield 202, line.answer
+    for status in MORE_STATUSES.get(identity, ()):
+        if status < 400:
+            yield status, None
+
+
+def _errors(line: Line, kind: Kind | None, identity: str) -> Iterator[int]:
+    yield from (401, 403, 422, 429)
+    if kind is not None:
+        yield 404
+    if line.who is Access.WRITE:
+        yield 409
+    if line.method in ("PUT", "DELETE"):
+        yield 412
+    if line.body is not None:
+        yield from (413, 415)
+    yield from (status for status in MORE_STATUSES.get(identity, ()) if status >= 400)
+
+
+def _parameters(line: Line, kind: Kind | None) -> tuple[Parameter, ...]:
+    own: tuple[Parameter, ...] = ()
+    if kind is not None and kind.per_project:
+        own = (q.PROJECTS if line.answer is Page else q.PROJECT,)
+    if kind is not None and line.method == "DELETE" and kind.deletion.takes_force:
+        own = (*own, q.FORCE)
+    return (*own, *line.query)

@@ -1,51 +1,52 @@
 """GET /v1/topology: what an inventory needs of a whole site, as NDJSON, as of one version.
 
-The first line is the head ``{topology, resource_version, tag, kinds}``, then each resource is a line, parents
-before children and ordered by path inside a kind, and the last line is ``{end, counts}``: a reader that
-has not seen it has not seen all. Resources are narrowed to what tells where a thing is, how it is
-reached and what room it has; scripts and keys of machines are never among it.
+The first line is the head ``{topology, resource_version, tag, kinds}``, then each resource is a line, parents before
+children and ordered by path inside a kind, and the last line is ``{end, counts}``: without it the answer is not
+complete. A resource is narrowed to where it is, how it is reached and what room it has; scripts and keys of machines
+are never sent.
 
-All is read in one transaction, page by page, into a temporary file, and sent from there: memory stays
-flat, a slow caller holds no transaction open, and a database that is away is told by the status.
+Everything is read in one transaction, page by page, into a temporary file, and sent from there: memory stays bounded,
+a slow client holds no transaction open, and the status says whether the database could be read.
 
-``tag`` is the ETag too. With If-None-Match the answer is 304 as long as none of these kinds has
-changed since, for a caller who may see the same; changes of other kinds do not count.
+``tag`` is also the ETag. With If-None-Match the answer is 304 as long as none of these kinds has changed since, for a
+client that may see the same; changes of other kinds do not count.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
 from starlette.responses import Response, StreamingResponse
 
 from controller.errors import VersionsGone
 from controller.model import registry
-from controller.root.api import access, topology_lines
+from controller.root.api import access, list_filters, topology_lines
 from controller.root.api import query as q
-from controller.root.api.operation import Access, Call, Operation, bad
+from controller.root.api.answers import TopologyLine
+from controller.root.api.operation import Call, bad
 from controller.root.api.query import Parameter
+from controller.root.api.render import line
 from controller.root.api.watch import MEDIA_TYPE
 from controller.store import changes, schema, selectors
 from controller.store.database import Transaction
 from controller.store.selectors import LabelFilter
 
-FORMAT = 1
-"""Grows when a reader of the format before could not read it rightly."""
+FORMAT: Literal[1] = 1
+"""Grows when a reader of the format before could not read it correctly."""
 HOSTS = ("Node", "Compute", "PhysicalResource")
-"""What filters without a kind before them are for."""
+"""The kinds that a filter without a kind applies to."""
 _IN_MEMORY = 1 << 20
 _PIECE = 1 << 16
 _KIND = r"([A-Z][A-Za-z0-9]*:)?"
 
 KINDS = Parameter(
     "kinds",
-    "Kinds that are told, separated by commas; none: all that a topology has.",
+    "Kinds that are sent, separated by commas; none: all that a topology has.",
     {"type": "string", "minLength": 1, "maxLength": 400},
     example="Node,Rack",
 )
@@ -69,28 +70,9 @@ FIELD = Parameter(
 )
 
 
-def operations() -> Iterator[Operation]:
-    """The one operation."""
-    yield Operation(
-        "GetTopology",
-        "GET",
-        "/v1/topology",
-        "Tell the topology of the site, for inventories",
-        topology,
-        Access.READ,
-        {200: "TopologyLine", 304: ""},
-        (401, 403, 422),
-        (KINDS, PROJECT, LABEL, FIELD),
-        tag="Many",
-        description="NDJSON as of one version: a head, one narrowed resource a line, an end with counts. "
-        "If-None-Match with the ETag answers 304 when nothing of it has changed.",
-        streaming=True,
-    )
-
-
 @dataclass(frozen=True)
 class Asked:
-    """What one caller asks for, and may see."""
+    """What one client asks for, and may see."""
 
     kinds: tuple[str, ...]
     projects: tuple[str, ...] | None
@@ -101,20 +83,20 @@ class Asked:
     """Kind, path and value."""
 
     def digest(self, site: str) -> str:
-        """Differs where the answer to another request may differ, and from one site's database to another's."""
+        """Return a digest that differs between requests with different answers, and between sites."""
         return hashlib.sha256(repr((FORMAT, site, self)).encode()).hexdigest()[:16]
 
     @property
     def depends(self) -> tuple[str, ...]:
-        """Kinds whose changes may change the answer: a node's line has its machine in it."""
+        """Kinds whose changes may change the answer: the line of a node contains its machine."""
         more = ("PhysicalResource",) if "Node" in self.kinds and "PhysicalResource" not in self.kinds else ()
         return (*self.kinds, *more)
 
 
 async def topology(call: Call) -> Response:
-    """The snapshot, or 304."""
+    """Answer with the topology, or 304."""
     asked = _asked(call)
-    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-")  # noqa: SIM115  (closed by whoever sends it)
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-")  # noqa: SIM115  (closed by whatever sends it)
 
     def work(tx: Transaction) -> tuple[str, bool]:
         spool.seek(0)
@@ -152,20 +134,19 @@ async def _pieces(spool: IO[bytes]) -> AsyncIterator[bytes]:
 
 
 def _write(tx: Transaction, asked: Asked, out: IO[bytes], version: int, tag: str) -> None:
-    head = {"topology": FORMAT, "resource_version": version, "tag": tag, "kinds": list(asked.kinds)}
-    out.write(json.dumps(head).encode() + b"\n")
+    out.write(line(TopologyLine(topology=FORMAT, resource_version=version, tag=tag, kinds=list(asked.kinds))))
     counts = dict.fromkeys(asked.kinds, 0)
     for kind in asked.kinds:
-        for line in topology_lines.of_kind(
+        for resource in topology_lines.of_kind(
             tx,
             kind,
             projects=asked.projects if registry.get(kind).per_project else None,
             labels=[each for name, each in asked.labels if name == kind],
             fields={path: value for name, path, value in asked.fields if name == kind},
         ):
-            out.write(line)
+            out.write(resource)
             counts[kind] += 1
-    out.write(json.dumps({"end": True, "counts": counts}).encode() + b"\n")
+    out.write(line(TopologyLine(end=True, counts=counts)))
 
 
 def _unchanged(tx: Transaction, version: int, kinds: Sequence[str]) -> bool:
@@ -176,7 +157,7 @@ def _unchanged(tx: Transaction, version: int, kinds: Sequence[str]) -> bool:
 
 
 def _known_version(header: str | None, digest: str) -> int | None:
-    """The version of an answer that the caller has, if it was to the same question."""
+    """Return the version of the answer that the client has, if it was the answer to the same request."""
     found = re.search(rf'"([0-9]{{1,18}})-{digest}"', header or "")
     return int(found[1]) if found else None
 
@@ -201,24 +182,25 @@ def _asked(call: Call) -> Asked:
         if not separator or not path:
             raise bad("query.field", f"{text[:100]!r} must be path=value")
         for kind in given:
+            list_filters.check_filter(call.token, registry.get(kind), path)
             if fields.setdefault((kind, path), value) != value:
                 raise bad("query.field", f"{kind}: {path} cannot be both {fields[kind, path]!r} and {value!r}"[:300])
     return Asked(kinds, projects, labels, [(kind, path, value) for (kind, path), value in fields.items()])
 
 
 def _kinds(call: Call) -> tuple[str, ...]:
-    """In the order of the registry, so that parents come first."""
+    """Return the kinds in the order of the registry, so that parents come first."""
     text = call.query.text(KINDS)
     if text is None:
         return topology_lines.KINDS
-    words = set(text.split(","))
-    if unknown := sorted(words - set(topology_lines.KINDS)):
-        raise bad("query.kinds", f"no {unknown[0]!r} here; there are {', '.join(topology_lines.KINDS)}")
-    return tuple(kind for kind in topology_lines.KINDS if kind in words)
+    asked = set(text.split(","))
+    if unknown := sorted(asked - set(topology_lines.KINDS)):
+        raise bad("query.kinds", f"{unknown[0]!r} is not in a topology; known: {', '.join(topology_lines.KINDS)}")
+    return tuple(kind for kind in topology_lines.KINDS if kind in asked)
 
 
 def _split(text: str, kinds: Sequence[str], where: str) -> tuple[Sequence[str], str]:
-    """The kinds that a filter is for, and the filter."""
+    """Return the kinds that a filter is for, and the filter."""
     found = re.match(r"([A-Za-z0-9]+):", text)
     if found is None:
         return [kind for kind in HOSTS if kind in kinds], text

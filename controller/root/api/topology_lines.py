@@ -1,8 +1,8 @@
 """Lines of the topology: each kind's resources, narrowed, page by page.
 
-Nothing is validated: what is stored was validated when it was written, and models would take most of
-the time. A Node has the facts of its machine with it (``physical``), since most callers need those
-and no other physical resource; and ``observed.free``, what is left of its capacity.
+Nothing is validated: what is stored was validated when it was written, and models would take most of the time. The
+line of a Node contains the spec of its machine (``physical``), because most clients need it and no other physical
+resource; and ``observed.free``, what is left of its capacity.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from controller.model import registry
+from controller.model.kind_rules import TopologyLine
 from controller.model.registry import Key
 from controller.store import resources
 from controller.store.database import Transaction
@@ -20,50 +22,12 @@ PAGE = 500
 
 _NONE: Mapping[str, str] = {}
 _EVERY = ("labels", "status", "status_reason", "state", "state_reason", "resource_version")
-_PARENTS: Mapping[str, str] = {
-    "RegionAvailabilityZone": "region",
-    "Floor": "datacenter",
-    "Rack": "datacenter",
-    "PhysicalResource": "datacenter",
-    "NetworkAvailabilityZone": "cluster",
-    "NodeAvailabilityZone": "cluster",
-    "Node": "cluster",
-    "Compute": "region",
-}
-_SPECS: Mapping[str, tuple[str, ...]] = {
-    "Node": (
-        "physical_resource",
-        "region_availability_zone",
-        "network_availability_zone",
-        "node_availability_zone",
-        "providers",
-        "schedulable",
-        "drain",
-    ),
-    "Compute": ("service", "index", "host_name", "cluster", "provider", "sizes", "interfaces", "power"),
-    "Cluster": ("region", "datacenter", "weight", "description"),
-}
-"""What is told of a spec; kinds that are not here tell all of it."""
-_OBSERVED: Mapping[str, tuple[str, ...]] = {
-    "Node": ("zones", "capacity", "taken", "computes"),
-    "Compute": ("node", "datacenter", "rack", "power", "network"),
-    "Cluster": ("nodes", "free", "total"),
-}
-KINDS = (
-    "Region",
-    "RegionAvailabilityZone",
-    "Datacenter",
-    "Floor",
-    "Rack",
-    "Provider",
-    "Cluster",
-    "NetworkAvailabilityZone",
-    "NodeAvailabilityZone",
-    "PhysicalResource",
-    "Node",
-    "Compute",
+KINDS = tuple(
+    kind.name
+    for kind in sorted(registry.kinds(), key=lambda kind: kind.topology.position if kind.topology else 0)
+    if kind.topology
 )
-"""In the order in which they are told."""
+"""In the order in which they are sent."""
 
 
 def of_kind(
@@ -74,31 +38,38 @@ def of_kind(
     labels: Sequence[LabelFilter] = (),
     fields: Mapping[str, str] = _NONE,
 ) -> Iterator[bytes]:
-    """The lines of one kind, ordered by path."""
-    datacenters = dict(_datacenters(tx)) if kind == "Node" else {}
+    """Yield the lines of one kind, ordered by path."""
+    complete = _rules(kind).with_physical_resource
+    datacenters = dict(_datacenters(tx)) if complete else {}
     for project in projects if projects is not None else (None,):
         for rows in resources.raw_pages(tx, kind, project=project, labels=labels, fields=fields, size=PAGE):
             documents = [json.loads(row) for row in rows]
-            machines = _machines(tx, documents, datacenters) if kind == "Node" else {}
+            machines = _machines(tx, documents, datacenters) if complete else {}
             for document in documents:
                 line = _narrowed(kind, document)
-                if kind == "Node":
+                if complete:
                     _complete(line, machines.get(_machine_of(document, datacenters)))
                 yield json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
-def _narrowed(kind: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    line: dict[str, Any] = {"kind": kind, "name": document["name"]}
-    if kind in _PARENTS:
-        line[_PARENTS[kind]] = document[_PARENTS[kind]]
-    if kind == "Compute":
+def _rules(kind: str) -> TopologyLine:
+    rules = registry.get(kind).topology
+    assert rules is not None, f"{kind} is not in the topology"
+    return rules
+
+
+def _narrowed(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    kind, rules = registry.get(name), _rules(name)
+    line: dict[str, Any] = {"kind": name, "name": document["name"]}
+    for parent in kind.parents:
+        line[parent] = document[parent]
+    if kind.per_project:
         line["project"] = document["project"]
-    for name in _EVERY:
-        line[name] = document[name]
-    spec, wanted = document["spec"], _SPECS.get(kind)
-    line["spec"] = spec if wanted is None else {name: spec[name] for name in wanted if name in spec}
-    observed = document["observed"]
-    line["observed"] = {name: observed[name] for name in _OBSERVED.get(kind, ()) if name in observed}
+    for field in _EVERY:
+        line[field] = document[field]
+    spec, observed = document["spec"], document["observed"]
+    line["spec"] = spec if rules.spec is None else {field: spec[field] for field in rules.spec if field in spec}
+    line["observed"] = {field: observed[field] for field in rules.observed if field in observed}
     return line
 
 

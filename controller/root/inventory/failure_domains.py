@@ -1,13 +1,13 @@
-"""Failure domains of a node, and what a failure takes along, from the inventory (J1, J3-J5; decisions: domains).
+"""Computes the failure domains of a node, and what goes down with failed devices, from the inventory. Pure.
 
-A domain is a set of failures that takes a node down alone: a node fed by the power systems A and
-B is in the domain ``A+B``, which fails only when both do; likewise two leaf routers. What is set
-by hand on the node wins.
+A domain is a set of failures that takes a node down: a node fed by the power systems A and B is in the domain ``A+B``,
+which fails only if both fail; likewise with two leaf routers. A domain that is set on the node itself has precedence.
 
-``fallen`` and ``cause`` tell what goes down with given devices by the very same walk over the
-cords and cables: a thing is in the domain of the tops that it reaches, and is down when it reaches
-none of them past what has failed. A thing whose cords nobody wrote down has no domain, and is not
-said to fail with anything but itself.
+``find_down`` and ``cause`` use the same walk over the cords and cables: a device is in the domain of the tops that it
+reaches, and it is down if it reaches none of them without passing a failed device. A device without recorded cords has
+no domain, and fails only by itself.
+
+Design: J1, J3-J5
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Cause(StrEnum):
 
 
 def zones(node: Node, cluster: Cluster, inventory: Inventory) -> dict[str, str]:
-    """Domain of the node per axis; an unknown domain is an empty string.
+    """Return the domain of the node per axis; an unknown domain is an empty string.
 
-    ``inventory`` holds the physical resources of the cluster's datacenter by name: at least the
-    node's own, and all that power it.
+    ``inventory`` holds physical resources of the cluster's datacenter by name: at least that of the node, and all
+    that power it.
     """
     machine = inventory.get(node.spec.physical_resource or "")
     return {
@@ -56,11 +56,11 @@ def zones(node: Node, cluster: Cluster, inventory: Inventory) -> dict[str, str]:
     }
 
 
-def fallen(inventory: Inventory, failed: Collection[str]) -> dict[str, Cause]:
-    """Everything that is down once the ``failed`` devices are, by name, with its cause.
+def find_down(inventory: Inventory, failed: Collection[str]) -> dict[str, Cause]:
+    """Return the devices that are down if the ``failed`` ones are, by name, with the cause of each.
 
-    Power first: a router without power carries nothing. A router is down by the network when no
-    cable leads it to the top any more; servers are judged the same way.
+    Power comes first: a router without power carries nothing. A router or a server is down by the network if no
+    cable leads it to the top any more.
     """
     down = dict.fromkeys(failed, Cause.ITSELF)
     for device in inventory.values():
@@ -80,10 +80,10 @@ def fallen(inventory: Inventory, failed: Collection[str]) -> dict[str, Cause]:
 
 
 def cause(node: Node, inventory: Inventory, down: Mapping[str, Cause]) -> Cause | None:
-    """Why the node goes down with what ``fallen`` told; None when it stays.
+    """Return why the node goes down with the devices that ``find_down`` returned; None if it stays up.
 
-    A domain set by hand counts in place of the cords or cables where it names things of the
-    inventory; one that names none (``zone-1``) leaves the cords and cables to tell.
+    A domain that is set on the node replaces the cords or cables if it names devices of the inventory. If it names
+    none (``zone-1``), the cords and cables decide.
     """
     fate = down.get(node.spec.physical_resource or "")
     if fate is Cause.ITSELF:
@@ -99,12 +99,12 @@ def cause(node: Node, inventory: Inventory, down: Mapping[str, Cause]) -> Cause 
 
 
 def _power(machine: PhysicalResource | None, inventory: Inventory) -> set[str]:
-    """Names of the power systems at the top of all cords."""
+    """Return the names of the power systems at the top of all cords."""
     return _tops([machine.name], _cords(inventory)) if machine is not None else set()
 
 
 def _leaves(machine: PhysicalResource | None, inventory: Inventory) -> set[str]:
-    """Names of the leaf routers that the machine is wired to."""
+    """Return the names of the leaf routers that the machine is wired to."""
     if machine is None:
         return set()
     return {
@@ -115,7 +115,7 @@ def _leaves(machine: PhysicalResource | None, inventory: Inventory) -> set[str]:
 
 
 def _is_dark(device: PhysicalResource, inventory: Inventory, failed: Collection[str]) -> bool:
-    """It had power from somewhere, and has none any more."""
+    """Return whether the device had a source of power and has none any more."""
     if not device.spec.power_links:
         return False
     cords = _cords(inventory)
@@ -123,7 +123,7 @@ def _is_dark(device: PhysicalResource, inventory: Inventory, failed: Collection[
 
 
 def _is_cut(routers: Collection[str], inventory: Inventory, dead: Collection[str]) -> bool:
-    """None of the routers is alive and leads to the top, and one of them did."""
+    """Return whether no live router leads to the top any more, although one did."""
     cables = _cables(inventory)
 
     def leads(name: str, without: Collection[str]) -> bool:
@@ -136,7 +136,7 @@ Sources = Callable[[str], Collection[str]]
 
 
 def _tops(start: Iterable[str], sources: Sources, without: Collection[str] = ()) -> set[str]:
-    """Where the ways up from ``start`` end, those through ``without`` left out; circles lead nowhere."""
+    """Return where the ways up from ``start`` end, except those through ``without``; a circle has no end."""
     tops: set[str] = set()
     seen: set[str] = set()
     below = list(start)
@@ -164,7 +164,7 @@ def _cords(inventory: Inventory) -> Sources:
 
 
 def _cables(inventory: Inventory) -> Sources:
-    """From a router to those nearer to the internet; switches of other networks carry nothing of ours."""
+    """Return the way from a router to those nearer to the internet; switches of other networks do not count."""
 
     def sources(name: str) -> Collection[str]:
         device = inventory.get(name)

@@ -1,14 +1,16 @@
-"""What a failure would do to nodes, Computes, Loadbalancers and services, told before it happens (J1; pure).
+"""Predicts what a failure does to nodes, Computes, Loadbalancers and services. Pure.
 
-``Failure`` says what fails: devices of one datacenter's inventory, and nodes by name. What goes
-down with them is ``domains``' business, the same code that makes the power and network domains.
+``Failure`` names what fails: devices of one datacenter's inventory, and nodes. ``failure_domains`` finds what goes
+down with them, with the same code that computes the power and network domains.
 
-A replica is left when it has a node that stays; it counts as running when it also was last seen so.
-A rule is told as no longer met when what is left cannot stand the next failure that the rule is
-about, or when the Computes that are lost could not be made again under it.
+A replica is left if its node stays up; it counts as running if it also was last observed running. A rule is reported
+as broken if the remaining replicas cannot survive the next failure of the rule's kind, or if the lost Computes could
+not be created again under the rule.
 
-A Loadbalancer is down when none of its instances is left on a node that is up: then nothing answers at its
-VIP, and whatever runs of the service cannot be reached there. Lost instances are not made again by themselves.
+A Loadbalancer is down if none of its instances is left on a node that is up: then nothing answers at its VIP, and the
+running Computes of the service cannot be reached there. Lost instances are not created again automatically.
+
+Design: J1
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from controller.root.inventory import failure_domains
 from controller.root.inventory.failure_domains import Cause
 
 VIEWS = ("datacenter", "power", "network", "rack")
-"""Redundancy is looked at in these four (J11)."""
+"""The axes in which redundancy is reported. Design: J11"""
 
 Place = tuple[str, str]
 """Cluster and node."""
@@ -37,7 +39,7 @@ Owner = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Failure:
-    """What fails by itself."""
+    """The devices and nodes that fail first."""
 
     devices: frozenset[str] = frozenset()
     nodes: frozenset[Place] = frozenset()
@@ -45,14 +47,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Site:
-    """A datacenter with its clusters' nodes, as the root knows them."""
+    """A datacenter and the nodes of its clusters, as the root knows them."""
 
     inventory: Mapping[str, PhysicalResource]
     clusters: Mapping[str, Cluster]
     nodes: Sequence[Node]
 
     def zones(self) -> dict[Place, dict[str, str]]:
-        """Domain of each node per axis, its labels beside them."""
+        """Return the domain of each node per axis, and its labels."""
         return {
             (node.cluster, node.name): {
                 **{label: value for label, value in node.labels.items() if label not in AXES},
@@ -64,7 +66,7 @@ class Site:
 
 @dataclass(frozen=True)
 class RuleAfter:
-    """One rule of a service after the failure; ``reason`` is empty while it is met."""
+    """One rule of a service after the failure; ``reason`` is empty if the rule is met."""
 
     rule: ScheduleRule
     reason: str
@@ -80,21 +82,21 @@ class ServiceAfter:
     left: int
     running: int
     rebuild: bool
-    """Whether what is lost is made again elsewhere by itself (on_node_down)."""
+    """Whether lost Computes are created again on other nodes (on_node_down)."""
     rules: tuple[RuleAfter, ...]
     views: Mapping[str, tuple[int, int]]
-    """Axis to the number of its domains that the service is in, before and after."""
+    """Number of domains that the service uses, before and after, by axis."""
     is_cut_off: bool = False
     """Its Loadbalancer is down."""
 
     @property
     def is_down(self) -> bool:
-        """Nothing of it runs any more."""
+        """Return whether no Compute of the service runs."""
         return self.running == 0
 
     @property
     def broken(self) -> list[RuleAfter]:
-        """The rules that are no longer met."""
+        """Return the rules that are no longer met."""
         return [rule for rule in self.rules if rule.reason]
 
 
@@ -104,19 +106,19 @@ class LoadbalancerAfter:
 
     loadbalancer: Loadbalancer
     lost: tuple[str, ...]
-    """The nodes of those that are lost."""
+    """Nodes of the lost instances."""
     left: int
     running: int
-    """Of those left, on nodes that are up; 0 where none was ready before."""
+    """Instances left on nodes that are up; 0 if none was ready before."""
 
     @property
     def is_down(self) -> bool:
-        """None of it answers any more."""
+        """Return whether no instance answers."""
         return self.running == 0
 
     @property
     def effect(self) -> str:
-        """What that means for its service, in words."""
+        """Return a sentence on what this means for the service."""
         at = f" at {self.loadbalancer.spec.vip}" if self.loadbalancer.spec.vip else ""
         if self.is_down:
             return f"nothing answers{at or ' for it'} any more"
@@ -125,7 +127,7 @@ class LoadbalancerAfter:
 
 @dataclass(frozen=True)
 class Impact:
-    """Everything that goes down, worst services and Loadbalancers first."""
+    """Everything that goes down, the worst services and Loadbalancers first."""
 
     devices: Mapping[str, Cause]
     nodes: Mapping[Place, Cause]
@@ -143,13 +145,13 @@ class _Members:
     unplaced: list[Compute] = field(default_factory=list)
 
     def sample(self) -> Compute:
-        """Any of them."""
+        """Return any one of the Computes."""
         return (self.lost or self.left or self.unplaced)[0]
 
 
 def of(failure: Failure, site: Site, computes: Iterable[Compute], loadbalancers: Iterable[Loadbalancer] = ()) -> Impact:
-    """The impact of the failure; Computes and Loadbalancers are all of the site's clusters that may be seen."""
-    devices = failure_domains.fallen(site.inventory, failure.devices)
+    """Return the impact of the failure on the given Computes and Loadbalancers of the site's clusters."""
+    devices = failure_domains.find_down(site.inventory, failure.devices)
     nodes: dict[Place, Cause] = {}
     for node in site.nodes:
         place = node.cluster, node.name
@@ -178,9 +180,9 @@ def _balancers(
     for each in loadbalancers:
         if each.is_deleting:
             continue
-        places = [(each.spec.cluster, str(name)) for name in each.observed.get("nodes", ())]
+        places = [(each.spec.cluster, name) for name in each.facts.nodes]
         left = [place for place in places if place not in down]
-        running = sum(place in up for place in left) if each.observed.get("ready") else 0
+        running = sum(place in up for place in left) if each.facts.ready else 0
         yield LoadbalancerAfter(each, tuple(place[1] for place in places if place in down), len(left), running)
 
 
@@ -213,7 +215,7 @@ def _after(
         places = (zones.get(_place(compute), {}) for compute in computes)
         return Counter(value for each in places if (value := each.get(axis)))
 
-    def judge(rule: ScheduleRule) -> str:
+    def broken(rule: ScheduleRule) -> str:
         before = used([*found.lost, *found.left], rule.axis)
         domains_before = {each[rule.axis] for each in here if each.get(rule.axis)}
         domains_after = {each[rule.axis] for each in stay if each.get(rule.axis)}
@@ -222,8 +224,8 @@ def _after(
         if not found.left:
             return "none is left"
         if rule.mode is RuleMode.AFFINITY:
-            gone = rule.value in domains_before - domains_after
-            return f"{rule.axis} {rule.value} is down" if rule.hard and gone else ""
+            is_lost = rule.value in domains_before - domains_after
+            return f"{rule.axis} {rule.value} is down" if rule.hard and is_lost else ""
         after = used(found.left, rule.axis)
         if len(after) == 1 < len(before):
             return f"{_left(len(found.left))} in {rule.axis} {next(iter(after))}"
@@ -238,7 +240,7 @@ def _after(
         left=len(found.left),
         running=sum(compute.state == "Running" for compute in found.left),
         rebuild=sample.spec.on_node_down == "Rebuild",
-        rules=tuple(RuleAfter(rule, judge(rule)) for rule in sample.spec.schedule_policy.all_rules()),
+        rules=tuple(RuleAfter(rule, broken(rule)) for rule in sample.spec.schedule_policy.all_rules()),
         views={axis: (len(used([*found.lost, *found.left], axis)), len(used(found.left, axis))) for axis in VIEWS},
         is_cut_off=is_cut_off,
     )
@@ -249,7 +251,7 @@ def _left(count: int) -> str:
 
 
 def _place(compute: Compute) -> Place:
-    return compute.spec.cluster, str(compute.observed.get("node") or "")
+    return compute.spec.cluster, compute.facts.node
 
 
 def _owner(loadbalancer: Loadbalancer) -> Owner:

@@ -1,6 +1,8 @@
-"""Which cluster runs a service (J9): filters, then weight, then free capacity; first to accept wins.
+"""The choice of the cluster that runs a service: filters, then weight, then free capacity; the first to accept wins.
 
-A service is never split over clusters, and the choice stays once made.
+A service is never split over clusters, and the choice is final.
+
+Design: J9
 """
 
 from __future__ import annotations
@@ -20,20 +22,19 @@ from controller.store.database import Transaction
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cluster that may run the service, and the Computes as they would be there (no addresses yet)."""
+    """A cluster that may run the service, and the Computes as they would be there, without addresses."""
 
     cluster: Cluster
     computes: tuple[Compute, ...]
 
 
 def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
-    """Clusters to be asked, in order; raises NotFound when flavor or image are missing.
+    """Return the clusters to ask, in order; raises NotFound if the flavor or the image does not exist.
 
-    A service that has a cluster already stays there: only that one is asked, and only for the
-    Computes that are still missing.
+    A service that has a cluster stays there: only this cluster is asked, and only for the missing Computes.
     """
-    bound = service.observed.get("cluster")
-    indices = range(int(service.observed.get("replicas", 0)) if bound else 0, service.spec.replicas)
+    bound = service.facts.cluster
+    indices = range(service.facts.replicas if bound else 0, service.spec.replicas)
     chosen = []
     for cluster in asked(tx, service):
         make = load_template(tx, service, cluster.name)
@@ -43,9 +44,9 @@ def candidates(tx: Transaction, service: RegionService) -> list[Candidate]:
 
 
 def asked(tx: Transaction, service: RegionService) -> list[Cluster]:
-    """The clusters that a service may go to, in order; only its own once it has one."""
+    """Return the clusters that may run a service, in order; only its own if it has one."""
     clusters = resources.list_all(tx, CLUSTER, fields={"spec.region": service.region})
-    bound = service.observed.get("cluster")
+    bound = service.facts.cluster
     return [each for each in clusters if each.name == bound] if bound else order(_fitting(service, clusters))
 
 
@@ -60,17 +61,17 @@ def _fitting(service: RegionService, clusters: Sequence[Cluster]) -> list[Cluste
 
 
 def order(clusters: Sequence[Cluster]) -> list[Cluster]:
-    """Highest weight first; equal ones by free memory, then free vcpus, then name."""
+    """Return the clusters by weight, highest first; then by free memory, free vcpus and name."""
 
     def rank(cluster: Cluster) -> tuple[Any, ...]:
-        free = cluster.observed.get("free", {})
-        return (-cluster.spec.weight, -free.get("memory_mib", 0), -free.get("vcpus", 0), cluster.name)
+        free = cluster.facts.free
+        return (-cluster.spec.weight, -free.memory_mib, -free.vcpus, cluster.name)
 
     return sorted(clusters, key=rank)
 
 
 def refusal(service: Key, answers: Sequence[tuple[str, str]]) -> str:
-    """Why no cluster takes the service: each cluster asked with its answer."""
+    """Return why no cluster accepts the service: each cluster with its answer."""
     if not answers:
         return f"no cluster of region {service.names[0]!r} passes the service's cluster filters"
     return "no cluster can take it: " + "; ".join(f"{cluster}: {answer}" for cluster, answer in answers)

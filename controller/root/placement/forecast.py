@@ -1,18 +1,20 @@
-"""Asking clusters where services would go, before anything is written (J9; decisions: plans).
+"""Forecasts for the plan of a write: which cluster and nodes would take each service. Writes nothing.
 
-Clusters are asked in J9's order, all services of a plan together: in each round every cluster is
-asked once, about the services that it took in earlier rounds and then about those whose turn it is,
-in the order of the plan, so that each sees what those before it took. A cluster that is away makes
-its services' forecasts unknown; the others keep theirs.
+The clusters are asked in the order of ``cluster_choice``, all services of a plan together. Each round calls each
+cluster once: with the services that it accepted in earlier rounds, then with those whose turn it is, in the order of
+the plan, so that each service sees what those before it took. An unreachable cluster makes the forecasts of its
+services unknown; the other forecasts stay.
+
+Design: J9
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from controller.errors import ResourceError
 from controller.model.cluster import Cluster
@@ -20,7 +22,7 @@ from controller.model.compute import Compute
 from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
 from controller.model.image import IMAGE, Image
 from controller.model.region_service import RegionService
-from controller.model.registry import AnyResource, Key, key_of
+from controller.model.registry import AnyResource, Key, Kind, T, key_of
 from controller.root.cluster_gateway import Forecast
 from controller.root.placement import cluster_choice
 from controller.root.service_template import Template
@@ -29,88 +31,82 @@ from controller.store import resources
 from controller.store.database import Transaction
 from controller.wire import cluster_pb2
 
-Ask = Callable[[Cluster, Sequence[cluster_pb2.ServiceWish]], Awaitable[Sequence[bytes]]]
-"""Asks one cluster; answers in the order of the wishes. Raises Unavailable, TimedOut, ..."""
+CallCluster = Callable[[Cluster, Sequence[cluster_pb2.ServiceRequest]], Awaitable[Sequence[bytes]]]
+"""Call one cluster; the answers are in the order of the requests. Raises Unavailable, TimedOut, ..."""
 
 
 @dataclass
-class Question:
-    """One service, and the clusters that are still to be asked about it."""
+class PendingForecast:
+    """The forecast of one service, and the clusters that are still to be asked for it."""
 
     clusters: list[Cluster]
-    wishes: list[cluster_pb2.ServiceWish]
-    """What each of those clusters is asked."""
+    requests: list[cluster_pb2.ServiceRequest]
+    """The request to each of those clusters."""
     answer: Forecast | None = None
     refused_by: dict[str, str] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bound(self) -> bool:
-        """It runs in its only cluster already."""
-        return bool(self.wishes) and self.wishes[0].bound
+        """Return whether the service already runs in its only cluster."""
+        return bool(self.requests) and self.requests[0].bound
 
 
-def question(tx: Transaction, service: RegionService, beside: Sequence[AnyResource]) -> Question:
-    """What is to be asked of whom; ``beside`` is written by the same plan and counts as being there."""
-    pending = {key_of(each): each for each in beside}
+def prepare(tx: Transaction, service: RegionService, planned: Sequence[AnyResource]) -> PendingForecast:
+    """Return the requests for one service; what the same plan writes (``planned``) counts as stored."""
+    pending = {key_of(each): each for each in planned}
     wanted = service.spec.compute
-    flavor = _found(tx, pending, RESOURCE_FLAVOR.key(wanted.flavor))
-    image = _found(tx, pending, IMAGE.key(service.region, wanted.image))
+    flavor = _find(tx, pending, RESOURCE_FLAVOR, RESOURCE_FLAVOR.key(wanted.flavor))
+    image = _find(tx, pending, IMAGE, IMAGE.key(service.region, wanted.image))
     clusters = cluster_choice.asked(tx, service)
     if flavor is None or image is None:
         missing = f"flavor {wanted.flavor}" if flavor is None else f"image {wanted.image}"
-        return Question([], [], Forecast(unknown=f"{missing} does not exist"))
+        return PendingForecast([], [], Forecast(unknown=f"{missing} does not exist"))
     if not clusters:
-        return Question([], [], Forecast(unknown="no cluster of the region passes the service's cluster filters"))
-    wishes = []
-    for cluster in clusters:
-        make = Template(service, cluster.name, cast(ResourceFlavor, flavor), cast(Image, image))
-        wishes.append(
-            cluster_pb2.ServiceWish(
-                compute=_sample(make).model_dump_json().encode(),
-                replicas=service.spec.replicas,
-                bound=bool(service.observed.get("cluster")),
-            )
+        return PendingForecast(
+            [], [], Forecast(unknown="no cluster of the region passes the service's cluster filters")
         )
-    return Question(clusters, wishes)
+    return PendingForecast(clusters, [_request(service, cluster, flavor, image) for cluster in clusters])
 
 
-async def ask(questions: Sequence[Question], cluster: Ask) -> list[Forecast]:
-    """The forecast of each, in order."""
-    accepted: dict[str, list[cluster_pb2.ServiceWish]] = {}
-    while waiting := [each for each in questions if each.answer is None]:
-        turns: dict[str, list[Question]] = {}
+async def ask(services: Sequence[PendingForecast], call_cluster: CallCluster) -> list[Forecast]:
+    """Return the forecasts, in the order of the services."""
+    accepted: dict[str, list[cluster_pb2.ServiceRequest]] = {}
+    while waiting := [each for each in services if each.answer is None]:
+        turns: dict[str, list[PendingForecast]] = {}
         for each in waiting:
             turns.setdefault(each.clusters[0].name, []).append(each)
-        rounds = (_round(those, accepted.setdefault(name, []), cluster) for name, those in turns.items())
+        rounds = (_round(those, accepted.setdefault(name, []), call_cluster) for name, those in turns.items())
         await asyncio.gather(*rounds)
-    return [each.answer for each in questions if each.answer is not None]
+    return [each.answer for each in services if each.answer is not None]
 
 
-async def _round(those: Sequence[Question], accepted: list[cluster_pb2.ServiceWish], ask_cluster: Ask) -> None:
-    """One cluster's turn."""
+async def _round(
+    those: Sequence[PendingForecast], accepted: list[cluster_pb2.ServiceRequest], call_cluster: CallCluster
+) -> None:
+    """Call one cluster for the services whose turn it is there."""
     cluster = those[0].clusters[0]
     try:
-        told = await ask_cluster(cluster, [*accepted, *(each.wishes[0] for each in those)])
+        answers = await call_cluster(cluster, [*accepted, *(each.requests[0] for each in those)])
     except ResourceError as error:
         for each in those:
-            each.answer = Forecast(unknown=_away(cluster, error), refused_by=each.refused_by)
+            each.answer = Forecast(unknown=_unreachable(cluster, error), refused_by=each.refused_by)
         return
-    for each, text in zip(those, told[len(accepted) :], strict=True):
+    for each, text in zip(those, answers[len(accepted) :], strict=True):
         details = json.loads(text)
         if details["accepted"] or each.bound:
             each.answer = _forecast(cluster.name, details, each.refused_by)
             continue
-        each.refused_by[cluster.name] = reasons.refusals(details["refused"], each.wishes[0].replicas)
+        each.refused_by[cluster.name] = reasons.refusals(details["refused"], each.requests[0].replicas)
         each.last = details
-        each.clusters, each.wishes = each.clusters[1:], each.wishes[1:]
+        each.clusters, each.requests = each.clusters[1:], each.requests[1:]
         if not each.clusters:
             each.answer = _forecast("", each.last, each.refused_by)
-    accepted.extend(each.wishes[0] for each in those if each.answer is not None and each.answer.cluster)
+    accepted.extend(each.requests[0] for each in those if each.answer is not None and each.answer.cluster)
 
 
-def _away(cluster: Cluster, error: ResourceError) -> str:
-    """Errors of calls name the cluster already."""
+def _unreachable(cluster: Cluster, error: ResourceError) -> str:
+    """Return the error with the cluster's name; errors of calls already begin with it."""
     named = f"cluster {cluster.name}: "
     return error.message if error.message.startswith(named) else named + error.message
 
@@ -120,11 +116,22 @@ def _forecast(cluster: str, details: dict[str, Any], refused_by: dict[str, str])
     return Forecast(cluster, details["placements"], details["reasons"], details=more, refused_by=refused_by)
 
 
-def _sample(make: Template) -> Compute:
-    """A Compute as all would be, without what is nobody's business here."""
-    spec = make.compute_spec(0, ()).model_copy(update={"user_data": "", "ssh_keys": ()})
-    return make.compute(0, spec)
+def _request(
+    service: RegionService, cluster: Cluster, flavor: ResourceFlavor, image: Image
+) -> cluster_pb2.ServiceRequest:
+    return cluster_pb2.ServiceRequest(
+        compute=_sample(Template(service, cluster.name, flavor, image)).model_dump_json().encode(),
+        replicas=service.spec.replicas,
+        bound=bool(service.facts.cluster),
+    )
 
 
-def _found(tx: Transaction, pending: dict[Key, AnyResource], key: Key) -> AnyResource | None:
-    return pending.get(key) or resources.find(tx, key)
+def _sample(template: Template) -> Compute:
+    """Return a Compute like all of the service, without the user data and keys, which placement does not need."""
+    spec = template.compute_spec(0, ()).model_copy(update={"user_data": "", "ssh_keys": ()})
+    return template.compute(0, spec)
+
+
+def _find(tx: Transaction, pending: Mapping[Key, AnyResource], kind: Kind[T], key: Key[T]) -> T | None:
+    planned = pending.get(key)
+    return planned if isinstance(planned, kind.model) else resources.find(tx, key)

@@ -1,7 +1,8 @@
-"""Addresses for Computes and VIPs: which network an interface gets (design D7, lessons 7).
+"""Address allocation for Computes and VIPs: which network each interface gets.
 
-Runs inside the caller's transaction: either every Compute of a step gets all its addresses, or
-the step is rolled back.
+Runs in the caller's transaction: either every Compute of a step gets all its addresses, or the step is rolled back.
+
+Design: D7
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from controller.store.database import Transaction
 def allocate(
     tx: Transaction, cluster: str, policy: NetworkPolicy, owners: Sequence[Key]
 ) -> dict[Key, tuple[Interface, ...]]:
-    """Interfaces for each owner; raises AddressesExhausted, NotFound (unknown network)."""
+    """Return the interfaces of each owner; raises AddressesExhausted, NotFound (unknown network)."""
     if policy.interfaces == 0:
         return dict.fromkeys(owners, ())
     networks = _networks(tx, cluster, policy)
@@ -38,7 +39,7 @@ def allocate(
 
 
 def allocate_vip(tx: Transaction, cluster: str, network: str, owner: Key) -> IPv4Address:
-    """One address of the named network."""
+    """Return one address of the named network."""
     chosen = resources.get(tx, _network_key(cluster, network))
     port = addresses.allocate(tx, chosen, [(owner.kind, owner.path, "")])[0]
     return port.spec.address
@@ -86,4 +87,4 @@ def _networks(tx: Transaction, cluster: str, policy: NetworkPolicy) -> list[Netw
 
 
 def _network_key(cluster: str, name: str) -> Key[NetworkV4]:
-    return Key("NetworkV4", "", (cluster, name))
+    return NETWORK_V4.key(cluster, name)

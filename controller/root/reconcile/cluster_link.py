@@ -1,12 +1,16 @@
-"""The root's side of one cluster: wishes go down, observations come up (H5).
+"""The link of the root controller to one cluster: sends desired state, receives observed state.
 
-Two tasks: a batch loop that sends the owners whose wish differs from what the cluster has, and
-a reader of the Observe stream. Both begin anew after a lost connection: the reader with a whole
-snapshot, the sender with the digests that the cluster has. Every message carries the master's term;
-a cluster refuses lower ones.
+Two tasks run: a batch loop sends the owners whose digest differs from the one that the cluster has applied, and a
+reader follows the Observe stream. Both start over after a lost connection: the reader with a whole snapshot, the
+sender with the digests that the cluster has. Every message carries the master's term; a cluster refuses lower terms.
 
-Ordering: an observation is in the database before the ``view`` shows it, and before services are
-woken by it.
+A cluster whose database was restored is told once every owner was compared that the root or the cluster knew when the
+stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as compared,
+if the cluster takes the term of this root: else one bad document would hold the cluster for ever.
+
+Ordering: a report is in the database before the ``view`` shows it, and before it wakes services.
+
+Design: H5
 """
 
 from __future__ import annotations
@@ -20,15 +24,17 @@ from functools import partial
 import structlog
 
 from controller.clock import Clock
-from controller.errors import ResourceError, StaleTerm, Unavailable
+from controller.errors import ResourceError, StaleTerm, TemporaryError, Unavailable
 from controller.loop import Backoff, BatchLoop
+from controller.model import registry
 from controller.model.cluster import CLUSTER
 from controller.model.envelope import State, Status
+from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import AnyResource, key_of
 from controller.root.cluster_peer import CALL_DEADLINE, ClusterPeer
 from controller.root.reconcile import desired_state, desired_state_reader, observed_state
 from controller.root.reconcile.cluster_view import ClusterView
-from controller.root.reconcile.cost_throttle import Patience
+from controller.root.reconcile.cost_throttle import CostThrottle
 from controller.store import changes, resources, schema
 from controller.store.database import Database, Fence, Transaction
 from controller.wire import cluster_pb2
@@ -49,8 +55,8 @@ class ClusterLink:
         clock: Clock,
         changed: Callable[[Iterable[str]], None],
     ) -> None:
-        """``changed`` is told the ``str(key)`` of Computes and Loadbalancers of which something was
-        seen, and of services whose wish was taken in."""
+        """``changed`` is called with the ``str(key)`` of each reported Compute and Loadbalancer, and of each owner
+        whose state the cluster has applied."""
         self.name = name
         self.view = ClusterView()
         self._peer = peer
@@ -58,9 +64,15 @@ class ClusterLink:
         self._fence = fence
         self._clock = clock
         self._changed = changed
-        self._patience = Patience(clock)
+        self._throttle = CostThrottle(clock)
         self._known: dict[str, str] | None = None
         self._since = 0
+        self._uncompared: set[str] = set()
+        """Owners that were not compared in this round; a new set for each round."""
+        self._joined: set[str] = set()
+        """Nodes whose agents have registered: kept here, for a cluster that was restored reports them otherwise."""
+        self._told_complete = True
+        """Whether the cluster knows that the round is over."""
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
         self._log = structlog.get_logger("link").bind(cluster=name)
         self.sender = BatchLoop(
@@ -74,19 +86,31 @@ class ClusterLink:
             tasks.create_task(self._read_forever())
 
     def wake(self, owner: str) -> None:
-        """Look at an owner's wish again: soon, or when it is its turn if that costs much."""
-        self.sender.wake(owner, after=self._patience.pause(owner))
+        """Compare an owner with the cluster's state soon, or later if the last comparison took long."""
+        self.sender.wake(owner, after=self._throttle.pause(owner))
 
     def known_owners(self) -> list[str]:
-        """Owners of which the cluster has a wish, as far as known."""
+        """Return the owners whose state the cluster has applied, as far as known."""
         return list(self._known or ())
 
     async def _owners(self) -> list[str]:
-        """Every owner there is, here or there: the resync."""
+        """Return every owner that the root or the cluster knows: the keys of a resync."""
         self._known = None
-        here = await self._db.aread(lambda tx: desired_state_reader.names(tx, self.name))
+        here, self._joined = await self._db.aread(
+            lambda tx: (
+                desired_state_reader.names(tx, self.name),
+                desired_state_reader.joined(tx, self.name, self._joined),
+            )
+        )
         there = await self._digests()
-        return list({*here, *there})
+        owners = {*here, *there}
+        if self._told_complete:  # a round that is under way goes on
+            self._begin_round(owners)
+        self._uncompared &= owners  # what neither has any more is not compared again
+        return list(owners)
+
+    def _begin_round(self, owners: Iterable[str]) -> None:
+        self._uncompared, self._told_complete = set(owners), False
 
     async def _digests(self) -> dict[str, str]:
         if self._known is None:
@@ -98,26 +122,56 @@ class ClusterLink:
         return self._known
 
     async def _send(self, names: frozenset[str]) -> None:
+        uncompared = self._uncompared  # another round may begin meanwhile, with another database of the cluster
+        try:
+            await self._compare(names)
+        except (TemporaryError, StaleTerm):
+            raise
+        except Exception as error:
+            if len(names) == 1 and uncompared & names:
+                await self._announce_term()  # refused as well: this root is what the cluster refuses
+                self._log.error(
+                    "an owner counts as compared, though the cluster does not have it",
+                    owner=next(iter(names)),
+                    error=str(error),
+                )
+                await self._note_compared(uncompared, names)
+            raise
+        await self._note_compared(uncompared, names)
+
+    async def _note_compared(self, uncompared: set[str], names: frozenset[str]) -> None:
+        uncompared -= names
+        if uncompared is self._uncompared and not uncompared and not self._told_complete:
+            await self._announce_term(complete=True)
+            if uncompared is self._uncompared:
+                self._told_complete = True
+
+    async def _compare(self, names: frozenset[str]) -> None:
+        """Send what differs of these owners, the services among them with their status."""
         known = await self._digests()
-        with self._patience.looking(names):
-            version, wishes = await self._db.aread(
-                lambda tx: (changes.head(tx), desired_state_reader.wishes(tx, self.name, names))
+        with self._throttle.measure(names):
+            version, owners = await self._db.aread(
+                lambda tx: (changes.head(tx), desired_state_reader.owners(tx, self.name, names))
             )
         different = [
-            wish for wish in wishes if (wish.name in known if wish.gone else known.get(wish.name) != wish.digest)
+            owner
+            for owner in owners
+            if (owner.name in known if owner.deleted else known.get(owner.name) != owner.digest)
         ]
         for start in range(0, len(different), OWNERS_PER_CALL):
             part = different[start : start + OWNERS_PER_CALL]
             await self._sync(part, version)
-            for wish in part:
-                if wish.gone:
-                    known.pop(wish.name, None)
+            for owner in part:
+                if owner.deleted:
+                    known.pop(owner.name, None)
                 else:
-                    known[wish.name] = wish.digest
-        arrived = [wish.name for wish in wishes if not wish.gone and wish.name.startswith("RegionService ")]
-        if arrived:
-            sent = {wish.name: wish for wish in wishes}
-            await self._db.awrite(lambda tx: _scheduled(tx, sent, arrived), fence=self._fence)
+                    known[owner.name] = owner.digest
+        services = [
+            owner.name for owner in owners if not owner.deleted and owner.name.startswith(f"{REGION_SERVICE.name} ")
+        ]
+        if services:
+            sent = {owner.name: owner for owner in owners}
+            await self._db.awrite(lambda tx: _mark_scheduled(tx, sent, services), fence=self._fence)
 
     async def _sync(self, part: list[desired_state.Owner], version: int) -> None:
         try:
@@ -127,14 +181,22 @@ class ClusterLink:
                     timeout=CALL_DEADLINE,
                 )
         except ResourceError:
-            self._known = None  # what was applied is not known: ask before sending again
+            self._known = None  # unknown what was applied: read the digests before sending again
             raise
 
-    async def _announce(self) -> None:
-        """Tell the cluster our term even with nothing to send: what an older master sent late is refused then."""
+    async def _announce_term(self, *, complete: bool = False) -> None:
+        """Send the term even with nothing else to send: the cluster then refuses late messages of an older master.
+
+        ``complete``: every owner was compared. A cluster whose database was restored waits for that.
+        """
         with self._peer.calling() as stub:
-            hello = cluster_pb2.SyncChunk(site=await self._site(), term=self._fence.term)
-            await stub.Sync(iter([hello]), timeout=CALL_DEADLINE)
+            empty = cluster_pb2.SyncChunk(
+                site=await self._site(),
+                term=self._fence.term,
+                complete=complete,
+                joined=sorted(self._joined) if complete else (),
+            )
+            await stub.Sync(iter([empty]), timeout=CALL_DEADLINE)
 
     async def _site(self) -> str:
         return await self._db.aread(lambda tx: schema.site(tx.connection))
@@ -154,9 +216,9 @@ class ClusterLink:
                 failures = 0
             failures += 1
             pause = _RETRY.delay(failures, self._random)
-            self._log.info("observe lost", error=error.message, retry_in=pause)
+            self._log.info("observe stream lost", error=error.message, retry_in=pause)
             if failures == 3:
-                await self._note_state(State.UNKNOWN, error.message)
+                await self._write_state(State.UNKNOWN, error.message)
             await self._clock.sleep(pause)
 
     async def _read(self) -> None:
@@ -167,34 +229,37 @@ class ClusterLink:
             async for message in stub.Observe(request):
                 if first:
                     first = False
-                    await self._announce()
-                    self.sender.wake(*await self._owners())
-                    await self._note_state(State.UP, "")
+                    await self._announce_term()
+                    owners = await self._owners()
+                    self._begin_round(owners)
+                    self.sender.wake(*owners)
+                    await self._note_compared(self._uncompared, frozenset())
+                    await self._write_state(State.UP, "")
                 if message.snapshot and snapshot is None:
                     snapshot = _Snapshot()
-                await self._take(message, snapshot)
+                await self._apply(message, snapshot)
                 if message.snapshot_end:
                     snapshot = None
                 if message.version:
-                    # Lower than before when the cluster's database was replaced: from there the stream goes on.
+                    # Lower than before if the cluster's database was replaced: the stream continues from there.
                     self._since = message.version
 
-    async def _take(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
-        """First the database, then the view, then those who wait for it."""
+    async def _apply(self, message: cluster_pb2.ObservedBatch, snapshot: _Snapshot | None) -> None:
+        """Write a message to the database, then to the view, then wake the services that it concerns."""
         batch = observed_state.parse(self.name, message.documents, message.deleted)
         if batch.resources or batch.deleted:
             await self._db.awrite(partial(observed_state.apply, batch=batch), fence=self._fence)
-        touched = _take_in(self.view if snapshot is None else snapshot.view, batch, message)
+        touched = _update_view(self.view if snapshot is None else snapshot.view, batch, message)
         if snapshot is not None:
             snapshot.listed.update(str(key_of(row)) for row in batch.resources)
             if message.snapshot_end:
-                forget = partial(observed_state.forget_unlisted, cluster=self.name, listed=snapshot.listed)
-                await self._db.awrite(forget, fence=self._fence)
+                delete = partial(observed_state.delete_unlisted, cluster=self.name, listed=snapshot.listed)
+                await self._db.awrite(delete, fence=self._fence)
                 snapshot.view.whole = True
                 self.view = snapshot.view
         self._changed([*touched, *message.digests])
 
-    async def _note_state(self, state: State, reason: str) -> None:
+    async def _write_state(self, state: State, reason: str) -> None:
         def write(tx: Transaction) -> None:
             row = resources.find(tx, CLUSTER.key(self.name))
             if row is not None and (row.state, row.state_reason) != (state, reason):
@@ -202,8 +267,8 @@ class ClusterLink:
 
         await self._db.awrite(write, fence=self._fence)
 
-    async def note_capacity(self) -> None:
-        """Write the cluster's free capacity into its row, for the order of J9."""
+    async def update_capacity(self) -> None:
+        """Write the cluster's free capacity into its row, which orders the clusters for placement."""
         with self._peer.calling() as stub:
             reply = await stub.Capacity(cluster_pb2.CapacityRequest(), timeout=CALL_DEADLINE)
         observed = {
@@ -222,27 +287,30 @@ class ClusterLink:
 
 @dataclass
 class _Snapshot:
-    """A whole state that is still arriving."""
+    """A snapshot that has not arrived completely."""
 
     view: ClusterView = field(default_factory=ClusterView)
     listed: set[str] = field(default_factory=set)
 
 
-def _take_in(view: ClusterView, batch: observed_state.Batch, message: cluster_pb2.ObservedBatch) -> set[str]:
-    touched = {str(key_of(row)) for row in batch.resources if row.kind in observed_state.LISTED}
-    gone = {str(key) for key in batch.deleted if key.kind in observed_state.LISTED}
+def _update_view(view: ClusterView, batch: observed_state.Batch, message: cluster_pb2.ObservedBatch) -> set[str]:
+    touched = {str(key_of(row)) for row in batch.resources if registry.get(row.kind).replication.placed}
+    deleted = {str(key) for key in batch.deleted if registry.get(key.kind).replication.placed}
     view.present |= touched
-    view.present -= gone
+    view.present -= deleted
     for owner, digest in message.digests.items():
         if digest:
             view.digests[owner] = digest
         else:
             view.digests.pop(owner, None)
-    return touched | gone
+    return touched | deleted
 
 
-def _scheduled(tx: Transaction, sent: dict[str, desired_state.Owner], names: list[str]) -> None:
-    """What the cluster has been told of is scheduled there (K5), unless more was already seen."""
+def _mark_scheduled(tx: Transaction, sent: dict[str, desired_state.Owner], names: list[str]) -> None:
+    """Set the status of what the cluster has received to Scheduled, unless a later status is known.
+
+    Design: K5
+    """
     follow = {
         Status.INITIALIZING: Status.CREATING_SCHEDULED,
         Status.CREATING: Status.CREATING_SCHEDULED,
@@ -252,7 +320,7 @@ def _scheduled(tx: Transaction, sent: dict[str, desired_state.Owner], names: lis
     for state in desired_state_reader.states(tx, names):
         owner = desired_state.service_owner(state.service, state.computes, state.loadbalancer)
         if owner.digest != sent[owner.name].digest:
-            continue  # the wish changed meanwhile and will be sent again
+            continue  # the desired state changed meanwhile and will be sent again
         parts: list[AnyResource] = [*state.alive, *([state.loadbalancer] if state.loadbalancer else [])]
         for part in parts:
             following = follow.get(Status(part.status))

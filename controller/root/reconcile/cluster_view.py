@@ -1,9 +1,9 @@
-"""What the root last saw of each cluster, in memory: the basis for letting go of resources.
+"""What each cluster last reported, in memory: it decides when the root deletes a placed resource.
 
-A Compute that is being deleted may be forgotten, and its address given to another, only when the
-cluster has taken in a wish without it *and* no longer lists it. Both facts come from the one
-ordered Observe stream, so they belong to one version of the cluster's database; the answer to a
-Sync call would not do, for it may overtake the stream.
+The row of a Compute that is being deleted may be deleted, and its address be allocated again, only when the cluster
+has applied a desired state without it *and* no longer lists it. Both facts come from the one ordered Observe stream,
+so they belong to one version of the cluster's database. The answer to a Sync call does not suffice: it may overtake
+the stream.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ class ClusterView:
     """One cluster as of the last batch of its Observe stream."""
 
     whole: bool = False
-    """The first snapshot has arrived completely; before that nothing may be concluded."""
+    """True after the first complete snapshot. Before that, absence means nothing."""
     present: set[str] = field(default_factory=set)
     """``str(key)`` of every Compute and Loadbalancer that the cluster lists."""
     digests: dict[str, str] = field(default_factory=dict)
-    """Digest of the last wish taken in, by owner."""
+    """Digest of the desired state that the cluster applied last, by owner."""
 
-    def has_let_go(self, owner: str, digest: str, key: str) -> bool:
-        """True when the cluster knows the wish ``digest`` of ``owner`` and lists ``key`` no longer."""
+    def has_released(self, owner: str, digest: str, key: str) -> bool:
+        """Return whether the cluster has applied the owner's state ``digest`` and no longer lists ``key``."""
         return self.whole and self.digests.get(owner) == digest and key not in self.present

@@ -1,4 +1,4 @@
-"""What grows without end is cut by the master, now and then: change log, events, audit records."""
+"""Housekeeping of the root's database, by the master, at an interval: change log, events, audit records."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ INTERVAL = 300.0
 """Seconds between two rounds."""
 KEEP_EVENTS = 10_000
 KEEP_AUDIT = timedelta(days=400)
-"""A year of audit records, and what a yearly review needs to look back on."""
+"""A year of audit records, and some weeks for a yearly review."""
 
 
-def cut(tx: Transaction, keep_changes: int) -> None:
-    """One round."""
+def prune(tx: Transaction, keep_changes: int) -> None:
+    """Delete what is older than the limits."""
     changes.compact(tx, keep_changes)
     events.prune(tx, KEEP_EVENTS)
     audit.prune(tx, tx.now - KEEP_AUDIT)
 
 
 async def keep_house(db: Database, fence: Fence, clock: Clock, keep_changes: int) -> None:
-    """A round every ``INTERVAL`` seconds until cancelled; raises StaleTerm when superseded."""
+    """Prune every ``INTERVAL`` seconds until cancelled; raises StaleTerm when superseded."""
     while True:
         await clock.sleep(INTERVAL)
         try:
-            await db.awrite(lambda tx: cut(tx, keep_changes), fence=fence)
+            await db.awrite(lambda tx: prune(tx, keep_changes), fence=fence)
         except TemporaryError as error:
-            structlog.get_logger("housekeeping").info("put off", error=error.message)
+            structlog.get_logger("housekeeping").info("postponed", error=error.message)

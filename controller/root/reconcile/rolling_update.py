@@ -1,10 +1,13 @@
-"""Rolling updates: one Compute at a time, in index order, stopping at the first Error (D3, decisions).
+"""Rolling updates: one Compute at a time, in index order, stopping at the first Error.
 
-What can change on a running machine is changed on all at once; what needs a restart or a new disk
-goes one by one: the next Compute is touched only when every one that already has the new revision
-is Active. Rolling back takes the same path, for it is a new revision with an old spec.
-A Compute's ``revision`` is the service's revision that last changed how it is made; a revision that
-changes nothing for it leaves it alone.
+What can change on a running machine is changed on all Computes at the same time. What needs a restart or a new disk is
+changed one by one: the next Compute is updated only when every Compute that already has the new revision is Active. A
+rollback works the same way, for it is a new revision with an old spec.
+
+A Compute's ``revision`` is the service's revision that last changed its machine. A revision that changes nothing for a
+Compute does not touch it.
+
+Design: D3
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ _UNTOUCHED = (Status.INITIALIZING,)
 
 
 def roll(tx: Transaction, state: ServiceState, make: Template) -> None:
-    """Write the new specs that are due now; the others are noted in ``state.waiting``."""
+    """Write the new specs that are due now, and the indices of the others into ``state.waiting``."""
     due: list[Compute] = []
     waiting: list[int] = []
     blocked = any(

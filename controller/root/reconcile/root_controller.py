@@ -1,14 +1,16 @@
-"""The root controller's main loop (H5): services step by step, one link per cluster.
+"""The main loop of the root controller: reconciles services step by step, runs one link per cluster.
 
-Runs only while this process is master, under that mastership's fence: a write after the term was
-superseded raises StaleTerm, which ends the run. Woken by the change feed, and by links that saw
-something; everything is looked at again at an interval.
+It runs only while this process is master, under the fence of that mastership: a write after the term was superseded
+raises StaleTerm, which ends the run. The change feed and the reports of links wake it; everything is reconciled again
+at an interval.
+
+Design: H5
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -25,32 +27,35 @@ from controller.errors import (
     VersionsGone,
 )
 from controller.loop import BatchLoop, BatchResult
+from controller.model import registry
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.envelope import Status
+from controller.model.node import NODE
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import Key, key_of, key_of_path
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.placement import cluster_choice
-from controller.root.reconcile import desired_state, service_reconciler
+from controller.root.reconcile import desired_state, security_groups, service_reconciler
 from controller.root.reconcile.cluster_link import ClusterLink
 from controller.root.reconcile.cluster_view import ClusterView
-from controller.root.reconcile.cost_throttle import Patience
+from controller.root.reconcile.cost_throttle import CostThrottle
+from controller.root.reconcile.security_groups import GroupWatch
 from controller.root.reconcile.service_reconciler import Next
 from controller.store import changes, resources
 from controller.store.changes import Change, Feed
 from controller.store.database import Database, Fence, Transaction
 
 RETRY_REFUSED = 10.0
-"""Seconds until a service that found no room or no address is tried again without being woken."""
+"""Seconds until a service that was refused for lack of room or addresses is retried without being woken."""
 LINKS_INTERVAL = 10.0
-"""Seconds between looks at the list of clusters and at their free capacity."""
+"""Seconds between reads of the list of clusters and of their free capacity."""
 
 
 PeerOf = Callable[[Cluster], ClusterPeer]
 
 
 class RootController:
-    """All work of one mastership; ``run`` until cancelled or superseded."""
+    """The work of one mastership; ``run`` until it is cancelled or superseded."""
 
     def __init__(
         self,
@@ -69,7 +74,8 @@ class RootController:
         self._endpoints: dict[str, str] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._refused: set[str] = set()
-        self._patience = Patience(clock)
+        self._throttle = CostThrottle(clock)
+        self._group_watch = GroupWatch()
         self._links_changed = asyncio.Event()
         self._log = structlog.get_logger("root-controller")
         self.services = BatchLoop(
@@ -99,7 +105,7 @@ class RootController:
         for path in sorted(paths):
             self._refused.discard(path)
             try:
-                with self._patience.looking([path]):
+                with self._throttle.measure([path]):
                     await self._advance(REGION_SERVICE.narrow(key_of_path(REGION_SERVICE.name, path)))
             except StaleTerm:
                 raise
@@ -126,8 +132,8 @@ class RootController:
         except Unavailable as error:
             await self._fail(key, Status.INITIALIZING, error.message)
             raise
-        if step is Next.GONE:
-            self._patience.forget(key.path)
+        if step is Next.DELETED:
+            self._throttle.forget(key.path)
             for link in self._links.values():
                 link.sender.wake(desired_state.owner_name(key))
 
@@ -135,9 +141,9 @@ class RootController:
         await self._db.awrite(lambda tx: service_reconciler.fail(tx, key, status, reason), fence=self._fence)
 
     async def _choose(self, key: Key[RegionService]) -> tuple[str, str]:
-        """The service's uid and the first candidate that accepts it.
+        """Return the service's uid and the first candidate that accepts it.
 
-        Raises NoRoom when all refuse, Unavailable when one could not be asked.
+        Raises NoRoom if all refuse, Unavailable if a call to one of them failed.
         """
         uid, asked = await self._db.aread(lambda tx: _candidates(tx, key))
         answers: list[tuple[str, str]] = []
@@ -160,7 +166,7 @@ class RootController:
     # --- waking
 
     async def _dispatch(self) -> None:
-        """Wake what each change concerns."""
+        """Wake the services and links that each change concerns."""
         while True:
             try:
                 head = await self._db.aread(changes.head)
@@ -170,61 +176,63 @@ class RootController:
                 async for news in self._feed.subscribe(head):
                     for change in news:
                         self._wake(change)
-                    if any(change.kind == "PhysicalResource" for change in news):
+                    if any(registry.get(change.kind).defines_failure_domains for change in news):
                         self._wake_nodes()
+                    await self._wake_groups(news)
             except (VersionsGone, TemporaryError) as error:
-                # We were too slow, or the database was away: begin again with everything.
+                # The reader was too slow, or the database unreachable: start over with everything.
                 self._log.info("changes lost", error=error.message)
                 await self._clock.sleep(1.0)
 
     def _wake(self, change: Change) -> None:
-        kind, path, row = change.kind, change.path, change.resource
-        if kind == "RegionService":
-            self.services.wake(path)
-            self._wake_owner(str(row.observed.get("cluster", "")), f"{kind} {path}")
-        elif kind in ("Compute", "Loadbalancer"):
-            self._wake_service(row.project, row.parent_names[0], row.spec.service)
-            service = Key("RegionService", row.project, (row.parent_names[0], row.spec.service))
-            self._wake_owner(row.spec.cluster, desired_state.owner_name(service))
-        elif kind == "Volume":
-            self._wake_service(row.project, row.parent_names[0], row.spec.attachment.service)
-        elif kind in ("Node", "JoinToken"):
-            self._wake_owner(row.parent_names[0], f"{kind} {path}")
-        elif kind == "Cluster" and row.spec.endpoint != self._endpoints.get(path, ""):
+        kind, row = registry.get(change.kind), change.resource
+        owner = key_of(row)
+        if isinstance(row, RegionService):
+            self.services.wake(change.path)
+        elif isinstance(row, Cluster) and row.spec.endpoint != self._endpoints.get(row.name, ""):
             self._links_changed.set()
-        elif kind == "NetworkV4":
+        if service := kind.service_name(row):
+            owner = REGION_SERVICE.key(*row.parent_names, service, project=row.project)
+            self._wake_throttled(owner.path)
+        if cluster := kind.cluster_name(row):
+            self._wake_owner(cluster, desired_state.owner_name(owner))
+        if kind.supplies_addresses:
             self.services.wake(*self._refused)
 
     def _wake_nodes(self) -> None:
-        """Failure domains may have changed with the inventory."""
+        """Send all nodes again: their failure domains may have changed with the inventory."""
         for link in self._links.values():
-            link.sender.wake(*(name for name in link.known_owners() if name.startswith("Node ")))
+            link.sender.wake(*(name for name in link.known_owners() if name.startswith(f"{NODE.name} ")))
 
-    def _wake_service(self, project: str, region: str, name: str) -> None:
-        self._wake_patiently(f"{project}/{region}/{name}")
+    async def _wake_groups(self, news: Sequence[Change]) -> None:
+        """Compare the SecurityGroups that the changes concern with what the clusters have."""
+        if touched := self._group_watch.take(news):
+            for name in await self._db.aread(lambda tx: security_groups.concerned(tx, touched)):
+                for link in self._links.values():
+                    link.wake(name)
 
-    def _wake_patiently(self, path: str) -> None:
-        """Something of a part of the service changed."""
-        self.services.wake(path, after=self._patience.pause(path))
+    def _wake_throttled(self, path: str) -> None:
+        """Wake a service of which a part changed: later, if its last reconcile took long."""
+        self.services.wake(path, after=self._throttle.pause(path))
 
     def _wake_owner(self, cluster: str, owner: str) -> None:
         link = self._links.get(cluster)
         if link is not None:
             link.wake(owner)
 
-    def _seen(self, words: Iterable[str]) -> None:
-        """A link saw something of Computes, or an owner's wish taken in: look at the services again."""
-        for word in words:
-            kind, _, path = word.partition(" ")
-            if kind in ("RegionService", "Loadbalancer"):
-                self._wake_patiently(path)
-            elif kind == "Compute":
-                self._wake_patiently(path.rpartition("-")[0])
+    def _wake_observed(self, keys: Iterable[str]) -> None:
+        """Wake the services of the keys that a link reports: parts that changed, owners whose state was applied."""
+        service_of_name = {kind.name: kind.service_of_name for kind in registry.kinds()}
+        for key in keys:
+            kind, _, path = key.partition(" ")
+            if (service := service_of_name.get(kind)) is not None:
+                region, _, name = path.rpartition("/")
+                self._wake_throttled(f"{region}/{service(name)}")
 
     # --- links
 
     async def _keep_links(self) -> None:
-        """One running link per cluster that has an endpoint; a changed endpoint makes a new link."""
+        """Run one link per cluster that has an endpoint; a changed endpoint gets a new link."""
         while True:
             self._links_changed.clear()
             try:
@@ -243,10 +251,10 @@ class RootController:
         for name, cluster in wanted.items():
             if name not in self._links:
                 self._connect(cluster)
-        await self._note_capacities()
+        await self._update_capacities()
 
     async def _pause(self) -> None:
-        """Wait for the interval, or for a change of the list."""
+        """Wait for the interval, or for a change of the list of clusters."""
         waits = [
             asyncio.ensure_future(self._clock.sleep(LINKS_INTERVAL)),
             asyncio.ensure_future(self._links_changed.wait()),
@@ -258,7 +266,9 @@ class RootController:
                 wait.cancel()
 
     def _connect(self, cluster: Cluster) -> None:
-        link = ClusterLink(cluster.name, self._peer_of(cluster), self._db, self._fence, self._clock, self._seen)
+        link = ClusterLink(
+            cluster.name, self._peer_of(cluster), self._db, self._fence, self._clock, self._wake_observed
+        )
         self._links[cluster.name] = link
         self._endpoints[cluster.name] = cluster.spec.endpoint
         self._running[cluster.name] = asyncio.create_task(link.run(), name=f"link {cluster.name}")
@@ -274,10 +284,10 @@ class RootController:
             if _superseded(ended):
                 raise StaleTerm(f"the term {self._fence.term} was superseded")
 
-    async def _note_capacities(self) -> None:
+    async def _update_capacities(self) -> None:
         for link in list(self._links.values()):
             try:
-                await link.note_capacity()
+                await link.update_capacity()
             except StaleTerm:
                 raise
             except ResourceError as error:
@@ -290,7 +300,7 @@ def _candidates(tx: Transaction, key: Key[RegionService]) -> tuple[str, list[clu
 
 
 def _superseded(error: BaseException) -> bool:
-    """True when a StaleTerm is anywhere in the error."""
+    """Return whether the error is or contains a StaleTerm."""
     if isinstance(error, BaseExceptionGroup):
         return any(_superseded(part) for part in error.exceptions)
     return isinstance(error, StaleTerm)

@@ -1,12 +1,14 @@
-"""One step of a RegionService towards what was asked (K1-K5), as one transaction.
+"""One reconcile step of a RegionService, in one transaction.
 
-:func:`advance` reads the service, its Computes and its Loadbalancer and writes whatever is due:
-new Computes with their addresses, victims of a smaller ``replicas`` (K3: from the tail), the next
-Compute of a rolling update, and the service's own status. It may be called at any time, any number
-of times; it writes only differences.
+:func:`advance` reads the service, its Computes and its Loadbalancer, and writes the changes that are due: new Computes
+with their addresses, deletions after a smaller ``replicas`` (from the highest index down), the next Compute of a
+rolling update, and the service's own status. It may be called at any time and any number of times; it writes only
+differences.
 
-Not done here: choosing the cluster (that asks clusters, ``placement``), sending the wish
-(``sync``) and taking in what was seen (``observe``).
+Done elsewhere: the choice of the cluster, which calls clusters (``placement``), sending the desired state
+(``cluster_link``) and writing observed state (``observed_state``).
+
+Design: K1-K5
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
+from controller.counted import counted
 from controller.model import compute, loadbalancer
 from controller.model.compute import Compute
 from controller.model.envelope import RequestMethod, Status
 from controller.model.loadbalancer import Loadbalancer
 from controller.model.region_service import RegionService
 from controller.model.registry import Key, key_of
-from controller.root.reconcile import address_allocation, desired_state, rolling_update
+from controller.root.reconcile import address_allocation, broken_rules, desired_state, rolling_update
 from controller.root.reconcile.cluster_view import ClusterView
 from controller.root.reconcile.service_state import ServiceState, load, loadbalancer_key
 from controller.root.service_template import Template, load_template
@@ -29,28 +32,28 @@ from controller.store.database import Transaction
 
 
 class Next(Enum):
-    """What the caller has to do for the service after a step."""
+    """What the caller is to do for the service after a step."""
 
     NOTHING = "nothing"
     CHOOSE_CLUSTER = "choose a cluster"
-    GONE = "gone"
+    DELETED = "deleted"
 
 
 def advance(tx: Transaction, key: Key[RegionService], views: Mapping[str, ClusterView]) -> Next:
-    """Take the next step of the service; see the module's description.
+    """Make the next step of the service; see the module's description.
 
     Raises AddressesExhausted, NotFound: the caller writes them into the service's status with
     :func:`fail`, in a transaction of its own, for this one is rolled back.
     """
     state = load(tx, key)
     if state is None:
-        return Next.GONE
+        return Next.DELETED
     view = views.get(state.cluster, ClusterView())
     if state.service.is_deleting:
-        return _leave(tx, state, view)
+        return _delete(tx, state, view)
     if not state.cluster:
         return Next.CHOOSE_CLUSTER
-    _let_go(tx, state, view)
+    _delete_released(tx, state, view)
     make = load_template(tx, state.service, state.cluster)
     _scale(tx, state, make)
     rolling_update.roll(tx, state, make)
@@ -63,18 +66,20 @@ def advance(tx: Transaction, key: Key[RegionService], views: Mapping[str, Cluste
 
 
 def assign(tx: Transaction, key: Key[RegionService], uid: str, cluster: str) -> None:
-    """Bind a service to the cluster that accepted it; the first binding stays (J9).
+    """Bind a service to the cluster that accepted it; the first binding stays.
 
-    Nothing is done when the service was meanwhile deleted and made again: its wish was not asked about.
+    A service that was deleted and created again meanwhile is not bound: the cluster accepted another one.
+
+    Design: J9
     """
     service = resources.find(tx, key)
-    if service is not None and service.uid == uid and not service.observed.get("cluster"):
+    if service is not None and service.uid == uid and not service.facts.cluster:
         observed = {**service.observed, "cluster": cluster}
         resources.update(tx, [service.model_copy(update={"observed": observed, "status_reason": ""})])
 
 
 def fail(tx: Transaction, key: Key[RegionService], status: Status, reason: str) -> None:
-    """Note why a service does not get on; written only when it differs."""
+    """Write why a service makes no progress, if it differs from what is stored."""
     service = resources.find(tx, key)
     if service is None or service.is_deleting:
         return
@@ -82,51 +87,56 @@ def fail(tx: Transaction, key: Key[RegionService], status: Status, reason: str) 
         resources.update(tx, [service.model_copy(update={"status": status.value, "status_reason": reason})])
 
 
-def _leave(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
-    """A service that is being deleted takes its Computes and Loadbalancer with it (K1, K4)."""
-    _mark_leaving(tx, state.alive)
+def _delete(tx: Transaction, state: ServiceState, view: ClusterView) -> Next:
+    """Delete the Computes and the Loadbalancer of a service that is being deleted, then its row.
+
+    Design: K1, K4
+    """
+    _mark_deleting(tx, state.alive)
     if state.loadbalancer is not None and not state.loadbalancer.is_deleting:
-        _mark_leaving(tx, [state.loadbalancer])
+        _mark_deleting(tx, [state.loadbalancer])
     left = load(tx, key_of(state.service))
     if left is None:
-        return Next.GONE
-    _let_go(tx, left, view)
+        return Next.DELETED
+    _delete_released(tx, left, view)
     if left.computes or left.loadbalancer is not None:
         return Next.NOTHING
     revisions.prune(tx, left.service.uid, 0, set())
     resources.delete(tx, [key_of(left.service)])
-    return Next.GONE
+    return Next.DELETED
 
 
-def _let_go(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
-    """Delete the rows, and free the addresses, of what the cluster has let go of."""
-    leaving: list[Compute | Loadbalancer] = [item for item in state.computes if item.is_deleting]
+def _delete_released(tx: Transaction, state: ServiceState, view: ClusterView) -> None:
+    """Delete the rows and free the addresses of what the cluster has released."""
+    deleting: list[Compute | Loadbalancer] = [item for item in state.computes if item.is_deleting]
     if state.loadbalancer is not None and state.loadbalancer.is_deleting:
-        leaving.append(state.loadbalancer)
-    if not leaving:
+        deleting.append(state.loadbalancer)
+    if not deleting:
         return
     owner = desired_state.service_owner(state.service, state.computes, state.loadbalancer)
     never_placed = not state.cluster
     free = [
-        key_of(item) for item in leaving if never_placed or view.has_let_go(owner.name, owner.digest, str(key_of(item)))
+        key_of(item)
+        for item in deleting
+        if never_placed or view.has_released(owner.name, owner.digest, str(key_of(item)))
     ]
     if not free:
         return
-    for kind in ("Compute", "Loadbalancer"):
+    for kind in sorted({item.kind for item in free}):
         addresses.free(tx, [item.path for item in free if item.kind == kind], kind)
     resources.delete(tx, free)
-    gone = set(free)
-    state.computes = [item for item in state.computes if key_of(item) not in gone]
-    if state.loadbalancer is not None and key_of(state.loadbalancer) in gone:
+    deleted = set(free)
+    state.computes = [item for item in state.computes if key_of(item) not in deleted]
+    if state.loadbalancer is not None and key_of(state.loadbalancer) in deleted:
         state.loadbalancer = None
 
 
 def _scale(tx: Transaction, state: ServiceState, make: Template) -> None:
-    """Bring the number of Computes to ``replicas``: victims from the tail, new ones lowest first."""
+    """Bring the number of Computes to ``replicas``: delete the highest indices, create the lowest free ones."""
     alive = state.alive
     surplus = len(alive) - state.service.spec.replicas
     if surplus > 0:
-        _mark_leaving(tx, alive[-surplus:])
+        _mark_deleting(tx, alive[-surplus:])
     elif surplus < 0:
         _create(tx, state, make, _new_indices(state, -surplus))
     else:
@@ -137,18 +147,19 @@ def _scale(tx: Transaction, state: ServiceState, make: Template) -> None:
 
 
 def _new_indices(state: ServiceState, missing: int) -> list[int]:
-    """The lowest indices that no living Compute has.
+    """Return the lowest indices that no live Compute has.
 
-    An index whose Compute is still leaving is not skipped but waited for: names stay gapless.
+    An index whose Compute is still being deleted is not skipped: it is used after the deletion, so that the names
+    have no gaps.
     """
-    living = {item.spec.index for item in state.alive}
-    leaving = {item.spec.index for item in state.computes} - living
+    live = {item.spec.index for item in state.alive}
+    deleting = {item.spec.index for item in state.computes} - live
     chosen: list[int] = []
     index = 0
     while missing:
-        if index not in living:
+        if index not in live:
             missing -= 1
-            if index not in leaving:
+            if index not in deleting:
                 chosen.append(index)
         index += 1
     return chosen
@@ -173,25 +184,28 @@ def _create(tx: Transaction, state: ServiceState, make: Template, indices: Seque
     resources.insert(tx, fresh)
     observed = {
         **state.service.observed,
-        desired_state.MADE: int(state.service.observed.get(desired_state.MADE, 0)) + len(fresh),
+        "made": state.service.facts.made + len(fresh),
     }
     counted = state.service.model_copy(update={"observed": observed})
     state.service = resources.update(tx, [counted])[0]
 
 
-def _mark_leaving(tx: Transaction, leaving: Sequence[Compute | Loadbalancer]) -> None:
+def _mark_deleting(tx: Transaction, items: Sequence[Compute | Loadbalancer]) -> None:
     changed = {"status": Status.DELETING.value, "status_reason": "", "request_method": RequestMethod.DELETE}
-    if leaving:
-        resources.update(tx, [item.model_copy(update=changed) for item in leaving])
+    if items:
+        resources.update(tx, [item.model_copy(update=changed) for item in items])
 
 
 def _balance(tx: Transaction, state: ServiceState) -> None:
-    """Make, change or remove the Loadbalancer as the service says (K4)."""
+    """Create, update or delete the Loadbalancer as the service asks.
+
+    Design: K4
+    """
     wanted = state.service.spec.loadbalancer
     present = state.loadbalancer
     if wanted is None:
         if present is not None and not present.is_deleting:
-            _mark_leaving(tx, [present])
+            _mark_deleting(tx, [present])
         return
     if present is None:
         key = loadbalancer_key(state.service)
@@ -220,7 +234,7 @@ def _balance(tx: Transaction, state: ServiceState) -> None:
 
 
 def _volumes(tx: Transaction, state: ServiceState) -> None:
-    """A Volume is Active when its Compute runs with it."""
+    """Update the status of Volumes: a Volume is Active when its Compute runs with it."""
     by_index = {item.spec.index: item for item in state.alive}
     changed = []
     for item in state.volumes:
@@ -238,7 +252,7 @@ def _volumes(tx: Transaction, state: ServiceState) -> None:
 
 
 def _summarise(tx: Transaction, state: ServiceState) -> None:
-    """The service's status from its parts; Active only when everything is (ruling 5)."""
+    """Update the service's status from its parts: it is Active only when all of them are."""
     service, alive = state.service, state.alive
     active = [item for item in alive if item.status == Status.ACTIVE]
     broken = [item for item in alive if item.status == Status.ERROR]
@@ -249,13 +263,20 @@ def _summarise(tx: Transaction, state: ServiceState) -> None:
         others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         status, reason = Status.ERROR, f"{broken[0].name}: {broken[0].status_reason}{others}"
     elif state.waiting:
-        status, reason = Status.UPDATING, f"{len(state.waiting)} Computes still to be updated"
+        status, reason = Status.UPDATING, f"{counted(len(state.waiting), 'Compute')} still to be updated"
     elif len(active) == len(alive) == len(state.computes) == service.spec.replicas:
         if balancer is None or balancer.status == Status.ACTIVE:
             status = Status.ACTIVE
         elif balancer.status_reason:
             reason = f"Loadbalancer: {balancer.status_reason}"
     observed = {**service.observed, "replicas": len(alive), "ready": len(active)}
+    if status is Status.ACTIVE:
+        broken_now = broken_rules.judge(service, alive)
+        broken_rules.record(tx, service, broken_now)
+        reason = broken_rules.reason(service, broken_now)
+        observed.pop("broken_rules", None)
+        if broken_now:
+            observed["broken_rules"] = list(broken_now)
     if balancer is not None and balancer.spec.vip is not None:
         observed["vip"] = str(balancer.spec.vip)
     changed = service.model_copy(update={"status": status.value, "status_reason": reason, "observed": observed})

@@ -1,8 +1,7 @@
 """What differs between two forms of a resource, field by field, and what each change does.
 
-Pure. A field's own ``x-change`` counts together with those of the fields around it: the strongest
-rules, so that an element of a list that recreates does not count as live. Only what users write
-is compared.
+Pure. The ``x-change`` of a field counts together with those of the fields that contain it: the strongest one applies,
+so that an element of a list that recreates does not count as live. Only what users write is compared.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from controller.model.fields import Change, facts
 from controller.model.registry import AnyResource
+from controller.model.secrets import HIDDEN, hide, is_secret
 
 USER_WRITTEN = ("project", "labels", "spec", "max_revision_history")
 _STRENGTH = (Change.LIVE, Change.RESTART, Change.RECREATE, Change.REFUSED)
@@ -24,25 +24,21 @@ _STRENGTH = (Change.LIVE, Change.RESTART, Change.RECREATE, Change.REFUSED)
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field: ``path`` is dotted, ``before`` and ``after`` are JSON values (None: not there)."""
+    """One field: ``path`` is dotted, ``before`` and ``after`` are JSON values (None: not set)."""
 
     path: str
     before: Any
     after: Any
     change: Change
 
-    def render(self) -> dict[str, Any]:
-        """The JSON form in a plan."""
-        return {"path": self.path, "before": self.before, "after": self.after, "change": self.change.value}
-
 
 def same(before: AnyResource, after: AnyResource) -> bool:
-    """True when nothing that users write differs."""
+    """Return whether everything that users write is the same."""
     return all(_same(getattr(before, name), getattr(after, name)) for name in USER_WRITTEN)
 
 
 def compare(before: AnyResource, after: AnyResource) -> list[FieldChange]:
-    """Every changed field, in the order of the model."""
+    """Return every changed field, in the order of the model."""
     found: list[FieldChange] = []
     for name in USER_WRITTEN:
         old, new = getattr(before, name), getattr(after, name)
@@ -53,9 +49,9 @@ def compare(before: AnyResource, after: AnyResource) -> list[FieldChange]:
 
 
 def created(after: AnyResource) -> list[FieldChange]:
-    """A new resource, as changes from nothing: one per field of its spec, and its labels."""
+    """Return a new resource as changes from nothing: one per field of its spec, and its labels."""
     found = [
-        FieldChange(f"spec.{name}", None, _shown(getattr(after.spec, name), _secret(info)), Change.LIVE)
+        FieldChange(f"spec.{name}", None, _shown(getattr(after.spec, name), is_secret(info)), Change.LIVE)
         for name, info in type(after.spec).model_fields.items()
         if name in after.spec.model_fields_set
     ]
@@ -65,7 +61,7 @@ def created(after: AnyResource) -> list[FieldChange]:
 
 
 def _same(old: Any, new: Any, *, unordered: bool = False) -> bool:
-    """Whether two values ask for the same: the order of lists that have none does not count, at any depth."""
+    """Return whether two values ask for the same; where a list is unordered its order does not count, at any depth."""
     if old == new:
         return True
     if isinstance(old, BaseModel) and type(old) is type(new):
@@ -86,7 +82,7 @@ def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool)
         for name, info in type(old).model_fields.items():
             before, after = getattr(old, name), getattr(new, name)
             if not _same(before, after, unordered=_unordered(info)):
-                hidden = secret or _secret(info)
+                hidden = secret or is_secret(info)
                 yield from _differences(
                     f"{path}.{name}", before, after, max(change, _declared(info), key=_STRENGTH.index), secret=hidden
                 )
@@ -112,11 +108,7 @@ def _unordered(info: FieldInfo) -> bool:
     return bool(facts(info).get("x-unordered"))
 
 
-def _secret(info: FieldInfo) -> bool:
-    return bool(facts(info).get("x-secret"))
-
-
 def _shown(value: Any, secret: bool) -> Any:
     if value is None:
         return None
-    return "(secret)" if secret else to_jsonable_python(value)
+    return HIDDEN if secret else to_jsonable_python(hide(value))

@@ -1,8 +1,16 @@
-"""What a write may not change, per kind, beyond the shape of the document.
+"""The rules that refuse a change of a field, per kind; whether the document itself is valid is checked before.
 
-Read inside the write's own transaction (or a plan's snapshot). Each refusal names the field and
-carries the HTTP meaning that a real write gives it: 422 for a field that can never change so, 409
-for one that others stand in the way of.
+Checked inside the write's own transaction, or on the snapshot of a dry run. Each refusal names the field and carries
+the status that a real write answers: 422 for a change that is never possible, 409 for a change that other resources
+prevent now. ``refusals`` only finds them; ``plan.refuse`` raises them.
+
+- A field whose ``x-change`` is ``refused`` cannot change (``model.fields``).
+- A ResourceFlavor and an Image have a rule of their own in its place: they cannot change while Computes use them.
+- A NetworkV4's pool cannot exclude addresses that are in use.
+- A Volume cannot shrink.
+- A RegionService gets or loses no Loadbalancer.
+- A name leaves room for the names that are made from it (``derived_names``).
+- What is being deleted cannot change, and cannot be confirmed as unchanged either.
 """
 
 from __future__ import annotations
@@ -16,6 +24,7 @@ from controller.model.fields import Change
 from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port
 from controller.model.registry import AnyResource, key_of
 from controller.model.volume import Volume
+from controller.root.writes import derived_names
 from controller.root.writes.diff import FieldChange
 from controller.store import references, resources
 from controller.store.database import Transaction
@@ -33,34 +42,32 @@ class Refusal:
     users: tuple[str, ...] = ()
     user_count: int = 0
 
-    def render(self) -> dict[str, Any]:
-        """The JSON form in a plan."""
-        rendered: dict[str, Any] = {"code": self.code, "path": self.path, "message": self.message}
-        if self.users:
-            rendered.update(users=list(self.users), user_count=self.user_count)
-        return rendered
-
 
 def invalid(path: str, message: str) -> Refusal:
-    """A refusal that is a 422."""
+    """Return a refusal that is a 422."""
     return Refusal(InvalidInput.code, path, message)
 
 
 def conflict(path: str, message: str, users: Sequence[str] = (), count: int | None = None) -> Refusal:
-    """A refusal that is a 409."""
+    """Return a refusal that is a 409."""
     return Refusal(Conflict.code, path, message, tuple(users[:_MAX_USERS]), len(users) if count is None else count)
+
+
+def being_deleted(current: AnyResource) -> list[Refusal]:
+    """Return the refusal of every write to a resource that is being deleted, also of one that changes nothing."""
+    return [conflict("status", f"{key_of(current)} is being deleted")] if current.is_deleting else []
 
 
 def refusals(
     tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
 ) -> list[Refusal]:
-    """Every reason against writing ``after`` over ``current``."""
+    """Return every reason against writing ``after`` over ``current``."""
     found: list[Refusal] = []
     if current is not None:
-        if current.is_deleting:
-            found.append(conflict("status", f"{key_of(current)} is being deleted"))
+        found.extend(being_deleted(current))
         if after.kind not in _IN_USE:
             found.extend(_refused_fields(diff))
+    found.extend(invalid(path, reason) for path, reason in derived_names.problems(current, after))
     rule = _RULES.get(after.kind)
     if rule is not None:
         found.extend(rule(tx, current, after, diff))
@@ -76,13 +83,13 @@ def _refused_fields(diff: Sequence[FieldChange]) -> Iterator[Refusal]:
 def _in_use(
     tx: Transaction, current: AnyResource | None, after: AnyResource, diff: Sequence[FieldChange]
 ) -> Iterator[Refusal]:
-    """What Computes were made from cannot change under their users (decisions: revisions)."""
+    """Refuse to change what Computes were made from while they use it."""
     hard = [change for change in diff if change.change is not Change.LIVE and change.path.startswith("spec.")]
     if current is None or not hard:
         return
     users, count = references.users(tx, key_of(current), _MAX_USERS)
     if count:
-        yield conflict(hard[0].path, f"{key_of(current)} is in use and cannot change; make another one", users, count)
+        yield conflict(hard[0].path, f"{key_of(current)} is in use and cannot change; create another one", users, count)
 
 
 def _network(
@@ -99,7 +106,7 @@ def _network(
         if not after.spec.start_address <= port.spec.address <= after.spec.end_address:
             outside.append(f"{port.spec.owner_kind} {port.spec.owner} ({port.spec.address})")
     if outside:
-        yield conflict("spec", "addresses that would leave the pool are in use", outside)
+        yield conflict("spec", "addresses outside the new pool are in use", outside)
 
 
 def _volume(
@@ -115,7 +122,7 @@ def _service(
 ) -> Iterator[Refusal]:
     if current is not None and (current.spec.loadbalancer is None) != (after.spec.loadbalancer is None):
         yield invalid(
-            "spec.loadbalancer", "a Loadbalancer is made only with a new RegionService and goes only with it (K4)"
+            "spec.loadbalancer", "a Loadbalancer is created only with a new RegionService and deleted only with it"
         )
 
 

@@ -1,8 +1,8 @@
-"""Planning writes: what a set of documents would change, and why it would be refused.
+"""The plan of a write: what a set of documents would change, and why it would be refused.
 
-Reads only; the same steps serve a dry run (on a snapshot) and a real write (inside its
-transaction, so that what was checked still holds at the commit). Nothing is asked per document:
-stored forms and references are read in bulk.
+The plan of every PUT, apply and action is made here, by ``plan_writes``: stored forms, diff, new status, then the
+refusals. Reads only. A dry run uses the steps on a snapshot; a real write uses them inside its transaction, so that
+what was checked still holds at the commit. Stored forms and references are read in bulk, not per document.
 """
 
 from __future__ import annotations
@@ -15,8 +15,17 @@ from typing import Any
 
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model.registry import AnyResource, Key, key_of
+from controller.root.writes import (
+    cabling,
+    disk_names,
+    immutability_rules,
+    port_claims,
+    rack_pairs,
+    rack_space,
+    status_after_write,
+    subnets,
+)
 from controller.root.writes import diff as differ
-from controller.root.writes import immutability_rules, port_claims, status_after_write, subnets
 from controller.root.writes.diff import FieldChange
 from controller.root.writes.immutability_rules import Refusal
 from controller.store import changes, references, resources
@@ -47,48 +56,39 @@ class Step:
     unresolved: tuple[Problem, ...] = ()
     forecast: dict[str, Any] | None = None
 
-    def render(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {
-            "kind": self.key.kind,
-            "key": self.key.path,
-            "action": self.action.value,
-            "diff": [change.render() for change in self.diff],
-            "refusals": [refusal.render() for refusal in self.refusals],
-            "unresolved": [{"path": problem.path, "message": problem.message} for problem in self.unresolved],
-            "forecast": self.forecast,
-        }
-
 
 @dataclass(frozen=True)
 class Plan:
-    """What would happen as of one version."""
+    """What a write would do as of one version."""
 
     as_of: int
     steps: tuple[Step, ...] = field(default=())
 
-    def render(self) -> dict[str, Any]:
-        """The JSON form."""
-        return {"as_of": self.as_of, "changes": [step.render() for step in self.steps]}
-
 
 def plan_writes(tx: Transaction, wanted: Sequence[AnyResource]) -> Plan:
-    """The steps, in the order of the documents; raises InvalidInput when one resource comes twice."""
+    """Return the steps, in the order of the documents; raises InvalidInput when a resource is given twice."""
     keys = [key_of(resource) for resource in wanted]
-    _refuse_twins(keys)
+    _refuse_duplicates(keys)
     stored = resources.get_many(tx, keys)
     steps = [_step(tx, key, stored.get(key), resource) for key, resource in zip(keys, wanted, strict=True)]
     changing = [index for index, step in enumerate(steps) if step.action is not Action.UNCHANGED]
     for index, problem in _unresolved(tx, steps, changing):
         steps[index] = replace(steps[index], unresolved=(*steps[index].unresolved, problem))
     touched = [(index, steps[index].current, steps[index].after) for index in changing]
-    for index, refusal in (*port_claims.refusals(tx, touched), *subnets.refusals(tx, touched)):
+    for index, refusal in (
+        *port_claims.refusals(tx, touched),
+        *subnets.refusals(tx, touched),
+        *rack_pairs.refusals(touched),
+        *rack_space.refusals(tx, touched),
+        *cabling.refusals(tx, touched),
+        *disk_names.refusals(tx, touched),
+    ):
         steps[index] = replace(steps[index], refusals=(*steps[index].refusals, refusal))
     return Plan(changes.head(tx), tuple(steps))
 
 
 def refuse(steps: Sequence[Step], *, several: bool) -> None:
-    """Raise what a real write answers to steps that are refused: every bad field, or the conflict."""
+    """Raise what a real write answers to refused steps: all bad fields, or else the first conflict."""
     problems: list[Problem] = []
     conflicts: list[Refusal] = []
     for index, step in enumerate(steps):
@@ -112,7 +112,9 @@ def _step(tx: Transaction, key: Key, current: AnyResource | None, wanted: AnyRes
         refused = immutability_rules.refusals(tx, None, after, ())
         return Step(key, Action.CREATE, None, after, tuple(differ.created(after)), tuple(refused))
     if differ.same(current, wanted):
-        return Step(key, Action.UNCHANGED, current, current)
+        # "Unchanged" confirms that the resource is there and stays: nothing that is being deleted may be confirmed.
+        refused = immutability_rules.being_deleted(current)
+        return Step(key, Action.UNCHANGED, current, current, (), tuple(refused))
     found = differ.compare(current, wanted)
     after = status_after_write.updated(current, wanted, found)
     refused = immutability_rules.refusals(tx, current, after, found)
@@ -120,7 +122,7 @@ def _step(tx: Transaction, key: Key, current: AnyResource | None, wanted: AnyRes
 
 
 def _unresolved(tx: Transaction, steps: Sequence[Step], changing: Sequence[int]) -> list[tuple[int, Problem]]:
-    """Names that do not exist, by step; the batch's own members count as existing."""
+    """Return the names that do not exist, by step; resources of the same batch count as existing."""
     batch = [after for index in changing if (after := steps[index].after) is not None]
     found: list[tuple[int, Problem]] = []
     for problem in references.unresolved(tx, batch):
@@ -131,11 +133,11 @@ def _unresolved(tx: Transaction, steps: Sequence[Step], changing: Sequence[int])
     return found
 
 
-def _refuse_twins(keys: Sequence[Key]) -> None:
+def _refuse_duplicates(keys: Sequence[Key]) -> None:
     first: dict[Key, int] = {}
-    twins: list[Problem] = []
+    duplicates: list[Problem] = []
     for index, key in enumerate(keys):
         if first.setdefault(key, index) != index:
-            twins.append(Problem(f"[{index}]", f"{key} is given twice, in [{first[key]}] already"))
-    if twins:
-        raise InvalidInput(twins)
+            duplicates.append(Problem(f"[{index}]", f"{key} is given twice, in [{first[key]}] already"))
+    if duplicates:
+        raise InvalidInput(duplicates)

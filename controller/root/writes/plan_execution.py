@@ -1,15 +1,16 @@
-"""Carrying a plan out, in bulk, inside the transaction that made it.
+"""Write a plan, in bulk, inside the transaction that made it.
 
-One insert, one update per batch, whatever its length; the database gives versions in the order of
-the documents among each. Tokens are made one by one: each has its own secret, told once.
+One insert and one update per batch, whatever its length. The database gives versions in the order of the documents,
+first to all that are created, then to all that are updated. Tokens are created one by one: each has its own secret,
+which is shown once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from controller.model import registry
 from controller.model.access import JoinToken, Token
 from controller.model.compute import COMPUTE
 from controller.model.registry import AnyResource, Key, key_of
@@ -29,28 +30,14 @@ class Result:
     secret: str | None = None
     """Of a new token; it is stored nowhere."""
 
-    def render(self) -> dict[str, Any]:
-        """The JSON form in the answer of apply and delete."""
-        rendered: dict[str, Any] = {
-            "kind": self.key.kind,
-            "key": self.key.path,
-            "action": self.action.value,
-            "uid": self.resource.uid,
-            "status": self.resource.status,
-            "resource_version": self.resource.resource_version,
-        }
-        if self.secret is not None:
-            rendered["secret"] = self.secret
-        return rendered
-
     def shown(self) -> AnyResource:
-        """The resource as the answer shows it: a new token with its secret."""
+        """Return the resource as the answer shows it: a new token with its secret."""
         if self.secret is None:
             return self.resource
         return self.resource.model_copy(update={"observed": {**self.resource.observed, "secret": self.secret}})
 
 
-def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
+def execute(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
     """Write every step; the results are in the order of the steps."""
     stored: dict[Key, AnyResource] = {}
     secrets: dict[Key, str] = {}
@@ -63,7 +50,7 @@ def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
     written = [(step.current, stored[step.key]) for step in steps if step.key in stored]
     port_claims.store(tx, written)
     for before, after in written:
-        if after.kind == "RegionService":
+        if registry.get(after.kind).has_revisions:
             keep_revision(tx, before, after)
     return [
         Result(step.key, step.action, stored.get(step.key) or _current(step), secrets.get(step.key)) for step in steps
@@ -71,7 +58,10 @@ def carry_out(tx: Transaction, steps: Sequence[Step]) -> list[Result]:
 
 
 def keep_revision(tx: Transaction, before: AnyResource | None, after: AnyResource) -> None:
-    """Add the service's revision when it is new, and drop the oldest beyond its history (D3)."""
+    """Add the service's revision when it is new, and delete the oldest beyond its history.
+
+    Design: D3.
+    """
     if before is None or before.revision != after.revision:
         revisions.add(tx, after)
     elif before.max_revision_history == after.max_revision_history:

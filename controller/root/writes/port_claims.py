@@ -1,7 +1,7 @@
-"""Addresses and MACs of physical ports: each is one port's only, kept so by the database.
+"""Addresses and MACs of physical ports: each belongs to one port, and the database keeps it unique.
 
-An address is unique in its network (of its datacenter), a MAC in its datacenter. The claims table
-holds them under the owner's uid; deleting a resource drops its claims.
+An address is unique in its network (of its datacenter), a MAC in its datacenter. The claims table holds them under the
+owner's uid; deleting a resource deletes its claims.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Place = tuple[str, str]
 
 
 def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refusal]]:
-    """Which ports of which step take what is taken, in the batch or in the database."""
+    """Return, by step, the ports that claim what another port has, in the batch or in the database."""
     wanted: dict[Place, tuple[int, AnyResource, str]] = {}
     found: list[tuple[int, Refusal]] = []
     leaving = {place for _, before, _ in changes for place, _ in _places(before)}
@@ -32,7 +32,7 @@ def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refu
         for place, path in _places(after):
             other = wanted.setdefault(place, (index, after, path))
             if other[2] != path or other[0] != index:
-                found.append((index, invalid(path, f"{place[1]} is given to {other[1].name} too")))
+                found.append((index, invalid(path, f"{place[1]} is also given to {other[1].name}")))
     for scope in sorted({place[0] for place in wanted}):
         for value, owner in claims.taken(tx, scope).items():
             claimed = wanted.get((scope, value))
@@ -41,12 +41,12 @@ def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refu
             index, after, path = claimed
             if owner != after.uid:
                 user = resources.get_by_uid(tx, owner)
-                found.append((index, conflict(path, f"{value} is taken", [f"{user.kind} {user.name}"])))
+                found.append((index, conflict(path, f"{value} is in use", [f"{user.kind} {user.name}"])))
     return found
 
 
 def store(tx: Transaction, changes: Sequence[tuple[AnyResource | None, AnyResource]]) -> None:
-    """Claim what new forms have and free what only the old ones had."""
+    """Claim what the new forms have, and free what only the old forms had."""
     before = {(place, old.uid) for old, _ in changes if old is not None for place, _ in _places(old)}
     now = {(place, new.uid) for _, new in changes for place, _ in _places(new)}
     if before - now:

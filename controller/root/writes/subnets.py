@@ -1,4 +1,4 @@
-"""Subnets of one cluster do not overlap: an address must lead to one place only.
+"""Subnets of one cluster must not overlap: an address must belong to one network only.
 
 Checked for a whole batch at once, stored networks and new ones together, in one sweep per cluster.
 """
@@ -16,7 +16,7 @@ from controller.store.database import Transaction
 
 
 def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refusal]]:
-    """Which new networks lie in others; a stored one's subnet cannot change."""
+    """Return, by step, the new networks that overlap others; the subnet of a stored network cannot change."""
     new: dict[str, dict[str, int]] = defaultdict(dict)
     networks: dict[str, list[NetworkV4]] = {}
     for index, before, after in changes:
@@ -34,7 +34,7 @@ def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refu
 
 
 def _overlapping(networks: Sequence[NetworkV4]) -> list[tuple[NetworkV4, NetworkV4]]:
-    """Pairs that overlap, each network with one at most; of two the same, the earlier first."""
+    """Return pairs that overlap, each network with at most one other; of two equal subnets the earlier first."""
     pairs: list[tuple[NetworkV4, NetworkV4]] = []
     widest: NetworkV4 | None = None
     for one in sorted(

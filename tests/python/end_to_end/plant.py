@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from controller.agent.drivers.memory_world import FolderHypervisors
+import tomli_w
+
+from controller.agent.drivers.memory import FolderHypervisors
 from controller.client import Client
 from controller.clock import SystemClock
 from controller.errors import ResourceError, Unavailable
-from controller.lab import toml
 from controller.model import registry
 from controller.pki import ROOT, AuthorityTree, cluster_scope
 from controller.store import capacity
@@ -79,7 +80,7 @@ class Plant:
         """Configure a process; it is started by ``start``."""
         config = self.folder / f"{name}.toml"
         common = {"name": name, "health": f"unix:{self.folder}/{name}.health"}
-        config.write_text(toml.dumps({**common, **settings}))
+        config.write_text(tomli_w.dumps({**common, **settings}))
         resourcectl = Path(sys.executable).with_name("resourcectl")
         command = ["setpriv", "--pdeathsig", "KILL", str(resourcectl), "run", role, "--config", str(config)]
         self.processes[name] = Running(name, command, self.folder / f"{name}.log")
@@ -186,7 +187,7 @@ class Plant:
                 pass
             if time.monotonic() > end:
                 raise AssertionError(f"not within {deadline:g} s: {what or condition}; {self.state()}")
-            time.sleep(0.05)
+            time.sleep(0.1)  # each look costs the site's own processes a part of the machine
 
     def state(self) -> str:
         """A summary for failed waits."""

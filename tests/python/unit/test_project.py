@@ -299,6 +299,16 @@ def test_both_halves_of_the_tests_run_and_all_failures_are_named_and_recorded(tm
     assert set(record.seconds) == {test for test in record.outcomes if "::" in test}
 
 
+def test_coverage_is_told_of_all_tests_and_not_of_some() -> None:
+    def names(*options: str) -> list[str]:
+        return [step.name for step in checks.steps("tests", options)]
+
+    assert names() == ["tests in two processes", "coverage", "tests alone"]
+    assert names("-k", "lab") == ["tests in two processes", "tests alone"]
+    step = checks.Step("coverage", [sys.executable, "-c", "print('one')\nprint('70 %')\nexit(1)"], has_result=True)
+    assert re.search(r"coverage: failed \(exit code 1\), .*; 70 %$", checks.summary([checks.run(step)])[-1])
+
+
 def _script(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"project_{name}", ROOT / "scripts" / f"{name}.py")
     assert spec is not None
@@ -364,6 +374,29 @@ def _calls(path: Path) -> Iterator[tuple[int, str, dict[str, ast.expr]]]:
             yield node.lineno, name, {word.arg: word.value for word in node.keywords if word.arg}
 
 
+WRITTEN_NOW = {
+    "controller/cluster/agents/registration.py": "what an agent reports",
+    "controller/cluster/agents/service.py": "what an agent reports",
+    "controller/lab/plane.py": "the lab's own settings",
+    "controller/root/api/answers/plans.py": "an answer of a cluster",
+    "controller/root/api/capacity.py": "an answer of a cluster",
+    "controller/root/api/move_actions.py": "an answer of a cluster",
+    "controller/root/api/request_body.py": "a request",
+    "controller/schedule/snapshot_json.py": "a user's file",
+}
+"""Modules that validate what is not stored, by the rules of today."""
+
+
+def test_what_is_stored_is_read_by_the_rules_of_its_own_time() -> None:
+    """Rules for users get stricter; a machine that runs with an older document must not lose its agent by that."""
+    found = set()
+    for path in sorted((ROOT / "controller").glob("**/*.py")):
+        for _line, name, words in _calls(path):
+            if name in ("model_validate", "model_validate_json") and "context" not in words:
+                found.add(path.relative_to(ROOT).as_posix())
+    assert found == set(WRITTEN_NOW), "read_stored and read_peer read what is stored"
+
+
 def test_no_test_depends_on_the_speed_of_the_machine() -> None:
     """Deadlines of hypothesis are off for all; a wait or a guard is there for what hangs, not for what is slow."""
     assert settings.default is not None
@@ -378,3 +411,12 @@ def test_no_test_depends_on_the_speed_of_the_machine() -> None:
             if name in ("eventually", "until", "wait_ready") and isinstance(wait, int | float) and wait < 60:
                 found.append(f"{where}: a wait of {wait} s is too short for a busy machine")
     assert found == []
+
+
+def test_git_knows_every_file_that_is_generated() -> None:
+    from scripts import collection, docs
+
+    made = [*collection.files(), *(f"docs/kinds/{name}" for name in docs.pages()), "controller/client/kind_table.py"]
+    asked = ["git", "check-attr", "linguist-generated", *made]
+    answer = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line for line in answer.splitlines() if not line.endswith(": set")] == []

@@ -1,6 +1,6 @@
-"""Virtual machines by libvirt and QEMU (design E1)."""
+"""Virtual machines with libvirt and QEMU.
 
-from controller.agent.drivers.libvirt.driver import LibvirtDriver
-from controller.agent.drivers.libvirt.settings import LibvirtSettings
+Import the driver from its module: a node with the in-memory driver reads the settings, and may have no libvirt.
 
-__all__ = ["LibvirtDriver", "LibvirtSettings"]
+Design: E1
+"""

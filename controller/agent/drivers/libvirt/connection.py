@@ -1,12 +1,12 @@
-"""The connection to libvirtd: every call in a worker thread, with a deadline.
+"""Calls libvirtd for the libvirt driver: every call in a worker thread, with a deadline.
 
-libvirt's calls block, and a hung daemon blocks them for ever; so no call is ever made on the event
+libvirt's calls block, and a daemon that hangs blocks them for ever. So no call is made on the event
 loop, each has a deadline, and keepalive breaks a connection whose daemon does not answer, which
-frees the threads. A broken connection is opened again by the next call; listeners hear LOST both
-when it breaks and when it is back, for events between the two are lost.
+frees the threads. The next call opens a broken connection again. Listeners get LOST both when it
+breaks and when it is open again, because events between the two are lost.
 
-Calls run side by side. After TimedOut a call that libvirt had taken may still take effect; one that
-was still waiting never does.
+Calls run concurrently. After TimedOut a call that libvirt had begun may still take effect; one that
+still waited for a thread never does.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from controller.errors import TimedOut, Unavailable
 
 T = TypeVar("T")
 THREADS = 32
-"""Each holds one call; a node has no more machines changing at a time than this."""
+"""Worker threads of one connection; each makes one call at a time."""
 
 Describe = Callable[["libvirt.virDomain", int], MachineEvent | None]
-"""Makes a machine's event of a domain's lifecycle event; None: of no interest."""
+"""Returns a machine's event for a domain's lifecycle event; None: not reported."""
 
 
 class Connection:
-    """One libvirtd, opened when needed."""
+    """A connection to one libvirtd, opened when a call needs it."""
 
     def __init__(
         self, settings: LibvirtSettings, listeners: Listeners | None = None, describe: Describe | None = None
     ) -> None:
-        """``listeners`` hear of machines' events, made by ``describe``; without them nobody is told of any."""
+        """``listeners`` get the events that ``describe`` returns; without ``describe`` no events are reported."""
         self._settings = settings
         self._listeners = listeners or Listeners()
         self._describe = describe
@@ -65,34 +65,34 @@ class Connection:
             await asyncio.get_running_loop().run_in_executor(self._pool, _close, connect)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def call(self, doing: str, work: Callable[[libvirt.virConnect], T], *, timeout: float | None = None) -> T:
+    async def call(self, action: str, work: Callable[[libvirt.virConnect], T], *, timeout: float | None = None) -> T:
         """Run ``work`` with the connection in a worker thread.
 
-        ``doing`` names it in errors; ``timeout`` in seconds. Raises TimedOut, Unavailable, and what
-        libvirt's error means otherwise.
+        ``action`` names it in errors; ``timeout`` in seconds. Raises TimedOut, Unavailable, and the error
+        that :func:`translate` returns for libvirt's.
         """
         if self._loop is None or self._closed:
-            raise Unavailable(f"{doing}: the driver is not open")
+            raise Unavailable(f"{action}: the driver is not open")
         seconds = timeout or self._settings.call_timeout
         abandoned = threading.Event()
-        future = self._loop.run_in_executor(self._pool, self._work, doing, work, abandoned)
+        future = self._loop.run_in_executor(self._pool, self._work, action, work, abandoned)
         try:
             done, _ = await asyncio.wait({future}, timeout=seconds)
             if not done:
-                raise TimedOut(f"{doing}: libvirt did not answer within {seconds:.0f} s")
+                raise TimedOut(f"{action}: libvirt did not answer within {seconds:.0f} s")
             return future.result()
         finally:
             if not future.done():
                 abandoned.set()
-                # The call goes on in its thread; nobody is left to hear its error.
+                # The call goes on in its thread; its error has no receiver any more.
                 future.add_done_callback(lambda late: late.cancelled() or late.exception())
 
-    def _work(self, doing: str, work: Callable[[libvirt.virConnect], T], abandoned: threading.Event) -> T:
+    def _work(self, action: str, work: Callable[[libvirt.virConnect], T], abandoned: threading.Event) -> T:
         try:
             connect = self._current()
             if abandoned.is_set():
-                # It waited for a hung daemon: what was asked then may be wrong by now (who may run).
-                raise TimedOut(f"{doing}: given up before libvirt answered")
+                # It waited for a daemon that hung: the request may be outdated by now (who may run).
+                raise TimedOut(f"{action}: abandoned before libvirt answered")
             try:
                 return work(connect)
             except libvirt.libvirtError as error:
@@ -100,7 +100,7 @@ class Connection:
                     self._drop(connect)
                 raise
         except libvirt.libvirtError as error:
-            raise translate(error, doing) from error
+            raise translate(error, action) from error
 
     def _current(self) -> libvirt.virConnect:
         with self._lock:
@@ -112,9 +112,9 @@ class Connection:
             if self._describe is not None:
                 connect.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._on_lifecycle, None)
             self._connect = connect
-            back, self._was_lost = self._was_lost, False
-        if back:
-            self._tell(MachineEvent(Event.LOST))
+            reopened, self._was_lost = self._was_lost, False
+        if reopened:
+            self._notify(MachineEvent(Event.LOST))
         return connect
 
     def _drop(self, connect: libvirt.virConnect) -> None:
@@ -123,7 +123,7 @@ class Connection:
                 return
             self._connect = None
             self._was_lost = True
-        self._tell(MachineEvent(Event.LOST))
+        self._notify(MachineEvent(Event.LOST))
 
     def _on_close(self, connect: libvirt.virConnect, _reason: int, _opaque: object) -> None:
         self._drop(connect)
@@ -133,19 +133,19 @@ class Connection:
     ) -> None:
         described = None if self._describe is None else self._describe(domain, event)
         if described is not None:
-            self._tell(described)
+            self._notify(described)
 
-    def _tell(self, event: MachineEvent) -> None:
+    def _notify(self, event: MachineEvent) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed() and not self._closed:
-            loop.call_soon_threadsafe(self._listeners.tell, event)
+            loop.call_soon_threadsafe(self._listeners.notify, event)
 
 
 def _keep_alive(connect: libvirt.virConnect, settings: LibvirtSettings) -> None:
     try:
         connect.setKeepAlive(settings.keepalive_interval, settings.keepalive_count)
     except libvirt.libvirtError as error:
-        # A libvirt driver inside our own process (libvirt's test driver) has no daemon to watch.
+        # A libvirt driver inside our own process (libvirt's test driver) has no daemon to probe.
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
 
@@ -155,4 +155,4 @@ def _close(connect: libvirt.virConnect) -> None:
         connect.unregisterCloseCallback()
         connect.close()
     except libvirt.libvirtError:
-        pass  # the daemon went first
+        pass  # the daemon has ended before

@@ -1,87 +1,29 @@
-"""A machine as a libvirt domain: its identity, its mark, its XML; and reading them back.
+"""Renders a machine as the XML of a libvirt domain, and parses such XML, for the libvirt driver.
 
-The mark is a metadata element of our namespace in the domain. It is all that the driver remembers:
-which resource the domain is, of which revision, how many reboots were carried out, and the digest
-of what the domain was made from. UUID, tap names and paths follow from the uid alone, so they are
-equal on every node; what is this node's own (which cpus, which NUMA cells) is left out of what is
-sent to another (``portable``). The mark also says what of the host it was last kept to: a change of
-that alone needs no new domain.
+What belongs to one host (which cpus, which NUMA cells) is removed from XML that is sent to another
+host (``portable``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from controller.agent.drivers.libvirt.mark import NAMESPACE, Mark, clear_host_part
+from controller.agent.drivers.libvirt.names import domain_uuid, tap_names
 from controller.agent.drivers.limits import Limits
 from controller.agent.drivers.types import Desired
-from controller.agent.host.facts import format_cpus
+from controller.agent.host.cpu_lists import format_cpus
 from controller.agent.images import CachedImage
 from controller.hostnet.service import TAP_PREFIX
-from controller.model.compute import ComputeSpec
-from controller.model.node import NumaCell
 from controller.rendering import render
 
-NAMESPACE = "urn:resource-service:machine:1"
-"""Of the metadata element. It is in running domains: it never changes."""
 PERIOD = 100_000
-"""Microseconds over which cpu time is measured; the shortest slice that the kernel takes is 1 % of it."""
+"""Microseconds over which cpu time is measured; the shortest slice that the kernel accepts is 1 % of it."""
 IO_GROUP = "machine"
 """QEMU's group of all disks of a machine, which share one limit."""
-_UUIDS = uuid.UUID("6e1d6f0c-7a0f-5c53-9d7c-0d6a4f4f6b1a")
-
-
-_PARTS = {"sizes", "image", "interfaces", "disks", "ssh_keys", "user_data", "host_name", "index"}
-"""Fields of a spec that a domain is made of; a change in the others needs no new domain."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What of the host a domain was last kept to."""
-
-    cells: tuple[int, ...] = ()
-    cpus: tuple[int, ...] = ()
-    layout: str = ""
-    """Digest of the hardware threads that the host offered then."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Our metadata of a domain."""
-
-    uid: str
-    name: str
-    revision: int
-    reboots: int
-    digest: str
-    place: Place = Place()
-
-    @classmethod
-    def of(cls, desired: Desired, layout: str = "") -> Mark:
-        place = Place(desired.cells, desired.cpus, layout)
-        return cls(desired.uid, desired.name, desired.revision, desired.spec.reboots, digest(desired.spec), place)
-
-    def attributes(self) -> dict[str, str]:
-        """What the element says."""
-        return {
-            "uid": self.uid,
-            "name": self.name,
-            "revision": str(self.revision),
-            "reboots": str(self.reboots),
-            "digest": self.digest,
-            "cells": ",".join(map(str, self.place.cells)),
-            "cpus": ",".join(map(str, self.place.cpus)),
-            "layout": self.place.layout,
-        }
-
-    def element(self) -> str:
-        """The element as XML."""
-        return ElementTree.tostring(ElementTree.Element("machine", self.attributes()), encoding="unicode")
 
 
 @dataclass(frozen=True)
@@ -95,40 +37,13 @@ class DiskFile:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a domain's XML says that we care for."""
+class ParsedDomain:
+    """The part of a domain's XML that the driver uses."""
 
     mark: Mark
     taps: tuple[str, ...]
     disks: tuple[str, ...]
     """Targets of the writable disks."""
-
-
-def domain_uuid(uid: str) -> str:
-    """UUID of the machine's domain."""
-    return str(uuid.uuid5(_UUIDS, uid))
-
-
-def tap_name(uid: str, index: int) -> str:
-    """Host interface of the machine's NIC ``index``; 15 characters at most (the kernel's limit)."""
-    return f"{TAP_PREFIX}{hashlib.sha256(uid.encode()).hexdigest()[:10]}{index:02x}"
-
-
-def tap_names(uid: str, spec: ComputeSpec) -> tuple[str, ...]:
-    """Host interfaces in the order of the spec's."""
-    return tuple(tap_name(uid, index) for index in range(len(spec.interfaces)))
-
-
-def digest(spec: ComputeSpec) -> str:
-    """Digest of what a domain is made of; equal digests need no new domain."""
-    values = spec.model_dump(mode="json", include=_PARTS)
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def layout_digest(layout: Sequence[NumaCell]) -> str:
-    """Digest of the hardware threads that a host offers."""
-    values = [[cell.cell, cell.cpus, cell.pinned_cpus] for cell in layout]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def domain_xml(
@@ -142,7 +57,7 @@ def domain_xml(
     config_drive: Path,
     console_log: Path,
 ) -> str:
-    """The domain's XML."""
+    """Return the XML of the machine's domain."""
     spec = desired.spec
     taps = tap_names(desired.uid, spec)
     return render(
@@ -172,11 +87,9 @@ def domain_xml(
 
 
 def portable(xml: str) -> str:
-    """A domain's XML without what is this host's own; its limits stay. Its mark says that it was kept to nothing."""
+    """Return a domain's XML without what belongs to this host, also in its mark; its limits stay."""
     root = ElementTree.fromstring(xml)  # noqa: S314 - from the local libvirtd
-    for machine in root.findall(f"metadata/{{{NAMESPACE}}}machine"):
-        for name in ("cells", "cpus", "layout"):
-            machine.attrib.pop(name, None)
+    clear_host_part(root)
     for parent, names in (
         ("cputune", {"vcpupin", "emulatorpin", "iothreadpin", "shares"}),
         (".", {"numatune"}),
@@ -191,7 +104,7 @@ def portable(xml: str) -> str:
 
 
 def disk_target(index: int) -> str:
-    """``vda``, ``vdb``, ..., ``vdz``, ``vdaa``, ..."""
+    """Return the name of a disk's device: ``vda``, ``vdb``, ..., ``vdz``, ``vdaa``, ..."""
     letters = ""
     index += 1
     while index:
@@ -200,22 +113,15 @@ def disk_target(index: int) -> str:
     return f"vd{letters}"
 
 
-def read(xml: str) -> Found | None:
-    """Read a domain's XML; None when it does not carry our mark."""
-    # The XML comes from the local libvirtd, which runs as root: it is not an attacker's.
+def parse(xml: str) -> ParsedDomain | None:
+    """Parse a domain's XML; return None if it does not have our mark."""
+    # The XML comes from the local libvirtd, which runs as root: an attacker cannot choose it.
     root = ElementTree.fromstring(xml)  # noqa: S314
-    element = root.find(f"metadata/{{{NAMESPACE}}}machine")
-    if element is None:
+    mark = Mark.parse(root)
+    if mark is None:
         return None
-    return Found(
-        mark=Mark(
-            uid=element.get("uid", ""),
-            name=element.get("name", ""),
-            revision=int(element.get("revision", "0")),
-            reboots=int(element.get("reboots", "0")),
-            digest=element.get("digest", ""),
-            place=Place(_numbers(element, "cells"), _numbers(element, "cpus"), element.get("layout", "")),
-        ),
+    return ParsedDomain(
+        mark=mark,
         taps=tuple(
             target.get("dev", "")
             for target in root.findall("devices/interface/target")
@@ -227,7 +133,3 @@ def read(xml: str) -> Found | None:
             if disk.find("readonly") is None
         ),
     )
-
-
-def _numbers(element: ElementTree.Element, name: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in element.get(name, "").split(",") if number)

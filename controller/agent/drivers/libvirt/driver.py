@@ -1,106 +1,104 @@
-"""The libvirt driver: machines as domains of the host's libvirtd (design E1).
+"""Implements the driver on libvirt: machines are domains of the host's libvirtd.
 
-The domain's metadata and the machine's folder are all the state there is: each step looks at what
-is there and does what is missing, so a call after a crash completes what the one before began.
-Order in ``ensure``: image first (a bad one must not cost a running machine its life), then stop,
-disks, definition, start. A definition carries the count of reboots carried out, and is written
-while the machine is stopped: a crash in between repeats no reboot.
+The domain's metadata and the machine's folder are the whole state: each step observes what exists
+and does what is missing, so a call after a crash completes what the one before began. Order in
+``ensure``: the image first (a bad one must not stop a running machine), then stop, disks, definition,
+start. A definition has the count of reboots that were carried out, and is written while the machine
+is stopped: a crash in between repeats no reboot.
 
-A machine's limits hold before its vcpus run: they are in the definition, or the machine starts
+A machine's limits apply before its vcpus run: they are in the definition, or the machine starts
 paused until they are applied, as it arrives by migration. A crash in between leaves it paused, and
 ``resume`` applies them again.
 
-At most one call per machine at a time is the agent's promise; the driver keeps no locks of its own.
+The agent makes at most one call per machine at a time; the driver has no locks of its own.
+
+Design: E1
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import libvirt
 
 from controller.agent.drivers.base import Console, Driver, Listeners
-from controller.agent.drivers.libvirt import console, definition, migration, observation, power, tuning
+from controller.agent.drivers.libvirt import console, definition, observation, tuning
 from controller.agent.drivers.libvirt.connection import Connection
-from controller.agent.drivers.libvirt.definition import Mark
+from controller.agent.drivers.libvirt.domain_control import DomainControl
+from controller.agent.drivers.libvirt.domain_observer import DomainObserver
 from controller.agent.drivers.libvirt.files import MachineFiles
+from controller.agent.drivers.libvirt.mark import Mark, layout_digest
+from controller.agent.drivers.libvirt.migration_control import MigrationControl
+from controller.agent.drivers.libvirt.quarantine import QuarantineFolder
 from controller.agent.drivers.libvirt.settings import Accelerator, LibvirtSettings
 from controller.agent.drivers.limits import Limits, limits_of
 from controller.agent.drivers.types import (
     Desired,
-    Event,
     HostFacts,
     Machine,
-    MachineEvent,
     MachineState,
     MigrationTarget,
     PauseReason,
+    Quarantined,
 )
 from controller.agent.host import facts, kvm
+from controller.agent.image_source.source import ImageSource
 from controller.agent.images import CachedImage, ImageCache
 from controller.agent.qemu_img import GIB
 from controller.clock import Clock
-from controller.errors import Conflict, NotFound, PermanentError, ResourceError, TimedOut
+from controller.errors import Conflict, NotFound, Unavailable
 from controller.model.node import NumaCell
-
-ASK_AGAIN = 5.0
-"""Seconds between two ACPI requests: one that comes while the guest boots is lost."""
-POLL = 0.3
-HANG_LOOK = 1.0
-"""Seconds between two looks whether a migration hangs."""
-JOB_PATIENCE = 5.0
-"""Seconds that a machine may take to say what job it has."""
-JOB_THREADS = 2
-"""Threads that one machine's silence may hold."""
-
-_EVENTS = {
-    libvirt.VIR_DOMAIN_EVENT_STARTED: Event.STARTED,
-    libvirt.VIR_DOMAIN_EVENT_RESUMED: Event.RESUMED,
-    libvirt.VIR_DOMAIN_EVENT_SUSPENDED: Event.SUSPENDED,
-    libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED: Event.SUSPENDED,
-    libvirt.VIR_DOMAIN_EVENT_STOPPED: Event.STOPPED,
-    libvirt.VIR_DOMAIN_EVENT_CRASHED: Event.STOPPED,
-}
 
 
 class LibvirtDriver(Driver):
-    """Machines of one libvirtd."""
+    """The machines of one libvirtd."""
 
     name = "libvirt"
 
-    def __init__(self, settings: LibvirtSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: LibvirtSettings,
+        source: ImageSource,
+        clock: Clock,
+        check_state: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """``source``: where images come from.
+
+        ``check_state`` raises Unavailable while the state folder is not the node's own: nothing is changed then.
+        """
         self._settings = settings
         self._clock = clock
+        self._quarantine = QuarantineFolder(settings.state_folder)
+        self._check_state = check_state or _nothing
         self._listeners = Listeners()
-        self._uids: dict[str, str] = {}
-        """uid of the resource by UUID of the domain, for events of domains that are gone."""
-        self._asking: list[str] = []
-        """Machines whose jobs worker threads ask for right now: a stuck one must not take them all."""
-        # libvirtd works on five calls of a connection at a time: a few that take long (a migration, a stuck
-        # machine) must not keep the driver from seeing the others.
-        self._looking = Connection(settings, self._listeners, self._describe)
-        self._jobs = Connection(settings)
-        self._working = Connection(settings)
+        # libvirtd handles five calls of a connection at a time. Observations, jobs and changes have a connection
+        # each, so that a few long calls (a migration, a machine that hangs) do not hide the other machines.
+        self._observer = DomainObserver(settings, self._listeners)
+        self._control = DomainControl(settings, self._observer, clock)
+        self._migrations = MigrationControl(settings, self._observer, self._control, clock)
         self._images = ImageCache(
             settings.state_folder / "images",
+            source,
             max_bytes=settings.image_max_gib * GIB,
             timeout=settings.image_timeout,
         )
         self._kvm = settings.accelerator is Accelerator.KVM
         self._layout: tuple[NumaCell, ...] = ()
-        self._layout_digest = ""
 
     async def open(self) -> None:
         if self._settings.accelerator is Accelerator.AUTO:
-            found = await asyncio.to_thread(
-                kvm.accelerator, self._settings.state_folder, self._settings.kvm_probe_kernel
-            )
+            folder: Path | None = self._settings.state_folder
+            try:
+                await self._check_state()
+            except Unavailable:
+                folder = None
+            found = await asyncio.to_thread(kvm.accelerator, folder, self._settings.kvm_probe_kernel)
             self._kvm = found == "kvm"
         self._layout = await asyncio.to_thread(facts.read_cells, self._settings.capacity)
-        self._layout_digest = definition.layout_digest(self._layout)
+        self._observer.layout_digest = layout_digest(self._layout)
         for connection in self._connections():
             await connection.open()
 
@@ -109,7 +107,7 @@ class LibvirtDriver(Driver):
             await connection.close()
 
     def _connections(self) -> tuple[Connection, ...]:
-        return (self._looking, self._jobs, self._working)
+        return (self._observer.connection, self._observer.jobs, self._control.connection)
 
     async def facts(self) -> HostFacts:
         offer = await asyncio.to_thread(facts.read_offer, self._settings.capacity, self._settings.state_folder)
@@ -120,310 +118,171 @@ class LibvirtDriver(Driver):
         )
 
     async def observe(self) -> list[Machine]:
-        seen = await self._looking.call("list machines", observation.look_at_all)
-        for each in seen:
-            self._remember(each.mark.uid)
-        return list(await asyncio.gather(*(self._with_job(each) for each in seen)))
+        return await self._observer.observe_all()
 
     async def ensure(self, desired: Desired, *, run: bool) -> None:
-        self._remember(desired.uid)
-        # What cannot be kept on this host is refused before anything is stopped; stopping itself needs no place.
+        await self._check_state()
+        self._observer.remember(desired.uid)
+        # What this host cannot limit is refused before anything is stopped; a machine that is only stopped needs none.
         limits = limits_of(desired, self._layout) if run else None
-        wanted = Mark.of(desired, self._layout_digest)
-        machine, mark = await self._find(desired.uid)
+        wanted = self._mark_of(desired)
+        machine, mark = await self._observer.observe(desired.uid)
         if machine is not None and (machine.migrating or machine.pause_reason is PauseReason.INCOMING):
             raise Conflict(f"{desired.name} is being migrated ({machine.state}, {machine.pause_reason})")
+        if machine is not None:
+            await asyncio.to_thread(self._quarantine.take_back, self._files(desired.uid).folder, desired.uid)
         same = mark is not None and mark.digest == wanted.digest and mark.reboots >= wanted.reboots
         if machine is not None and machine.state is not MachineState.STOPPED:
-            # A revision says all that is asked: what it is made of differs only where an earlier version made it.
-            asked = mark is not None and mark.revision == wanted.revision and mark.reboots >= wanted.reboots
-            if (same or asked) and limits is not None and machine.persistent:
-                await self._follow(machine, mark, wanted, limits)
+            # A revision determines the whole spec: its digest differs only where an earlier version of us computed it.
+            current = mark is not None and mark.revision == wanted.revision and mark.reboots >= wanted.reboots
+            if (same or current) and limits is not None and machine.persistent:
+                await self._update_in_place(machine, mark, wanted, limits)
                 return
             image = await self._image(desired)
             if same and run:
-                # Its libvirtd died in the last step of its arrival: the machine is whole, its definition is not.
+                # Its libvirtd died in the last step of its arrival: the machine is complete, its definition is not.
                 await self._define(desired, image, self._files(desired.uid))
                 return
             if limits is not None:
-                await self._check_can_cap(desired.uid, limits)
-            await self._stop(desired.uid, desired.spec.shutdown_timeout)
+                await self._control.check_can_cap(desired.uid, limits)
+            await self._control.stop(desired.uid, desired.spec.shutdown_timeout)
         if same and not run:
             if mark != wanted:
-                await self._mark(wanted, live=False)
+                await self._control.write_mark(wanted, live=False)
             return
         image = await self._image(desired)
         files = self._files(desired.uid)
+        if mark is not None and mark.revision > wanted.revision:
+            await asyncio.to_thread(self._keep_newer_disk, files, desired, image)
         await asyncio.to_thread(files.make, desired, image)
         if mark != wanted:
             await self._define(desired, image, files)
         if limits is not None:
-            await self._start(desired, limits)
+            await self._control.start(desired, limits)
 
     async def stop(self, uid: str, *, timeout: float) -> None:
-        if not await self._stop(uid, timeout):
-            raise NotFound(f"no machine {uid} on this node")
+        await self._check_state()
+        if not await self._control.stop(uid, timeout):
+            raise NotFound(f"machine {uid} does not exist on this node")
 
-    async def _stop(self, uid: str, timeout: float) -> bool:
-        """Stop the machine; False when there is none."""
-        deadline = self._clock.monotonic() + timeout
-        ask_at = self._clock.monotonic()
-        while True:
-            machine, _ = await self._find(uid)
-            if machine is None or machine.state is MachineState.STOPPED:
-                return machine is not None
-            now = self._clock.monotonic()
-            if now >= deadline or machine.state is MachineState.PAUSED:
-                # A paused machine hears no ACPI.
-                await self._domain_call("cut the power", uid, power.destroy, timeout=self._settings.start_timeout)
-                continue
-            if now >= ask_at:
-                await self._domain_call("ask for shutdown", uid, power.ask_for_shutdown)
-                ask_at = now + ASK_AGAIN
-            await self._clock.sleep(min(POLL, deadline - now))
-
-    async def remove(self, uid: str, *, timeout: float, delete_disks: bool = True) -> None:
-        await self._stop(uid, timeout)
-        await self._domain_call("undefine", uid, power.undefine)
+    async def remove(self, uid: str, *, timeout: float) -> None:
+        await self._check_state()
+        await self._control.stop(uid, timeout)
+        await self._control.undefine(uid)
         await asyncio.to_thread(tuning.release_network, uid)
-        if delete_disks:
-            await asyncio.to_thread(self._files(uid).delete)
+        await asyncio.to_thread(self._files(uid).delete)
+
+    async def quarantine(self, uid: str) -> None:
+        await self._check_state()
+        await self._control.stop(uid, 0)
+        machine, _ = await self._observer.observe(uid)
+        name = machine.name if machine is not None else ""
+        # The definition goes last: while it exists, this call is repeated after a crash.
+        await asyncio.to_thread(self._quarantine.keep, self._files(uid).folder, uid, name, self._clock.now())
+        await self._control.undefine(uid)
+        await asyncio.to_thread(tuning.release_network, uid)
+
+    async def quarantined(self) -> list[Quarantined]:
+        return await asyncio.to_thread(self._quarantine.kept)
+
+    async def purge(self, key: str) -> None:
+        await self._check_state()
+        await asyncio.to_thread(self._quarantine.purge, key)
 
     async def prepare_incoming(self, desired: Desired) -> None:
-        self._remember(desired.uid)
+        self._observer.remember(desired.uid)
         limits = limits_of(desired, self._layout)
-        machine, _ = await self._find(desired.uid)
+        machine, _ = await self._observer.observe(desired.uid)
         if machine is not None and machine.state is not MachineState.STOPPED:
             raise Conflict(f"{desired.name} is on this node already ({machine.state}, {machine.pause_reason})")
-        await self._check_can_bind(desired, limits)
+        await self._control.check_can_bind(desired, limits, kvm=self._kvm)
         image = await self._image(desired)
-        # A broken try leaves a definition behind, with which the next one would be taken for complete.
-        await self._domain_call("undefine", desired.uid, power.undefine)
+        # A failed attempt leaves a definition, with which the next attempt would be taken for complete.
+        await self._control.undefine(desired.uid)
         await asyncio.to_thread(self._files(desired.uid).make_empty, desired, image)
 
     async def migrate(self, uid: str, target: MigrationTarget) -> None:
-        watch = asyncio.create_task(self._end_hangs(uid))
-        try:
-            await self._working.call(
-                f"migrate {uid} to {target.node}",
-                lambda connect: migration.send(connect, uid, target, self._settings),
-                timeout=self._settings.migration_timeout,
-            )
-        except TimedOut:
-            await self._jobs.call(f"break off the migration of {uid}", lambda c: migration.abort(c, uid))
-            raise
-        finally:
-            watch.cancel()
-        machine, _ = await self._find(uid)
-        if machine is not None and machine.state is not MachineState.STOPPED:
-            raise Conflict(f"{uid} is still on this node after its migration ({machine.state})")
+        await self._check_state()
+        await self._migrations.send(uid, target)
 
-    async def mend(self, uid: str) -> bool:
-        machine = await self._end_hang(uid)
-        if machine is None:
-            return True
-        if machine.state is MachineState.RUNNING and not machine.migrating:
-            await self._domain_call("give back the disks of", uid, migration.take_disks)
-        return not machine.migrating
-
-    async def _end_hangs(self, uid: str) -> None:
-        """Look at a machine that is being sent, now and then: libvirt's call does not return while QEMU hangs."""
-        while True:
-            await self._clock.sleep(HANG_LOOK)
-            with suppress(ResourceError):  # it is looked at again
-                await self._end_hang(uid)
-
-    async def _end_hang(self, uid: str) -> Machine | None:
-        """End the machine's migration if QEMU hangs in it; the machine as it was found."""
-        machine, _ = await self._find(uid)
-        if machine is not None and machine.migrating and machine.state is MachineState.PAUSED:
-            await self._domain_call("end the migration of", uid, migration.end_cancelled)
-        return machine
+    async def repair_migration(self, uid: str) -> bool:
+        await self._check_state()
+        return await self._migrations.repair(uid)
 
     async def resume(self, desired: Desired) -> None:
-        machine, _ = await self._find(desired.uid)
+        await self._check_state()
+        machine, _ = await self._observer.observe(desired.uid)
         if machine is None:
-            raise NotFound(f"no machine {desired.uid} on this node")
+            raise NotFound(f"machine {desired.uid} does not exist on this node")
         if machine.pause_reason is PauseReason.INCOMING:
             raise Conflict(f"{machine.name} has not arrived completely")
         if machine.state is MachineState.PAUSED:
-            await self._keep_to(limits_of(desired, self._layout), Mark.of(desired, self._layout_digest))
-        await self._domain_call("resume", desired.uid, power.resume)
+            await self._control.bind(limits_of(desired, self._layout), self._mark_of(desired))
+        await self._control.resume(desired.uid)
 
     async def limits(self, uid: str) -> Limits:
-        def work(connect: libvirt.virConnect) -> Limits | None:
+        def read(connect: libvirt.virConnect) -> Limits | None:
             domain = observation.lookup(connect, uid)
             if domain is None or not domain.isActive():
                 return None
-            found = definition.read(domain.XMLDesc())
+            found = definition.parse(domain.XMLDesc())
             return None if found is None else tuning.read(domain, uid, found.taps)
 
-        limits = await self._looking.call(f"read the limits of {uid}", work)
+        limits = await self._observer.connection.call(f"read the limits of {uid}", read)
         if limits is None:
             raise NotFound(f"machine {uid} does not run on this node")
         return limits
 
     async def console(self, uid: str) -> Console:
         loop = asyncio.get_running_loop()
-
-        def work(connect: libvirt.virConnect) -> Console:
-            domain = observation.lookup(connect, uid)
-            if domain is None or not domain.isActive():
-                raise NotFound(f"machine {uid} does not run on this node")
-            try:
-                return console.open_stream(connect, domain, loop)
-            except libvirt.libvirtError as error:
-                if error.get_error_code() == libvirt.VIR_ERR_OPERATION_FAILED:
-                    raise Conflict(f"the console is in use: {error.get_error_message()}") from error
-                raise
-
-        return await self._working.call(f"open the console of {uid}", work)
+        return await self._control.connection.call(
+            f"open the console of {uid}", lambda connect: console.open_console(connect, uid, loop)
+        )
 
     def events(self) -> Listeners:
         return self._listeners
 
-    async def _find(self, uid: str) -> tuple[Machine, Mark] | tuple[None, None]:
-        def work(connect: libvirt.virConnect) -> observation.Seen | None:
-            domain = observation.lookup(connect, uid)
-            return None if domain is None else observation.look(domain)
-
-        seen = await self._looking.call(f"look at {uid}", work)
-        return (None, None) if seen is None else (await self._with_job(seen), seen.mark)
-
-    async def _follow(self, machine: Machine, mark: Mark | None, wanted: Mark, limits: Limits) -> None:
-        """Bring what needs no new domain in line: the marks, and the running machine's place on the host."""
+    async def _update_in_place(self, machine: Machine, mark: Mark | None, wanted: Mark, limits: Limits) -> None:
+        """Update what needs no new domain: the mark, and what the running machine is bound to."""
         assert mark is not None
-        place = mark.place
-        if machine.state is MachineState.RUNNING and place != wanted.place:
-            await self._keep_to(limits, wanted)
-            place = wanted.place
+        part = mark.host_part
+        if machine.state is MachineState.RUNNING and part != wanted.host_part:
+            await self._control.bind(limits, wanted)
+            part = wanted.host_part
         if (mark.revision, mark.reboots) != (wanted.revision, wanted.reboots):
-            await self._mark(replace(wanted, place=place), live=True)
-
-    async def _keep_to(self, limits: Limits, mark: Mark) -> None:
-        """Apply to the running or paused machine what is this host's own, and write down that it was."""
-
-        def work(connect: libvirt.virConnect) -> None:
-            domain = observation.lookup(connect, mark.uid)
-            found = None if domain is None else definition.read(domain.XMLDesc())
-            if domain is None or found is None:
-                raise NotFound(f"no machine {mark.uid} on this node")
-            tuning.apply(connect, domain, limits)
-            tuning.limit_network(mark.uid, found.taps, limits)
-            power.mark(domain, replace(found.mark, place=mark.place), libvirt.VIR_DOMAIN_AFFECT_LIVE)
-
-        await self._working.call(f"keep {mark.name} to its part of the host", work)
-
-    async def _with_job(self, seen: observation.Seen) -> Machine:
-        """Add what job the machine has; one that gives no answer is UNKNOWN and holds up no other."""
-        uid = seen.mark.uid
-        if not seen.active:
-            return self._settled(seen, seen.with_job(None))
-        if self._asking.count(uid) >= JOB_THREADS:
-            return seen.stuck()
-
-        def work(connect: libvirt.virConnect) -> int | None:
-            self._asking.append(uid)
-            try:
-                domain = observation.lookup(connect, uid)
-                return None if domain is None else observation.job(domain)
-            finally:
-                self._asking.remove(uid)
-
-        try:
-            job = await self._jobs.call(f"ask for the job of {uid}", work, timeout=JOB_PATIENCE)
-            return self._settled(seen, seen.with_job(job))
-        except TimedOut:
-            return seen.stuck()
-
-    def _settled(self, seen: observation.Seen, machine: Machine) -> Machine:
-        return replace(machine, settled=seen.mark.place.layout == self._layout_digest)
+            await self._control.write_mark(replace(wanted, host_part=part), live=True)
 
     async def _image(self, desired: Desired) -> CachedImage:
-        """The image, checked to fit the machine's disks as far as that is known without stopping it."""
+        """Return the image, checked to fit the machine's disks as far as that is known while it runs."""
         image = await self._images.image(desired.spec.image)
         await asyncio.to_thread(self._files(desired.uid).check, desired.spec, image)
+        await self._check_state()  # the image may have taken long to arrive
         return image
-
-    async def _check_can_cap(self, uid: str, limits: Limits) -> None:
-        await self._domain_call("look at", uid, lambda domain: tuning.check_can_cap(domain, limits))
-
-    async def _check_can_bind(self, desired: Desired, limits: Limits) -> None:
-        await self._working.call(
-            f"make ready for {desired.name}",
-            lambda connect: tuning.check_can_bind(connect, desired.name, limits, kvm=self._kvm),
-            timeout=self._settings.start_timeout,
-        )
 
     async def _define(self, desired: Desired, image: CachedImage, files: MachineFiles) -> None:
         xml = definition.domain_xml(
             desired,
             limits=limits_of(desired, self._layout),
-            mark=Mark.of(desired, self._layout_digest),
+            mark=self._mark_of(desired),
             kvm=self._kvm,
             image=image,
             disks=files.disks(desired.spec),
             config_drive=files.config_drive,
             console_log=files.console_log,
         )
-        await self._working.call(f"define {desired.name}", lambda connect: connect.defineXML(xml))
+        await self._control.define(desired.name, xml)
 
-    async def _start(self, desired: Desired, limits: Limits) -> None:
-        def work(connect: libvirt.virConnect) -> None:
-            domain = observation.lookup(connect, desired.uid)
-            if domain is None:
-                raise NotFound(f"machine {desired.uid} is not defined")
-            # Its taps are made with it: what limits them can only come after.
-            power.start(domain, paused=bool(limits.nic_bytes))
-            tuning.limit_network(desired.uid, definition.tap_names(desired.uid, desired.spec), limits)
-            tuning.weigh(domain, limits)
-            power.resume(domain)
-
-        try:
-            await self._working.call(f"start {desired.name}", work, timeout=self._settings.start_timeout)
-        except PermanentError as error:
-            if limits.capped and tuning.speaks_of_cpu_time(error.message):
-                raise tuning.cannot_cap(desired.name, limits) from error
-            raise
-
-    async def _mark(self, mark: Mark, *, live: bool) -> None:
-        """Write the mark; the stored definition's says what that one keeps the machine to, whatever holds now."""
-
-        def work(domain: libvirt.virDomain) -> None:
-            if live:
-                power.mark(domain, mark, libvirt.VIR_DOMAIN_AFFECT_LIVE)
-            stored = definition.read(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-            if stored is not None:
-                power.mark(domain, replace(mark, place=stored.mark.place), libvirt.VIR_DOMAIN_AFFECT_CONFIG)
-
-        await self._domain_call("mark", mark.uid, work)
-
-    async def _domain_call(
-        self, doing: str, uid: str, work: Callable[[libvirt.virDomain], None], *, timeout: float | None = None
-    ) -> None:
-        """Run ``work`` on the machine's domain; nothing when there is none."""
-
-        def found(connect: libvirt.virConnect) -> None:
-            domain = observation.lookup(connect, uid)
-            if domain is not None:
-                work(domain)
-
-        try:
-            await self._working.call(f"{doing} {uid}", found, timeout=timeout)
-        except NotFound:
-            return  # it went while we looked
+    def _keep_newer_disk(self, files: MachineFiles, desired: Desired, image: CachedImage) -> None:
+        """Keep a root disk aside that an older revision replaces: who asks for it may be a restored database."""
+        if files.replaces_root_disk(image):
+            self._quarantine.keep_disk(files.root_disk, desired.uid, desired.name, self._clock.now())
 
     def _files(self, uid: str) -> MachineFiles:
         return MachineFiles(self._settings.state_folder, uid)
 
-    def _remember(self, uid: str) -> None:
-        self._uids[definition.domain_uuid(uid)] = uid
+    def _mark_of(self, desired: Desired) -> Mark:
+        return Mark.of(desired, self._observer.layout_digest)
 
-    def _describe(self, domain: libvirt.virDomain, event: int) -> MachineEvent | None:
-        """An event as ours. Runs on libvirt's event thread: asks libvirt nothing."""
-        ours = _EVENTS.get(event)
-        if ours is None:
-            return None
-        uid = self._uids.get(domain.UUIDString())
-        # A domain that we have not seen yet may have come by migration: look at everything.
-        return MachineEvent(Event.LOST) if uid is None else MachineEvent(ours, uid)
+
+async def _nothing() -> None:
+    """Check nothing: the caller watches the folder, or it is a test's."""

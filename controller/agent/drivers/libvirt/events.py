@@ -1,7 +1,7 @@
-"""libvirt's event loop: one native thread per process, for every connection of it.
+"""Runs libvirt's event loop for all connections of a process, in one native thread.
 
-It must run before the first connection is opened: keepalive and events need it. Callbacks come on
-that thread; whoever registers one hands the work over to its own event loop.
+It must run before the first connection is opened: keepalive and events need it. Callbacks are called
+on that thread; each must pass its work to its own event loop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def start() -> None:
     with _lock:
         if _thread is not None:
             return
-        # libvirt prints every error to stderr by default; ours are raised.
+        # By default libvirt prints every error to stderr; the driver raises them.
         libvirt.registerErrorHandler(lambda *_: None, None)
         libvirt.virEventRegisterDefaultImpl()
         _thread = threading.Thread(target=_run, name="libvirt-events", daemon=True)
@@ -28,7 +28,7 @@ def start() -> None:
 
 
 def _run() -> None:
-    # The default loop blocks while it has nothing to watch; an idle timer lets it look again.
+    # The default loop blocks while it watches nothing; an idle timer makes it check for new connections.
     libvirt.virEventAddTimeout(1000, lambda *_: None, None)
     while True:
         libvirt.virEventRunDefaultImpl()

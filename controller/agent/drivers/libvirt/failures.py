@@ -1,4 +1,4 @@
-"""libvirt's errors as ours: what may pass, what cannot, and what was never there."""
+"""Translates libvirt's errors into the error tree for the libvirt driver: temporary, permanent, or not found."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NEVER = {
 _RPC_DOMAINS = {libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE}
 
 
-def translate(error: libvirt.libvirtError, doing: str) -> ResourceError:
-    """Return our error for ``error``; raise it ``from`` the original."""
+def translate(error: libvirt.libvirtError, action: str) -> ResourceError:
+    """Return the error for ``error`` from our tree; the caller raises it ``from`` the original."""
     code = error.get_error_code()
-    message = f"{doing}: {error.get_error_message() or error}"
+    message = f"{action}: {error.get_error_message() or error}"
     if code == libvirt.VIR_ERR_NO_DOMAIN:
         return NotFound(message)
     if code in _AWAY or error.get_error_domain() in _RPC_DOMAINS:
@@ -42,10 +42,10 @@ def translate(error: libvirt.libvirtError, doing: str) -> ResourceError:
 
 
 def is_away(error: libvirt.libvirtError) -> bool:
-    """Whether ``error`` says that the connection is of no use any more."""
+    """Tell whether ``error`` means that the connection cannot be used any more."""
     return isinstance(translate(error, ""), Unavailable)
 
 
 def is_absent(error: libvirt.libvirtError) -> bool:
-    """Whether ``error`` says that there is no such domain."""
+    """Tell whether ``error`` means that the domain does not exist."""
     return bool(error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)

@@ -1,7 +1,7 @@
-"""What libvirt says of domains, in the driver's words.
+"""Reads the state of domains from libvirt as the driver's values, for the domain observer.
 
-Each function blocks (it runs in the connection's worker threads). A domain that vanishes while it
-is looked at is simply not there.
+Each function blocks (it runs in the connection's worker threads). A domain that disappears while it
+is read counts as one that does not exist.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import libvirt
 
 from controller.agent.drivers.libvirt import definition
 from controller.agent.drivers.libvirt.failures import is_absent
+from controller.agent.drivers.libvirt.mark import Mark
+from controller.agent.drivers.libvirt.names import domain_uuid
 from controller.agent.drivers.types import Machine, MachineState, PauseReason
 
 _STATES = {
@@ -19,53 +21,53 @@ _STATES = {
     libvirt.VIR_DOMAIN_BLOCKED: MachineState.RUNNING,
     libvirt.VIR_DOMAIN_PAUSED: MachineState.PAUSED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: MachineState.PAUSED,
-    # Shutting down: its QEMU is still there.
+    # Shutting down: its QEMU still exists.
     libvirt.VIR_DOMAIN_SHUTDOWN: MachineState.RUNNING,
     libvirt.VIR_DOMAIN_SHUTOFF: MachineState.STOPPED,
     libvirt.VIR_DOMAIN_CRASHED: MachineState.STOPPED,
 }
 
 _MIGRATIONS = {libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN, libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT}
-_SLEEPS = -1
-"""In place of a reason: the guest put itself to sleep."""
+_SUSPENDED = -1
+"""Instead of a reason: the guest suspended itself."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A domain with our mark, as far as libvirt tells at once: whether it migrates is asked apart."""
+class ObservedDomain:
+    """A domain with our mark, without its job: that is read separately, because the read may block."""
 
     machine: Machine
-    mark: definition.Mark
-    paused_because: int | None
-    """libvirt's reason; None when it is not paused."""
+    mark: Mark
+    libvirt_reason: int | None
+    """libvirt's reason for the pause; None when it is not paused."""
 
     @property
     def active(self) -> bool:
-        """Whether it has a QEMU."""
+        """Tell whether it has a QEMU process."""
         return self.machine.state is not MachineState.STOPPED
 
     def with_job(self, operation: int | None) -> Machine:
-        """The machine, with the operation of its job."""
+        """Return the machine, with the operation of its job."""
         return replace(
             self.machine,
             migrating=operation in _MIGRATIONS,
-            pause_reason=_pause_reason(self.paused_because, operation, self.machine.persistent),
+            pause_reason=_pause_reason(self.libvirt_reason, operation, self.machine.persistent),
         )
 
-    def stuck(self) -> Machine:
-        """The machine when its QEMU or its job gives no answer."""
+    def unknown(self) -> Machine:
+        """Return the machine when its QEMU does not answer about its job."""
         return replace(self.machine, state=MachineState.UNKNOWN, pause_reason=PauseReason.NONE)
 
 
-def look_at_all(connect: libvirt.virConnect) -> list[Seen]:
-    """Every domain with our mark."""
-    return [seen for domain in connect.listAllDomains() if (seen := look(domain)) is not None]
+def observe_all(connect: libvirt.virConnect) -> list[ObservedDomain]:
+    """Return every domain with our mark."""
+    return [found for domain in connect.listAllDomains() if (found := observe(domain)) is not None]
 
 
-def look(domain: libvirt.virDomain) -> Seen | None:
-    """The domain; None when it is not ours, or gone."""
+def observe(domain: libvirt.virDomain) -> ObservedDomain | None:
+    """Return the domain; None when it does not have our mark, or does not exist any more."""
     try:
-        found = definition.read(domain.XMLDesc())
+        found = definition.parse(domain.XMLDesc())
         if found is None:
             return None
         state, reason = domain.state()
@@ -82,27 +84,27 @@ def look(domain: libvirt.virDomain) -> Seen | None:
         persistent=persistent,
         reboots=found.mark.reboots,
         taps=found.taps,
-        cells=found.mark.place.cells,
-        cpus=found.mark.place.cpus,
+        cells=found.mark.host_part.cells,
+        cpus=found.mark.host_part.cpus,
     )
-    paused_because = {libvirt.VIR_DOMAIN_PAUSED: reason, libvirt.VIR_DOMAIN_PMSUSPENDED: _SLEEPS}.get(state)
-    return Seen(machine, found.mark, paused_because)
+    libvirt_reason = {libvirt.VIR_DOMAIN_PAUSED: reason, libvirt.VIR_DOMAIN_PMSUSPENDED: _SUSPENDED}.get(state)
+    return ObservedDomain(machine, found.mark, libvirt_reason)
 
 
 def lookup(connect: libvirt.virConnect, uid: str) -> libvirt.virDomain | None:
-    """The machine's domain, if there is one."""
+    """Return the machine's domain, or None if it does not exist."""
     try:
-        return connect.lookupByUUIDString(definition.domain_uuid(uid))
+        return connect.lookupByUUIDString(domain_uuid(uid))
     except libvirt.libvirtError as error:
         if is_absent(error):
             return None
         raise
 
 
-def job(domain: libvirt.virDomain) -> int | None:
-    """The operation of the domain's job under way; None when there is none.
+def job_operation(domain: libvirt.virDomain) -> int | None:
+    """Return the operation of the domain's job in progress; None if it has no job.
 
-    May block for as long as its QEMU does, where the rest of this module does not.
+    May block for as long as its QEMU does; the other functions of this module do not.
     """
     try:
         if domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE:
@@ -111,8 +113,8 @@ def job(domain: libvirt.virDomain) -> int | None:
     except libvirt.libvirtError as error:
         if is_absent(error):
             return None
-        # libvirt refuses to tell of the job for two reasons: it is one of receiving (UNSUPPORTED), or nothing
-        # runs (INVALID). What it refuses of a domain with a process is taken for receiving: it is left alone.
+        # libvirt does not describe a job that receives a machine (UNSUPPORTED), or of a domain that does not run
+        # (INVALID). After a refusal, a domain with a process counts as receiving: then nothing is done to it.
         if error.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_UNSUPPORTED):
             return int(libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN) if domain.isActive() else None
         raise
@@ -126,7 +128,7 @@ def _pause_reason(reason: int | None, operation: int | None, persistent: bool) -
     if reason == libvirt.VIR_DOMAIN_PAUSED_USER:
         return PauseReason.USER
     if reason == libvirt.VIR_DOMAIN_PAUSED_MIGRATION:
-        # libvirt says the same of both ends. A machine becomes persistent on the target only
-        # in the last step, when it is complete; the source's copy is persistent all along.
+        # libvirt reports the same on both hosts. A machine becomes persistent on the target only
+        # in the last step, when it is complete; the source's copy is always persistent.
         return PauseReason.MIGRATION if persistent else PauseReason.INCOMING
     return PauseReason.OTHER

@@ -1,42 +1,42 @@
-"""What is done to one domain as a whole: start, shut down, cut the power, resume, mark, undefine.
+"""Starts, shuts down, resumes, marks and undefines one domain, for the domain control.
 
-Each function blocks (it runs in the connection's worker threads), and does nothing where there is
-nothing to do.
+Each function blocks (it runs in the connection's worker threads), and does nothing if the domain
+already is in the state asked for.
 """
 
 from __future__ import annotations
 
 import libvirt
 
-from controller.agent.drivers.libvirt import definition
+from controller.agent.drivers.libvirt.mark import NAMESPACE, Mark
 
 
 def start(domain: libvirt.virDomain, *, paused: bool) -> None:
-    """Start it; ``paused``: its vcpus wait for ``resume``."""
+    """Start the domain; ``paused``: its vcpus wait for ``resume``."""
     if not domain.isActive():
         domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
 
 
 def destroy(domain: libvirt.virDomain) -> None:
-    """Cut the power."""
+    """Cut the domain's power."""
     if domain.isActive():
         domain.destroy()
 
 
-def ask_for_shutdown(domain: libvirt.virDomain) -> None:
-    """Press the power button."""
+def request_shutdown(domain: libvirt.virDomain) -> None:
+    """Press the domain's ACPI power button."""
     if domain.isActive():
         domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
 
 
 def resume(domain: libvirt.virDomain) -> None:
-    """Set it going."""
+    """Resume the domain if it is paused."""
     if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
         domain.resume()
 
 
 def undefine(domain: libvirt.virDomain) -> None:
-    """Take its definition away, with all that libvirt keeps for it."""
+    """Delete its definition, with everything that libvirt keeps for it."""
     if domain.isPersistent():
         domain.undefineFlags(
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -46,6 +46,6 @@ def undefine(domain: libvirt.virDomain) -> None:
         )
 
 
-def mark(domain: libvirt.virDomain, what: definition.Mark, flags: int) -> None:
-    """Write our metadata, in the running domain or its stored definition."""
-    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, what.element(), "resource", definition.NAMESPACE, flags)
+def write_mark(domain: libvirt.virDomain, mark: Mark, flags: int) -> None:
+    """Write our metadata into the running domain, or into its stored definition."""
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, mark.element(), "resource", NAMESPACE, flags)

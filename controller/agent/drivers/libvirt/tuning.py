@@ -1,14 +1,14 @@
-"""A running domain's limits: applied to it, and read back.
+"""Applies a machine's limits to its running domain, and reads them back, for the domain control.
 
-The definition carries what holds from the first instant (``templates/domain.xml.j2``); what is this
-host's own is applied here to domains that came from elsewhere or whose place on the host changed.
-Applying twice does no harm. Only the running domain is changed: its stored definition keeps the mark
-of what it holds, and is made anew before the next start.
+The definition has the limits that apply from the first instant (``templates/domain.xml.j2``). What
+belongs to this host is applied here, to domains that came from another node or whose cells or cpus
+changed. A repeated call is harmless. Only the running domain is changed: its stored definition keeps
+the mark of its own content, and is written again before the next start.
 
-Cpu time needs libvirt's cpu controller (cgroups). Without it a machine that needs a limit is
-refused, and the weight of one that needs none is left out: a vcpu is one thread and takes no more
-than one by itself. Memory of a running machine is bound to cells by the cpuset controller: a machine
-that would arrive with cells to keep to is refused without it, before its source sends it.
+A limit of cpu time needs libvirt's cpu controller (cgroups). Without it a machine that needs a limit
+is refused, and one that needs none gets no weight: a vcpu is one thread and cannot use more than
+one. The cpuset controller binds a running machine's memory to cells. Without it a machine that would
+arrive with cells is refused before its source sends it.
 
 Each function blocks (it runs in the connection's worker threads).
 """
@@ -21,21 +21,22 @@ from xml.etree import ElementTree
 
 import libvirt
 
-from controller.agent.drivers.libvirt.definition import IO_GROUP, PERIOD, tap_name
+from controller.agent.drivers.libvirt.definition import IO_GROUP, PERIOD
+from controller.agent.drivers.libvirt.names import tap_name
 from controller.agent.drivers.limits import UNLIMITED, Limits
-from controller.agent.host.facts import format_cpus, parse_cpus
+from controller.agent.host.cpu_lists import format_cpus, parse_cpus
 from controller.errors import PermanentError
 from controller.hostnet import bandwidth
 
 MIB = 1 << 20
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _NO_CPU_LIMIT = (
-    "cannot be kept to {percent} % of a cpu on this node: its libvirt has no cpu cgroup controller "
+    "cannot be limited to {percent} % of a cpu on this node: its libvirt does not have the cpu cgroup controller "
     "(cgroup_controllers in qemu.conf); only flavors with cpu_percent 100 can run here"
 )
 _NO_CELLS = (
-    "cannot be kept to NUMA cells {cells} when it arrives running on this node: its libvirt has no cpuset cgroup "
-    "controller (cgroup_controllers in qemu.conf)"
+    "cannot be bound to NUMA cells {cells} when it arrives running on this node: its libvirt does not have the cpuset "
+    "cgroup controller (cgroup_controllers in qemu.conf)"
 )
 _PROBE = """
 <domain type="{kind}">
@@ -49,9 +50,9 @@ _PROBE = """
 
 
 def apply(connect: libvirt.virConnect, domain: libvirt.virDomain, limits: Limits) -> None:
-    """Keep the running domain to this host's part of ``limits``; what the definition carries is not touched.
+    """Bind the running domain to this host's part of ``limits``; what the definition has is not changed.
 
-    Raises PermanentError when its cpu time cannot be limited, or its memory not be bound to its cells.
+    Raises PermanentError when its cpu time cannot be limited, or its memory cannot be bound to its cells.
     """
     size = connect.getCPUMap()[0]
     for number, cpus in enumerate(limits.vcpus):
@@ -64,25 +65,25 @@ def apply(connect: libvirt.virConnect, domain: libvirt.virDomain, limits: Limits
         part = PERIOD * limits.cpu_percent // 100
         values = {"global_period": PERIOD, "global_quota": part * len(limits.vcpus)}
         domain.setSchedulerParametersFlags({**values, "vcpu_period": PERIOD, "vcpu_quota": part}, _LIVE)
-    weigh(domain, limits)
+    set_weight(domain, limits)
 
 
-def weigh(domain: libvirt.virDomain, limits: Limits) -> None:
-    """Give the running domain its part of the shared threads for when all are busy, where that can be done."""
+def set_weight(domain: libvirt.virDomain, limits: Limits) -> None:
+    """Set the running domain's part of the shared threads for when all are busy, if this host can do that."""
     if _has_cpu_controller(domain):
         domain.setSchedulerParametersFlags({"cpu_shares": limits.weight}, _LIVE)
 
 
 def check_can_cap(domain: libvirt.virDomain, limits: Limits) -> None:
-    """Raise PermanentError when the running domain shows that its cpu time cannot be limited as it must be."""
+    """Raise PermanentError when the running domain's cpu time must be limited and cannot be."""
     if limits.capped and not _has_cpu_controller(domain):
-        raise cannot_cap(domain.name(), limits)
+        raise no_cpu_limit_error(domain.name(), limits)
 
 
 def check_can_bind(connect: libvirt.virConnect, name: str, limits: Limits, *, kvm: bool) -> None:
-    """Raise PermanentError when a machine that arrives running could not be kept to its cells on this host.
+    """Raise PermanentError when a machine that arrives running could not be bound to its cells on this host.
 
-    libvirt tells only of a domain that runs: a small one does for a moment, paused, and ends with us.
+    libvirt answers only about a domain that runs: a small one exists for a moment, paused.
     """
     if not limits.cells:
         return
@@ -96,7 +97,7 @@ def check_can_bind(connect: libvirt.virConnect, name: str, limits: Limits, *, kv
 
 
 def _bind_memory(domain: libvirt.virDomain, name: str, limits: Limits) -> None:
-    """Bind the running domain's memory to the cells of the machine ``name``; the kernel moves what is there."""
+    """Bind the running domain's memory to the cells of the machine ``name``; the kernel moves what is elsewhere."""
     try:
         domain.setNumaParameters({"numa_nodeset": format_cpus(limits.cells)}, _LIVE)
     except libvirt.libvirtError as error:
@@ -105,13 +106,13 @@ def _bind_memory(domain: libvirt.virDomain, name: str, limits: Limits) -> None:
         raise
 
 
-def cannot_cap(name: str, limits: Limits) -> PermanentError:
-    """The error for a machine whose limit this host cannot keep."""
+def no_cpu_limit_error(name: str, limits: Limits) -> PermanentError:
+    """Return the error for a machine whose cpu time this host cannot limit."""
     return PermanentError(f"{name} {_NO_CPU_LIMIT.format(percent=limits.cpu_percent)}")
 
 
-def speaks_of_cpu_time(message: str) -> bool:
-    """Whether libvirt's refusal to start is about limits of cpu time."""
+def is_cpu_limit_refusal(message: str) -> bool:
+    """Tell whether libvirt refused to start a domain because of a limit of cpu time."""
     # "cgroup cpu is required for scheduler tuning", "CPU tuning is not available on this host"
     return "cgroup cpu" in message or "CPU tuning" in message
 
@@ -123,12 +124,12 @@ def limit_network(uid: str, taps: Sequence[str], limits: Limits) -> None:
 
 
 def release_network(uid: str) -> None:
-    """Forget the limits of taps that went."""
+    """Delete the limits of taps that do not exist any more."""
     bandwidth.release(_table(uid))
 
 
 def read(domain: libvirt.virDomain, uid: str, taps: Sequence[str]) -> Limits:
-    """What the running domain is held to."""
+    """Return the limits of the running domain."""
     iops, mibps = _io(domain)
     rates = {rate for pair in bandwidth.read(_table(uid), taps) for rate in pair}
     return Limits(
@@ -144,7 +145,7 @@ def read(domain: libvirt.virDomain, uid: str, taps: Sequence[str]) -> Limits:
 
 
 def _percent(domain: libvirt.virDomain) -> int:
-    """The least of what the scheduler holds each vcpu, and the whole process for each vcpu, to."""
+    """Return the lower one of two limits in percent of a thread: of each vcpu, and of the process for each vcpu."""
     if not _has_cpu_controller(domain):
         return UNLIMITED
     values = domain.schedulerParametersFlags(_LIVE)
@@ -156,13 +157,13 @@ def _percent(domain: libvirt.virDomain) -> int:
 
 
 def _io(domain: libvirt.virDomain) -> tuple[int, int]:
-    """Reads and writes, and MiB, per second of all disks together; 0 where there is no such limit."""
+    """Return the operations and the MiB per second of all disks together; 0 where they are not limited."""
     root = ElementTree.fromstring(domain.XMLDesc())  # noqa: S314 - from the local libvirtd
     targets = [target.get("dev", "") for target in root.findall("devices/disk/target")]
     values = [domain.blockIoTune(target, _LIVE) for target in targets]
     found = {(one["total_iops_sec"], one["total_bytes_sec"], one.get("group_name")) for one in values}
     if len(found) != 1:
-        return 0, 0  # disks with limits of their own are not limited together
+        return 0, 0  # disks with limits of their own do not share one
     iops, size, group = found.pop()
     return (iops, size // MIB) if group == IO_GROUP else (0, 0)
 
@@ -178,7 +179,7 @@ def _has_cpu_controller(domain: libvirt.virDomain) -> bool:
 
 
 def _table(uid: str) -> str:
-    """Name of the machine's nftables table: what its taps' names have in common."""
+    """Return the name of the machine's nftables table: the common part of its taps' names."""
     return tap_name(uid, 0)[:-2]
 
 

@@ -100,7 +100,7 @@ def configure() -> dict[str, Any]:
     meta, network = read("meta_data.json"), read("network_data.json")
     name = str(meta.get("hostname") or meta.get("name") or "guest")
     with contextlib.suppress(OSError):
-        socket.sethostname(name)
+        socket.sethostname(name if len(name) <= 64 else name.partition(".")[0])  # the kernel's limit
         Path("/etc/hostname").write_text(name + "\n")
         Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
     keys = meta.get("public_keys") or {}
@@ -118,14 +118,27 @@ def configure() -> dict[str, Any]:
     }
 
 
+def reaches(address: str, port: int) -> bool:
+    """Tell whether a TCP connection can be opened from here."""
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
 class Handler(BaseHTTPRequestHandler):
-    """Answers every GET with what the machine is."""
+    """Answers every GET with what the machine is, and ``/tcp/ADDRESS/PORT`` also with whether it reaches that."""
 
     facts: dict[str, Any] = {}  # noqa: RUF012 - set once, before the server starts
 
     def do_GET(self) -> None:
         """Send the facts and the time since boot, in seconds."""
-        body = json.dumps({**self.facts, "uptime": round(time.clock_gettime(time.CLOCK_BOOTTIME), 2)}).encode() + b"\n"
+        answer = {**self.facts, "uptime": round(time.clock_gettime(time.CLOCK_BOOTTIME), 2)}
+        match self.path.split("/"):
+            case ["", "tcp", address, port] if port.isdecimal():
+                answer["reaches"] = reaches(address, int(port))
+        body = json.dumps(answer).encode() + b"\n"
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

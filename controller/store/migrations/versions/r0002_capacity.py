@@ -1,6 +1,6 @@
 """Capacity in every dimension, per NUMA cell, and whose each pinned cpu is (I1, I3-I5).
 
-What was taken before is kept; nodes tell their new totals when their agents next greet.
+What was taken before is kept; nodes report their new totals when their agents next register.
 """
 
 from __future__ import annotations

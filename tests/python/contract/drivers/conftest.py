@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from controller.agent.drivers.base import Driver
-from controller.agent.drivers.memory_world import FolderHypervisors, MemoryHypervisors
+from controller.agent.drivers.memory import FolderHypervisors, MemoryHypervisors
 from tests.python.contract.drivers.hosts import Hosts
 from tests.python.contract.drivers.memory_hosts import MemoryHosts
 

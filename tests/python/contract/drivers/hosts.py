@@ -1,4 +1,4 @@
-"""What an implementation brings to the driver contract suite: two hosts, and a way to look at them.
+"""What an implementation gives to the driver contract suite: two hosts, and a way to observe them.
 
 A new implementation writes a ``Hosts`` and adds itself to ``IMPLEMENTATIONS`` in ``conftest.py``.
 """
@@ -37,11 +37,11 @@ class Hosts(ABC):
 
     @abstractmethod
     async def restart_hypervisor(self, host: int = 0) -> None:
-        """The hypervisor's daemon dies and comes back; its machines run on."""
+        """Restart the hypervisor's daemon; its machines continue to run."""
 
     @abstractmethod
     def target(self, host: int) -> MigrationTarget:
-        """The host as target of a migration."""
+        """Return the host as target of a migration."""
 
     @abstractmethod
     def image(self, *, other: bool = False) -> ImageSpec:
@@ -53,11 +53,11 @@ class Hosts(ABC):
 
     @abstractmethod
     async def crash(self, uid: str, host: int = 0) -> None:
-        """The machine's process dies."""
+        """Kill the machine's process."""
 
     @abstractmethod
     async def root_disk(self, uid: str, host: int = 0) -> str | None:
-        """Identity of the root disk (another disk has another), None when there is none."""
+        """Return the identity of the root disk (each disk has its own), or None if it does not exist."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -101,5 +101,5 @@ class Hosts(ABC):
 
 
 async def find(driver: Driver, uid: str) -> Machine | None:
-    """The machine as the driver sees it."""
+    """Return the machine as the driver observes it."""
     return next((machine for machine in await driver.observe() if machine.uid == uid), None)

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.agent.drivers.libvirt import LibvirtSettings
-from controller.agent.drivers.libvirt.definition import domain_uuid
-from controller.agent.drivers.libvirt.settings import Accelerator
+from controller.agent.drivers.libvirt.names import domain_uuid
+from controller.agent.drivers.libvirt.settings import Accelerator, LibvirtSettings
 from controller.agent.drivers.types import MigrationTarget
 from controller.agent.host.facts import CapacitySettings
 from controller.lab.guest import tiny_image
@@ -87,7 +86,7 @@ class LibvirtHosts(Hosts):
 
     def image(self, *, other: bool = False) -> ImageSpec:
         spec = self.guest.spec()
-        # The guest looks at no disk, so any bytes are a second one.
+        # The guest reads no disk, so any bytes are a second image.
         return (
             spec.model_copy(
                 update={
@@ -125,4 +124,5 @@ class LibvirtHosts(Hosts):
                 await driver.remove(machine.uid, timeout=0)
             await driver.close()
             assert not [line for line in host.processes().values() if "qemu-system" in line[0]]
-            shutil.rmtree(host.path(self.state / "machines"), ignore_errors=True)
+            for folder in ("machines", "quarantine"):
+                shutil.rmtree(host.path(self.state / folder), ignore_errors=True)

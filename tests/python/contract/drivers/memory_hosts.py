@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from controller.agent.drivers.memory import MemoryDriver
-from controller.agent.drivers.memory_failures import MemoryDriverRefusesImage
-from controller.agent.drivers.memory_world import MemoryWorld
+from controller.agent.drivers.memory import MemoryDriver, MemoryWorld
+from controller.agent.drivers.memory.failing_drivers import MemoryDriverRefusesImage
 from controller.agent.drivers.types import MigrationTarget
 from controller.model.image import ImageSpec
 from controller.model.node import NumaCell

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from controller.agent.drivers.base import Driver
-from controller.agent.drivers.types import Event, Machine, MachineState, PauseReason
+from controller.agent.drivers.types import Event, Machine, MachineState, PauseReason, Quarantined
 from controller.errors import Conflict, ImageInvalid, NotFound, ResourceError
 from tests.python.contract.drivers.hosts import Hosts, find
 from tests.python.eventually import eventually
@@ -125,6 +125,21 @@ async def test_a_new_image_makes_the_root_disk_anew(driver: Driver, hosts: Hosts
     assert await hosts.root_disk(desired.uid) not in (None, disk)
 
 
+async def test_a_root_disk_that_an_older_revision_replaces_is_kept_aside(driver: Driver, hosts: Hosts) -> None:
+    """A database that was restored asks for an image of before."""
+    newer = hosts.desired(revision=2)
+    await driver.ensure(newer, run=False)
+    disk = await hosts.root_disk(newer.uid)
+    older = hosts.desired(revision=1, uid=newer.uid)
+    await driver.ensure(older, run=False)
+    assert await hosts.root_disk(newer.uid) == disk, "the image is the same"
+    await driver.ensure(newer, run=False)
+    other = hosts.desired(revision=1, uid=newer.uid, image=hosts.image(other=True))
+    await driver.ensure(other, run=False)
+    assert await hosts.root_disk(newer.uid) not in (None, disk)
+    assert [one.name for one in await driver.quarantined() if one.uid == newer.uid] == [newer.name]
+
+
 async def test_a_reboot_is_carried_out_once(driver: Driver, hosts: Hosts) -> None:
     desired = hosts.desired()
     await driver.ensure(desired, run=True)
@@ -188,15 +203,50 @@ async def test_remove_takes_machine_and_disks_away(driver: Driver, hosts: Hosts)
     await driver.remove(desired.uid, timeout=0)
 
 
-async def test_remove_can_leave_the_disks(driver: Driver, hosts: Hosts) -> None:
+async def kept(driver: Driver, uid: str) -> list[Quarantined]:
+    return [one for one in await driver.quarantined() if one.uid == uid]
+
+
+async def test_quarantine_takes_a_running_machine_away_and_keeps_its_disks(driver: Driver, hosts: Hosts) -> None:
     desired = hosts.desired()
-    await driver.ensure(desired, run=False)
-    disk = await hosts.root_disk(desired.uid)
-    await driver.remove(desired.uid, timeout=0, delete_disks=False)
+    await driver.ensure(desired, run=True)
+    await driver.quarantine(desired.uid)
     assert await find(driver, desired.uid) is None
-    assert await hosts.root_disk(desired.uid) == disk
-    await driver.remove(desired.uid, timeout=0)
     assert await hosts.root_disk(desired.uid) is None
+    [one] = await kept(driver, desired.uid)
+    assert one.name == desired.name
+    assert one.at.tzinfo is not None
+    await driver.quarantine(desired.uid)
+    assert await kept(driver, desired.uid) == [one], "a repeated call keeps one copy"
+
+    await driver.purge(one.key)
+    assert await kept(driver, desired.uid) == []
+    await driver.purge(one.key)
+
+
+async def test_a_machine_that_comes_again_gets_new_disks_and_may_be_kept_aside_again(
+    driver: Driver, driver_factory: Factory, hosts: Hosts
+) -> None:
+    desired = hosts.desired()
+    for _ in range(2):
+        await driver.ensure(desired, run=False)
+        await driver.quarantine(desired.uid)
+    found = await kept(driver, desired.uid)
+    assert len({one.key for one in found}) == 2
+    assert await kept(await driver_factory(0), desired.uid) == found, "a restarted agent lists them too"
+
+
+async def test_quarantine_keeps_what_a_migration_prepared(driver: Driver, hosts: Hosts) -> None:
+    desired = hosts.desired()
+    await driver.prepare_incoming(desired)
+    await driver.quarantine(desired.uid)
+    assert await hosts.root_disk(desired.uid) is None
+    assert len(await kept(driver, desired.uid)) == 1
+
+
+async def test_quarantine_of_what_does_not_exist(driver: Driver) -> None:
+    await driver.quarantine("0" * 32)
+    assert await kept(driver, "0" * 32) == []
 
 
 async def test_events_tell_of_start_and_crash(driver: Driver, hosts: Hosts) -> None:

@@ -202,14 +202,14 @@ async def test_what_the_host_does_not_have_is_refused(driver: Driver, hosts: Hos
     desired = hosts.desired()
     await driver.ensure(desired, run=True)
     sizes = hosts.sizes(cpu_mode=CpuMode.PINNED)
-    for wrong, words in (
+    for wrong, message in (
         (replace(desired, cells=(7,)), "NUMA cell 7"),
         (replace(desired, cpus=(4095,)), "cpu 4095"),
         (replace(hosts.desired(uid=desired.uid, revision=2, sizes=sizes), cpus=()), "0 cpus assigned"),
     ):
-        with pytest.raises(PermanentError, match=words):
+        with pytest.raises(PermanentError, match=message):
             await driver.ensure(wrong, run=True)
-        with pytest.raises(PermanentError, match=words):
+        with pytest.raises(PermanentError, match=message):
             await driver.prepare_incoming(wrong)
     machine = await find(driver, desired.uid)
     assert machine is not None

@@ -9,9 +9,9 @@ import pytest
 
 from controller.clock import VirtualClock
 from controller.errors import AddressesExhausted
-from controller.model.network import NetworkV4, NetworkV4Port
+from controller.model.network import NETWORK_V4_PORT, NetworkV4, NetworkV4Port
 from controller.store import addresses, resources
-from controller.store.database import Database, Tier
+from controller.store.database import Database, Tier, Transaction
 from tests.python.contract.store.samples import make
 from tests.python.databases import Databases
 
@@ -51,12 +51,16 @@ def test_the_lowest_free_addresses_are_given_in_order(database: Database) -> Non
     assert last_bytes(allocate(database, 3, 4)) == [11, 13]
 
 
+def of_owner(tx: Transaction, path: str) -> list[NetworkV4Port]:
+    return resources.list_all(tx, NETWORK_V4_PORT, fields={"spec.owner_kind": "Compute", "spec.owner": path})
+
+
 def test_ports_are_seen_with_their_network_and_gone_when_freed(database: Database) -> None:
     allocate(database, 0, 0)
-    assert last_bytes(database.read(lambda tx: addresses.of_owner(tx, "default/kanto/web-0"))) == [10, 11]
+    assert last_bytes(database.read(lambda tx: of_owner(tx, "default/kanto/web-0"))) == [10, 11]
     assert database.read(lambda tx: resources.count(tx, "NetworkV4Port", parents=("tokyo1", "service"))) == 2
     database.write(lambda tx: addresses.free(tx, ["default/kanto/web-0", "default/kanto/none"]))
-    assert database.read(lambda tx: addresses.of_owner(tx, "default/kanto/web-0")) == []
+    assert database.read(lambda tx: of_owner(tx, "default/kanto/web-0")) == []
     assert database.read(lambda tx: resources.count(tx, "NetworkV4Port")) == 0
 
 
@@ -65,7 +69,7 @@ def test_a_loadbalancer_and_a_compute_of_one_name_have_their_own(database: Datab
     vip = ("Loadbalancer", "default/kanto/web-0", "u9")
     database.write(lambda tx: addresses.allocate(tx, network(), [vip]))
     database.write(lambda tx: addresses.free(tx, [vip[1]], kind="Loadbalancer"))
-    assert last_bytes(database.read(lambda tx: addresses.of_owner(tx, vip[1]))) == [10]
+    assert last_bytes(database.read(lambda tx: of_owner(tx, vip[1]))) == [10]
 
 
 def test_an_exhausted_network_gives_nothing(database: Database) -> None:

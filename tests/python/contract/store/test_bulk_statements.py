@@ -108,7 +108,7 @@ def test_an_update_of_one_made_anew_takes_no_version(database: Database) -> None
 
     def work(tx: Transaction) -> None:
         before = changes.head(tx)
-        with pytest.raises(Conflict, match="made anew"):
+        with pytest.raises(Conflict, match="created again"):
             resources.update(tx, old)
         assert changes.head(tx) == before
 

@@ -15,7 +15,7 @@ from controller.model.datacenter import RACK
 from controller.model.event import Event, EventSpec
 from controller.model.registry import key_of
 from controller.store import bulk_write, changes, resources
-from controller.store.background_writes import Behind
+from controller.store.background_writes import BackgroundWrites
 from controller.store.database import Database, Transaction
 from tests.python.contract.store.samples import racks, store
 
@@ -60,7 +60,7 @@ def test_one_that_is_not_what_was_read_undoes_everything(database: Database, ane
     if anew:
         store(database, *racks("b"))
     head = database.read(changes.head)
-    with pytest.raises(Conflict, match="Rack tokyo/b was deleted, or deleted and made anew") as refused:
+    with pytest.raises(Conflict, match="Rack tokyo/b was deleted, or deleted and created again") as refused:
         database.write(lambda tx: bulk_write.write(tx, racks("c"), old))
     assert refused.value.users == ("Rack tokyo/b",)
     assert database.read(changes.head) == head
@@ -121,8 +121,8 @@ def test_what_has_not_begun_is_not_done_for_a_transaction_that_is_undone(databas
     go, done = threading.Event(), []
 
     def work(tx: Transaction) -> None:
-        tx.behind(lambda _: done.append(go.wait(10)))
-        tx.behind(lambda _: done.append(False))
+        tx.in_background(lambda _: done.append(go.wait(60)))
+        tx.in_background(lambda _: done.append(False))
         threading.Timer(1, go.set).start()
         raise KeyError
 
@@ -142,7 +142,7 @@ def test_a_connection_lost_behind_has_everything_done_again(database: Database) 
     def work(tx: Transaction) -> range:
         tries.append(resources.insert(tx, racks("before")))
         if len(tries) == 1:
-            tx.behind(die)
+            tx.in_background(die)
         return bulk_write.write(tx, racks(*MANY), [])
 
     versions = database.write(work)
@@ -170,7 +170,7 @@ class _Broken(Executor):
 
 @pytest.mark.parametrize("error", [None, MemoryError()])
 def test_what_could_not_even_begin_is_an_error(error: BaseException | None) -> None:
-    behind = Behind(_Broken(error))
+    behind = BackgroundWrites(_Broken(error))
     behind.run(lambda: None)
     for _ in range(2):
         with pytest.raises(type(error) if error else Exception):

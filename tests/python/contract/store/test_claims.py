@@ -38,7 +38,7 @@ def test_taking_again_what_one_has_is_no_conflict(database: Database) -> None:
 
 
 def test_one_value_for_two_owners_is_a_conflict(database: Database) -> None:
-    with pytest.raises(Conflict, match="asked for twice"):
+    with pytest.raises(Conflict, match="requested twice"):
         take(database, Claim("host", "a", "u1"), Claim("host", "a", "u2"))
 
 

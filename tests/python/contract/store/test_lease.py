@@ -78,7 +78,7 @@ def test_a_master_that_slept_past_its_lease_cannot_write(database: Database, clo
     clock.shift(16)
     write(database, 1, "rack-2")  # nobody took over: still the only master
     reassign(database, "two", 1)
-    with pytest.raises(StaleTerm, match="wrote with term 1, but term 2 stands"):
+    with pytest.raises(StaleTerm, match="wrote with term 1, but term 2 is current"):
         write(database, 1, "rack-3")
     with pytest.raises(StaleTerm):
         database.write(lambda tx: lease.renew(tx, NAME, "one", 1, 15))

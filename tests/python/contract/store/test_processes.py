@@ -13,6 +13,7 @@ from controller.store import changes, processes
 from controller.store.database import Database
 from controller.store.processes import Beat
 from tests.python.contract.store.samples import make
+from tests.python.processes import all_processes
 
 pytestmark = pytest.mark.design("A9", "F4")
 
@@ -30,7 +31,7 @@ def test_the_row_is_written_only_when_something_changed(database: Database, cloc
     assert database.read(changes.head) == version
     assert second.uid == first.uid
     assert (first.spec.heartbeat, second.spec.heartbeat) == (clock.now() - timedelta(seconds=5), clock.now())
-    assert database.read(processes.all_processes) == [second]
+    assert database.read(all_processes) == [second]
     third = database.write(lambda tx: processes.heartbeat(tx, process(term=1)))
     assert database.read(changes.head) == version + 1
     assert third.spec.term == 1
@@ -40,7 +41,7 @@ def test_flushed_heartbeats_are_seen_in_the_list(database: Database, clock: Virt
     database.write(lambda tx: processes.heartbeat(tx, process()))
     later = clock.now() + timedelta(seconds=7)
     database.write(lambda tx: processes.flush(tx, {"c1": Beat(later), "gone": Beat(later)}))
-    assert [one.spec.heartbeat for one in database.read(processes.all_processes)] == [later]
+    assert [one.spec.heartbeat for one in database.read(all_processes)] == [later]
 
 
 def test_heartbeats_of_nodes_are_kept_by_name(cluster_database: Database, clock: VirtualClock) -> None:

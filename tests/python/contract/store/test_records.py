@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from controller.clock import VirtualClock
-from controller.model.event import AUDIT_RECORD, EVENT, EventLevel
+from controller.model.event import AUDIT_RECORD, EVENT, AuditRecordSpec, EventLevel
 from controller.store import audit, changes, events, resources
 from controller.store.database import Database
 from controller.store.events import Occurrence
@@ -56,7 +58,8 @@ def test_audit_records_are_in_order_and_outside_the_change_log(database: Databas
     version = database.read(changes.head)
     for verb in ("PutRack", "DeleteRack"):
         clock.shift(1)
-        database.write(lambda tx, verb=verb: audit.record(tx, token="ops", verb=verb, resource="tokyo/rack-1"))  # type: ignore[misc]
+        asked = AuditRecordSpec(token="ops", verb=verb, resource="tokyo/rack-1")
+        database.write(partial(audit.record, asked=asked))
     records = database.read(lambda tx: resources.list_all(tx, AUDIT_RECORD))
     assert [(one.spec.token, one.spec.verb, one.spec.outcome) for one in records] == [
         ("ops", "PutRack", "ok"),

@@ -74,15 +74,8 @@ def test_an_update_of_a_resource_made_anew_is_refused(database: Database) -> Non
     (old,) = store(database, *racks("rack-1"))
     database.write(lambda tx: resources.delete(tx, [key_of(old)]))
     store(database, *racks("rack-1"))
-    with pytest.raises(Conflict, match="made anew"):
+    with pytest.raises(Conflict, match="created again"):
         database.write(lambda tx: resources.update(tx, [old]))
-
-
-def test_upsert_answers_in_the_given_order(database: Database) -> None:
-    store(database, *racks("rack-2"))
-    stored = database.write(lambda tx: resources.upsert(tx, racks("rack-1", "rack-2", "rack-3")))
-    assert [item.name for item in stored] == ["rack-1", "rack-2", "rack-3"]
-    assert names(database) == ["rack-1", "rack-2", "rack-3"]
 
 
 def test_deleting_what_is_gone_has_no_effect(database: Database) -> None:
@@ -169,7 +162,7 @@ def test_label_filters(database: Database, labels: str, expected: list[str]) -> 
         ({"state": "Up", "spec.schedulable": "false"}, []),
         ({"cluster": "tokyo1"}, ["a", "b"]),
         ({"observed.zones.rack": "rack-1"}, ["b"]),
-        ({"spec.none": "x"}, []),
+        ({"observed.none": "x"}, []),
     ],
 )
 def test_field_filters(database: Database, fields: dict[str, str], expected: list[str]) -> None:
@@ -180,9 +173,9 @@ def test_field_filters(database: Database, fields: dict[str, str], expected: lis
     assert names(database, "Node", fields=fields) == expected
 
 
-@pytest.mark.parametrize("field", ["none", "spec.a b", 'spec."x', "spec..x"])
+@pytest.mark.parametrize("field", ["none", "spec.none", "spec.a b", 'spec."x', "spec..x"])
 def test_an_unknown_field_is_named(database: Database, field: str) -> None:
-    with pytest.raises(InvalidInput, match="has no such field"):
+    with pytest.raises(InvalidInput, match=r"Rack has no field"):
         names(database, fields={field: "x"})
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine, text
 
-from controller.errors import InvalidInput, SchemaMismatch
+from controller.clock import VirtualClock
+from controller.errors import InvalidInput, SchemaMismatch, Unavailable
 from controller.model.access import PROJECT
-from controller.store import resources
+from controller.store import resources, schema
 from controller.store.database import Database, Tier
 from controller.store.tables import metadata
 from tests.python.contract.store.samples import key
@@ -20,12 +23,30 @@ from tests.python.databases import Databases
 pytestmark = pytest.mark.design("G1", "G4")
 
 
+def test_revisions_are_known_by_their_files_as_alembic_knows_them() -> None:
+    folder = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+    assert schema.revisions() == [each.revision for each in folder.walk_revisions()][::-1]
+
+
 def test_an_empty_database_is_refused_and_says_what_to_do(databases: Databases) -> None:
-    db = databases.open(databases.empty_url())
+    url = databases.empty_url()
+    if databases.engine == "sqlite":
+        Path(url.removeprefix("sqlite:///")).touch()
+    db = databases.open(url)
     with pytest.raises(SchemaMismatch, match="run `resourcectl db upgrade`"):
         db.check_schema()
     db.upgrade()
     db.check_schema()
+
+
+def test_a_database_without_its_file_is_refused_and_says_what_to_do(tmp_path: Path, clock: VirtualClock) -> None:
+    db = Database(f"sqlite:///{tmp_path}/none.db", tier=Tier.ROOT, clock=clock)
+    with pytest.raises(Unavailable, match=r"is it mounted\? `resourcectl db upgrade` creates a new database"):
+        db.check_schema()
+    assert not (tmp_path / "none.db").exists()
+    db.upgrade()
+    db.check_schema()
+    db.close()
 
 
 def test_upgrading_again_changes_nothing(database: Database) -> None:

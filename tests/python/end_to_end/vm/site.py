@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controller.agent.drivers.libvirt.definition import domain_uuid, tap_name
+from controller.agent.drivers.libvirt.names import domain_uuid, tap_name
 from controller.client import Client
 from controller.errors import ResourceError
 from controller.hostnet.service import ROUTE_PROTOCOL, TAP_PREFIX
-from controller.lab import namespaces, network, probe, up
+from controller.lab import namespaces, probe, up
 from controller.lab.command import run, succeeds
 from controller.lab.daemons import Daemon
 from controller.lab.lab import Lab
@@ -30,6 +30,7 @@ from controller.model import registry
 from controller.model.registry import Key
 from controller.store import capacity
 from controller.store.database import Database, Tier
+from tests.python import lab_network
 from tests.python.end_to_end.vm import hypervisors
 
 Document = dict[str, Any]
@@ -102,8 +103,14 @@ class Site:
         template: Document = {"flavor": "small", "image": "guest", "schedule_policy": {"rules": rules}}
         template |= {"network_policy": {"static_networks": ["service"]}, **changes}
         there = self.service()
-        spec = {"replicas": there["spec"]["replicas"] if there else 3, "compute": template}
+        replicas = there["spec"]["replicas"] if there else 3
+        spec = {"replicas": replicas, "security_groups": ["web"], "compute": template}
         self.call(lambda client: client.put({"kind": "RegionService", "name": "web", "region": "kanto", "spec": spec}))
+
+    def put_group(self, project: str, *ingress: Document) -> None:
+        """Give the SecurityGroup ``web`` of a project these rules."""
+        document = {"kind": "SecurityGroup", "name": "web", "project": project, "spec": {"ingress": list(ingress)}}
+        self.call(lambda client: client.put(document))
 
     def rows(self, kind: str, *parents: str) -> list[Document]:
         """All resources of a kind, by name."""
@@ -151,6 +158,13 @@ class Site:
                 found[row["name"]] = answer
         return found
 
+    def reaches(self, source: str, address: str, port: int = 80) -> bool:
+        """Whether the machine at ``source`` can open a connection, as it says itself to the router."""
+        asked = (probe.ask(self.lab, source, path=f"/tcp/{address}/{port}", timeout=10) for _ in range(ASKED))
+        answer = next((each for each in asked if each is not None), None)
+        assert answer is not None, f"the machine at {source} does not answer"
+        return bool(answer["reaches"])
+
     @contextlib.contextmanager
     def pinged(self, name: str) -> Iterator[Callable[[], Gap]]:
         """Ping a machine from the router all the while; afterwards the result tells how it answered."""
@@ -195,7 +209,7 @@ class Site:
                 return f"{node.name}: {problem}"
         routes = {
             (str(route["dst"]), str(route.get("gateway")))
-            for route in network.routes(self.lab.layout.router)
+            for route in lab_network.routes(self.lab.layout.router)
             if str(route["dst"]).startswith("172.16.10.")
         }
         announced = {(address_of(row), str(self.lab.layout.node(row["observed"]["node"]).address)) for row in running}
@@ -213,7 +227,7 @@ class Site:
         if disks != sorted(row["uid"] for row in computes):
             return f"disks of {disks}"
         taps = {(tap_name(row["uid"], 0), address_of(row)) for row in running}
-        links = {link for link in network.links(node.namespace) if link.startswith(TAP_PREFIX)}
+        links = {link for link in lab_network.links(node.namespace) if link.startswith(TAP_PREFIX)}
         if links != {tap for tap, _ in taps}:
             return f"taps {links}, wanted {taps}"
         if (routes := _service_routes(node)) != taps:
@@ -308,7 +322,7 @@ def address_of(compute: Document) -> str:
 def _service_routes(node: Node) -> set[tuple[str, str]]:
     return {
         (str(route["dev"]), str(route["dst"]))
-        for route in network.routes(node.namespace)
+        for route in lab_network.routes(node.namespace)
         if route.get("protocol") == str(ROUTE_PROTOCOL)
     }
 

@@ -7,7 +7,7 @@ import os
 import libvirt
 import pytest
 
-from controller.agent.drivers.libvirt.definition import domain_uuid
+from controller.agent.drivers.libvirt.names import domain_uuid
 from controller.lab.guest import tiny_image
 from controller.lab.settings import Node
 from tests.python.end_to_end.vm.site import Site

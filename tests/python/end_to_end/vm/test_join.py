@@ -7,6 +7,7 @@ copied), and packages (they are looked for, not installed).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,13 +22,14 @@ import pytest
 
 from controller.agent.host.kvm import accelerator
 from controller.client import Client
-from controller.lab import files, network, probe, up
+from controller.lab import files, probe, up
 from controller.lab.command import run
 from controller.lab.guest import cache_folder, guest_image
 from controller.lab.lab import Lab
 from controller.lab.plane import CLUSTER, ControlPlane
 from controller.lab.settings import LINKS, LabSettings, Node, NodePlan
 from controller.model import registry
+from tests.python import lab_network
 from tests.python.end_to_end.vm.conftest import EXAMPLES
 from tests.python.end_to_end.vm.page import Command, File, steps
 from tests.python.ports import free_port
@@ -105,6 +107,7 @@ class Operator:
             "AGENT_LOG": str(self.log),
             # All nodes of the lab are one machine, and must run guests in one way to migrate them.
             "RESOURCE_LIBVIRT__ACCELERATOR": accelerator(cache_folder(), guest_image().kernel),
+            "RESOURCE_IMAGES__FOLDERS": json.dumps([str(cache_folder())]),
             "RESOURCE_LIBVIRT__CAPACITY__VCPUS": "8",
             "RESOURCE_LIBVIRT__CAPACITY__MEMORY_MIB": "4096",
         }
@@ -191,7 +194,7 @@ def _address(client: Client) -> str:
 
 
 def _route_to(plane: ControlPlane, client: Client) -> str:
-    found = [route for route in network.routes(plane.lab.layout.router) if route["dst"] == _address(client)]
+    found = [route for route in lab_network.routes(plane.lab.layout.router) if route["dst"] == _address(client)]
     return str(found[0].get("gateway")) if found else ""
 
 

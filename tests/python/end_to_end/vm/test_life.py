@@ -6,12 +6,16 @@ The tests run in this order on one site: booting machines is the slow part.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from controller.lab import keeper, up
 from controller.lab.plane import CLUSTER
+from controller.lab.settings import CONTROL_PORT
+from controller.model import registry
 from tests.python.end_to_end.vm import hypervisors
 from tests.python.end_to_end.vm.conftest import EXAMPLES
 from tests.python.end_to_end.vm.site import WEB, Document, Site, compute_key, node_key
@@ -57,6 +61,54 @@ def test_a_machine_migrates_without_a_reboot_and_keeps_its_address(site: Site) -
     assert _address(site, "web-0") == address
     assert gap().replies > 10
     assert gap().longest < GAP
+
+
+@pytest.mark.design("B5", "G6")
+def test_machines_reach_their_own_service_and_what_groups_allow_and_nothing_else(site: Site) -> None:
+    """Asked from inside the machines; one of them migrates in between."""
+    site.have(2)
+    router, everybody = ({"port": 80, "network": network} for network in ("10.9.0.0/16", "0.0.0.0/0"))
+    first, second = (_address(site, name) for name in ("web-0", "web-1"))
+    with _other_project(site) as other:
+        assert site.reaches(first, second), "own service"
+        assert not site.reaches(first, other)
+        for outside in ("169.254.169.254", str(site.node_of("web-1").address), str(site.lab.layout.control.address)):
+            assert not site.reaches(first, outside, CONTROL_PORT), outside
+        site.until(lambda: "" if site.reaches(other, first) else "the example's group opens it to everybody")
+        site.put_group("default", router)
+        site.until(lambda: "" if not site.reaches(other, first) else "the other project still reaches it")
+        assert site.reaches(first, second)
+        target = site.another_node("web-0")
+        with watching(site.lab):
+            site.act(compute_key("web-0"), "migrate", {"node": target.name})
+            site.until(lambda: "" if site.node_of("web-0") == target else "not there yet")
+        site.until(lambda: "" if site.reaches(second, first) else "it does not answer there yet")
+        assert not site.reaches(other, first), "nor on the new node"
+        site.put_group("default", router, {"port": 80, "project": "yard"})
+        site.until(lambda: "" if site.reaches(other, first) else "the rule does not count yet")
+        site.put_group("default", everybody, {"protocol": "ICMP", "network": "0.0.0.0/0"})
+    site.until_settled(2)
+
+
+@contextmanager
+def _other_project(site: Site) -> Iterator[str]:
+    """A machine of another project that only the lab's router reaches; gives its address."""
+    project, group = (registry.get(kind) for kind in ("Project", "SecurityGroup"))
+    service = registry.get("RegionService").key("kanto", "yard", project="yard")
+    site.call(lambda client: client.put({"kind": "Project", "name": "yard"}))
+    site.put_group("yard", {"port": 80, "network": "10.9.0.0/16"})
+    document = {**site.call(lambda client: client.get(WEB)), "name": "yard", "project": "yard"}
+    document["spec"] = {**document["spec"], "replicas": 1}
+    made = {name: document[name] for name in ("kind", "name", "project", "region", "spec")}
+    site.call(lambda client: client.put(made))
+    try:
+        site.until(lambda: "" if "yard-0" in site.answers() else "the other project's machine does not answer")
+        yield _address(site, "yard-0")
+    finally:
+        site.call(lambda client: client.delete(service))
+        site.until(lambda: "" if len(site.rows("RegionService", "kanto")) == 1 else "yard is being deleted")
+        site.call(lambda client: client.delete(group.key("web", project="yard")))
+        site.call(lambda client: client.delete(project.key("yard")))
 
 
 @pytest.mark.design("F3", "E1")

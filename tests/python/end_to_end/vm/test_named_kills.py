@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from controller.agent.drivers.libvirt.definition import domain_uuid
+from controller.agent.drivers.libvirt.names import domain_uuid
 from controller.lab.settings import Node
 from tests.python.end_to_end.vm import hypervisors
 from tests.python.end_to_end.vm.hypervisors import Eyes

@@ -38,7 +38,7 @@ class PlayedApi(AgentServiceServicer):
     tokens: set[str] = field(default_factory=set)
     ttl: timedelta = timedelta(hours=1)
     assigned: dict[str, list[AssignmentItem]] = field(default_factory=dict)
-    said: dict[str, list[AgentMessage]] = field(default_factory=dict)
+    sent: dict[str, list[AgentMessage]] = field(default_factory=dict)
     sessions: dict[str, asyncio.Queue[ApiMessage | None]] = field(default_factory=dict)
     joins: int = 0
     renewals: int = 0
@@ -69,7 +69,7 @@ class PlayedApi(AgentServiceServicer):
             reading.cancel()
 
     def assign(self, node: str, *items: AssignmentItem) -> None:
-        """Replace the node's assignments and tell it."""
+        """Replace the node's assignments and send them."""
         self.assigned[node] = list(items)
         if node in self.sessions:
             self.sessions[node].put_nowait(self._message(items, full=True))
@@ -79,8 +79,8 @@ class PlayedApi(AgentServiceServicer):
         self.sessions[node].put_nowait(None)
 
     def messages(self, node: str, kind: str) -> list[Any]:
-        """What the node said, of one kind."""
-        return [getattr(one, kind) for one in self.said.get(node, []) if one.WhichOneof("body") == kind]
+        """Return the messages of one kind that the node sent."""
+        return [getattr(one, kind) for one in self.sent.get(node, []) if one.WhichOneof("body") == kind]
 
     def state(self, node: str) -> dict[str, ResourceReport]:
         """The node's resources, as a controller that reads its reports sees them."""
@@ -109,7 +109,7 @@ class PlayedApi(AgentServiceServicer):
 
     async def _read(self, node: str, messages: Any) -> None:
         async for message in messages:
-            self.said.setdefault(node, []).append(message)
+            self.sent.setdefault(node, []).append(message)
 
 
 @dataclass

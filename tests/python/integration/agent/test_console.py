@@ -1,4 +1,4 @@
-"""The console of a machine, served to the cluster's API and to nobody else."""
+"""The console of a machine, served to the cluster's API only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from controller.agent.console_service import ConsoleService
-from controller.agent.drivers.memory import MemoryDriver
-from controller.agent.drivers.memory_world import MemoryHypervisors
+from controller.agent.drivers.memory import MemoryDriver, MemoryHypervisors
 from controller.clock import SystemClock
 from controller.errors import Conflict, Forbidden, InvalidInput, NotFound
 from controller.pki import AuthorityTree, CredentialFolder, Identity

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from controller.agent.drivers.memory_world import FolderHypervisors
+from controller.agent.drivers.memory import FolderHypervisors
 from controller.agent.drivers.types import MachineState
 from tests.python.eventually import eventually
 from tests.python.integration.agent.api import Site
@@ -77,10 +77,14 @@ class AgentProcess:
         await eventually(lambda: len(self.site.api.messages(self.node, "hello")) > before)
 
     async def ready(self) -> bool:
+        return b"200 OK" in await self.page("/readyz")
+
+    async def page(self, path: str) -> bytes:
+        """Return the answer of the health page."""
         reader, writer = await asyncio.open_unix_connection(str(self.folder / "health.sock"))
         try:
-            writer.write(b"GET /readyz HTTP/1.1\r\n\r\n")
-            return b"200 OK" in await reader.read()
+            writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+            return await reader.read()
         finally:
             writer.close()
             await writer.wait_closed()
@@ -113,6 +117,7 @@ async def test_joins_works_drains_and_leaves_machines_running(site: Site, world:
         site.api.assign("server0", item("u0"))
         await eventually(lambda: world.running("u0"))
         await eventually(agent.ready)
+        assert b"resource_quarantine_bytes 0.0" in await agent.page("/metrics")
         assert await agent.end(signal.SIGTERM) == 0
         assert world.running("u0") == ["memory:server0"]
         await agent.start()
@@ -149,8 +154,8 @@ async def test_killed_in_the_middle_of_a_migration(site: Site, world: FolderHype
         await killed.end()
         await killed.start()
         await eventually(lambda: site.api.resource("server0", "u0").migration in ("Sent", "Failed", "Unclear"))
-        told = site.api.resource("server0", "u0")
-        if told.state == "Running":
+        report = site.api.resource("server0", "u0")
+        if report.state == "Running":
             assert world.running("u0") == ["memory:server0"]
             site.api.assign("server0", item("u0", attempt=3))
             site.api.assign("server1", item("u0", name="u0-2", role="Leaving", attempt=2))

@@ -6,16 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from controller.agent.agent import Agent, Options
+from controller.agent.agent import Agent
 from controller.agent.drivers.base import Driver
-from controller.agent.drivers.memory import MemoryDriver
-from controller.agent.drivers.memory_failures import MemoryDriverAway, MemoryDriverHangs
-from controller.agent.drivers.memory_world import MemoryHypervisors
-from controller.agent.session import Pace
+from controller.agent.drivers.memory import MemoryDriver, MemoryHypervisors
+from controller.agent.drivers.memory.failing_drivers import MemoryDriverAway, MemoryDriverHangs
+from controller.agent.drivers.types import Quarantined
+from controller.agent.options import Options
+from controller.agent.session import Intervals
 from controller.clock import SystemClock
 from controller.loop import Backoff
 from controller.model.provider import ProviderDriver
@@ -25,12 +27,12 @@ from tests.python.eventually import eventually
 from tests.python.integration.agent.api import API, SCOPE, Site, serve
 from tests.python.unit.agent.bench import item
 
-PACE = Pace(heartbeat=0.1, gather=0.02, resync=60, reconnect=Backoff(first=0.05, cap=0.2))
+INTERVALS = Intervals(heartbeat=0.1, gather=0.02, resync=60, reconnect=Backoff(first=0.05, cap=0.2))
 
 
 @asynccontextmanager
 async def running_agent(
-    site: Site, driver: Driver, *, node: str = "server0", state: Path | None = None, pace: Pace = PACE
+    site: Site, driver: Driver, *, node: str = "server0", state: Path | None = None, pace: Intervals = INTERVALS
 ) -> AsyncIterator[Agent]:
     channels = Channels(site.node_folder(node))
     options = Options(
@@ -38,7 +40,7 @@ async def running_agent(
         migration_address=f"memory:{node}",
         version="test",
         providers={"memory": ProviderDriver.MEMORY},
-        pace=pace,
+        intervals=pace,
         backoff=Backoff(first=0.05, cap=0.5),
     )
     agent = Agent(
@@ -73,6 +75,23 @@ async def test_hello_heartbeats_and_a_full_report(site: Site) -> None:
         assert all(beat.healthy for beat in site.api.messages("server0", "heartbeat"))
 
 
+class KeepsMany(MemoryDriver):
+    """A host that keeps more disks aside than a report lists."""
+
+    async def quarantined(self) -> list[Quarantined]:
+        return [
+            Quarantined(f"u{index}", f"u{index}", "", datetime(2026, 1, 1, tzinfo=UTC), 1000) for index in range(300)
+        ]
+
+
+async def test_what_all_disks_that_are_kept_aside_take_is_told(site: Site) -> None:
+    async with running_agent(site, KeepsMany("memory:server0")) as agent:
+        await eventually(lambda: site.api.messages("server0", "report"))
+        report = site.api.messages("server0", "report")[0]
+        assert (len(report.quarantine), report.quarantine_bytes) == (200, 300_000)
+        assert agent.session.quarantine_bytes == 300_000
+
+
 async def test_assignments_come_and_reports_go(site: Site) -> None:
     async with running_agent(site, MemoryDriver("memory:server0")):
         site.api.assign("server0", *(item(f"u{index}", index=index) for index in range(40)))
@@ -103,12 +122,12 @@ async def test_the_api_goes_away_and_comes_back(site: Site, tmp_path: Path) -> N
             await eventually(lambda: agent.session.connected)
     assert world.running("u0") == ["memory:server0"], "an agent that ends leaves its machines alone"
 
-    # The API is gone: an agent that starts now keeps what it was told.
+    # The API is away: an agent that starts now keeps its assignments.
     async with serve(tmp_path / "second", port=port) as own:
         folder = own.node_folder("server0")
     channels = Channels(folder)
     agent = Agent(
-        Options(node="server0", pace=PACE, providers={"memory": ProviderDriver.MEMORY}),
+        Options(node="server0", intervals=INTERVALS, providers={"memory": ProviderDriver.MEMORY}),
         MemoryDriver("memory:server0", world),
         lambda: channels.get(f"127.0.0.1:{port}", server_name(SCOPE, API.kind)),
         clock=SystemClock(),
@@ -138,7 +157,7 @@ async def test_a_hung_hypervisor_never_stalls_heartbeats_nor_empties_the_report(
         site.api.end_session("server0")
         await eventually(lambda: len(site.api.messages("server0", "hello")) == 2)
         await eventually(lambda: any(not one.healthy for one in site.api.messages("server0", "heartbeat")))
-        assert site.api.resource("server0", "u0").state == "Running", "no word is better than a wrong one"
+        assert site.api.resource("server0", "u0").state == "Running", "no report is better than a wrong one"
         assert "away" in site.api.messages("server0", "heartbeat")[-1].message
         driver.away = False
         await eventually(lambda: site.api.messages("server0", "heartbeat")[-1].healthy)

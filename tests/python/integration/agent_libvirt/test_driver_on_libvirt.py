@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from controller.agent.drivers.libvirt.quarantine import QuarantineFolder
 from controller.agent.drivers.types import Event, MachineState
 from controller.errors import PermanentError, TemporaryError, TimedOut, Unavailable
 from controller.model.flavor import Sizes
@@ -47,15 +49,31 @@ async def test_a_guest_that_obeys_is_shut_down_by_acpi(driver: HostedDriver, hos
     machine = await find(driver, desired.uid)
     assert machine is not None
     assert machine.state is MachineState.STOPPED
-    # "reboot: Power down" is the kernel's last word; a machine whose power is cut says nothing.
+    # "reboot: Power down" is the kernel's last line; a machine whose power is cut does not print it.
     assert "Power down" in console_log(hosts, desired.uid)
 
 
-async def test_a_disk_without_a_domain_is_kept_and_used(driver: HostedDriver, hosts: LibvirtHosts) -> None:
+async def test_a_quarantine_that_was_cut_off_is_completed_or_taken_back(
+    driver: HostedDriver, hosts: LibvirtHosts
+) -> None:
+    """The agent was killed when the files were moved and the domain was still defined."""
     desired = hosts.desired()
     await driver.ensure(desired, run=False)
+    quarantine = QuarantineFolder(hosts.hosts[0].path(hosts.state))
+
+    def cut_off() -> None:
+        folder = hosts.hosts[0].path(hosts.state / "machines" / desired.uid)
+        quarantine.keep(folder, desired.uid, desired.name, datetime(2026, 1, 1, tzinfo=UTC))
+
+    cut_off()
+    await driver.quarantine(desired.uid)
+    [one] = [one for one in await driver.quarantined() if one.uid == desired.uid]
+    assert await find(driver, desired.uid) is None
+    await driver.purge(one.key)
+
+    await driver.ensure(desired, run=False)
     disk = await hosts.root_disk(desired.uid)
-    await driver.remove(desired.uid, timeout=0, delete_disks=False)
+    cut_off()
     await driver.ensure(desired, run=True)
     assert await hosts.root_disk(desired.uid) == disk
     await booted(hosts, desired.uid)

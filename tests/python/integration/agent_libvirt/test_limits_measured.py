@@ -202,7 +202,7 @@ def send(server: socket.socket, seconds: float) -> float:
 
 def rate(step: Callable[[], int], connection: socket.socket, seconds: float) -> float:
     """Bytes per second of ``step``, once the burst that is let through at first is over."""
-    connection.settimeout(10)
+    connection.settimeout(60)
     burst = time.monotonic() + 3
     while time.monotonic() < burst:
         step()
@@ -223,11 +223,11 @@ async def test_a_host_that_cannot_limit_cpu_time_says_so(tmp_path: Path, hosts: 
         await driver.ensure(plain, run=True)
         assert (await driver.limits(plain.uid)).cpu_percent == 100
         capped = hosts.desired(CAPPED, interfaces=(), sizes=hosts.sizes(cpu_percent=50))
-        with pytest.raises(PermanentError, match="no cpu cgroup controller"):
+        with pytest.raises(PermanentError, match="does not have the cpu cgroup controller"):
             await driver.ensure(capped, run=True)
         assert bare.qemu(capped.name) == []
         changed = hosts.desired(FREE, uid=plain.uid, revision=2, interfaces=(), sizes=hosts.sizes(cpu_percent=50))
-        with pytest.raises(PermanentError, match="no cpu cgroup controller"):
+        with pytest.raises(PermanentError, match="does not have the cpu cgroup controller"):
             await driver.ensure(changed, run=True)
         machine = await find(driver, plain.uid)
         assert machine is not None
@@ -251,7 +251,9 @@ async def test_a_host_that_cannot_bind_what_arrives_to_its_cells_refuses_it_befo
         free = hosts.desired(FREE, interfaces=())
         await driver.prepare_incoming(free)
         bound = replace(hosts.desired(CAPPED, interfaces=()), cells=(cell.cell,))
-        with pytest.raises(PermanentError, match=r"cannot be kept to NUMA cells 0 .* no cpuset cgroup controller"):
+        with pytest.raises(
+            PermanentError, match=r"cannot be bound to NUMA cells 0 .* does not have the cpuset cgroup controller"
+        ):
             await driver.prepare_incoming(bound)
         disk = bare.path(hosts.state / "machines" / bound.uid)
         assert not disk.exists()

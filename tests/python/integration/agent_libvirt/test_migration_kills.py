@@ -25,14 +25,14 @@ SOURCE, TARGET = 0, 1
 
 
 async def settled(driver: HostedDriver, uid: str) -> Machine | None:
-    """The machine when its host has no job of it under way any more; mended meanwhile, as the agent does."""
+    """Return the machine when its host has no job of it any more; it is repaired meanwhile, as the agent does."""
     seen: list[Machine | None] = []
 
     async def quiet() -> bool:
         try:
             machine = await find(driver, uid)
             seen.append(machine)
-            return machine is None or await driver.mend(uid)
+            return machine is None or await driver.repair_migration(uid)
         except TemporaryError:
             return False
 
@@ -156,7 +156,7 @@ async def test_the_machine_that_arrived_is_the_one_that_left(
     await other.resume(moving)
     log = hosts.hosts[TARGET].path(hosts.state / "machines" / moving.uid / "console.log")
     await _obeys(other, moving)
-    assert "GUEST-READY" not in log.read_text(errors="replace"), "it was booted anew"
+    assert "GUEST-READY" not in log.read_text(errors="replace"), "it was booted again"
 
 
 async def _obeys(driver: HostedDriver, desired: Desired) -> None:

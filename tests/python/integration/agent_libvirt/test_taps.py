@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -25,10 +25,11 @@ class TapState:
     address: IPv4Address
     gateway: IPv4Address
     running: bool
+    service: str = "default/kanto/web"
 
 
 async def sync(hosts: LibvirtHosts, host: int, driver: HostedDriver, desired: Desired) -> list[str]:
-    """What the agent does: tell the network of the machine as it is. The addresses that are announced."""
+    """Sync the network with the machine as the agent does; return the addresses that are announced."""
     machine = await find(driver, desired.uid)
     taps = []
     if machine is not None:
@@ -37,7 +38,7 @@ async def sync(hosts: LibvirtHosts, host: int, driver: HostedDriver, desired: De
             taps.append(TapState(tap, nic.mac, nic.address, nic.gateway, running))
     loop = HostLoop(hosts.hosts[host].pid)
     try:
-        await loop.do(ServiceNetwork().sync(taps))
+        await loop.do(ServiceNetwork(infrastructure=[IPv4Network("10.9.0.0/16")]).sync(taps))
     finally:
         loop.close()
     routes = json.loads(hosts.hosts[host].run("ip", "-j", "route", "show", "proto", "201"))

@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "resource_flavor": {"labels": {"changed": "yes"}},
     "image": {"labels": {"changed": "yes"}},
     "network_v4": {"end_address": "172.16.10.251"},
+    "security_group": {"ingress": []},
     "global_service": {"domain": "www.example.com"},
     "node": {"labels": {"changed": "yes"}},
     "join_token": {"labels": {"changed": "yes"}},
@@ -130,7 +131,7 @@ def made(module: str) -> list[Task]:
     """Check, create, again, change in check, change, again, and what ``_info`` tells."""
     first = arguments(module)
     second = {**first, **CHANGES[module]}
-    parents = {key: value for key, value in first.items() if key in collection.names_of(module)}
+    parents = {key: value for key, value in first.items() if key in names_of(module)}
     (option,) = CHANGES[module]
     value = json.dumps(CHANGES[module][option])
     field = f"r.resources[0].{'' if option == 'labels' else 'spec.'}{option}"
@@ -169,9 +170,14 @@ def infos(module: str, named: Mapping[str, Any], *conditions: str) -> list[Task]
     ]
 
 
+def names_of(module: str) -> set[str]:
+    """Return the options that say which resource a module is about."""
+    return {"name", "project", *collection.modules()[module]["table"]["parents"]}
+
+
 def removed(module: str) -> list[Task]:
     """Delete in check, delete, again."""
-    named = {key: value for key, value in arguments(module).items() if key in collection.names_of(module)}
+    named = {key: value for key, value in arguments(module).items() if key in names_of(module)}
     gone = {**named, "state": "absent"}
     return [
         task(module, "delete in check mode", gone, "r.diff.after != {}"),

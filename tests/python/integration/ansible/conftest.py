@@ -37,7 +37,11 @@ class Plays:
 
     def playbook(self, path: Path, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook; it may fail."""
-        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(path), *options]
+        return self.program("ansible-playbook", "-i", "localhost,", str(path), *options, **environ)
+
+    def program(self, name: str, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of Ansible; it may fail."""
+        command = [str(Path(sys.executable).parent / name), *words]
         return subprocess.run(
             command, cwd=ROOT, env={**self.environ, **environ}, capture_output=True, text=True, check=False, timeout=300
         )

@@ -138,10 +138,10 @@ def test_bad_options_are_told_by_their_names(refusals: Refusals, plays: Plays) -
     )
     assert told[0::2] == [
         "rack: unknown option heigth_units. Supported parameters include: api_timeout, api_token, api_token_file, "
-        "api_url, ca_cert, column, datacenter, floor, height_units, labels, name, pair, row, state, validate_certs, "
-        "wait, wait_timeout.",
+        "api_url, ca_cert, clear, column, datacenter, floor, height_units, labels, name, pair, row, state, "
+        "validate_certs, wait, wait_timeout.",
         told[2],
-        "r: spec.height_units: Input should be greater than or equal to 1",
+        "r: spec.height_units: Input should be greater than or equal to 1, not 0",
         "floor: value of state must be one of: present, absent, got: gone",
         "region: argument 'labels' is of type list and we were unable to convert to dict",
         "name: '' is no name",
@@ -226,6 +226,35 @@ def test_purge_that_would_take_in_nearly_everything_is_refused(refusals: Refusal
     plays.ok([task("apply", "create again", {"documents": [], "purge": True, "labels": ["a in (b,c),!d"]})])
 
 
+@pytest.mark.design("N1")
+def test_a_cut_list_of_documents_purges_nothing_unless_told(refusals: Refusals, plays: Plays) -> None:
+    """An empty variable, a template that renders a part: the list is short, and a site would be deleted."""
+    regions = [{"kind": "Region", "name": f"r{number}", "labels": {"by": "cut"}} for number in range(4)]
+    purge = {"purge": True, "labels": ["by=cut"]}
+    plays.ok([task("apply", "create", {"documents": regions})])
+    told = refusals.messages(
+        {"resource.infra.apply": {"documents": [], **purge}},
+        {"resource.infra.apply": {"documents": regions[:1], **purge}},
+        {"resource.infra.apply": {"documents": regions[:3], **purge, "purge_limit": 20}},
+        {"resource.infra.apply": {"documents": regions, **purge, "purge_limit": 101}},
+    )
+    assert told == [
+        "purge: would delete 4 of the 4 resources that have the labels, which is more than purge_limit (50 %):"
+        " set purge_limit to 100 if this is meant",
+        "purge: would delete 3 of the 4 resources that have the labels, which is more than purge_limit (50 %):"
+        " set purge_limit to 75 if this is meant",
+        "purge: would delete 1 of the 4 resources that have the labels, which is more than purge_limit (20 %):"
+        " set purge_limit to 25 if this is meant",
+        "purge_limit: must be a percentage, from 0 to 100",
+    ]
+    plays.ok(
+        [
+            task("apply", "change", {"documents": regions[:2], **purge}, "r.counts.delete != 2", about="half"),
+            task("apply", "delete", {"documents": [], **purge, "purge_limit": 100}, "r.counts.delete != 2"),
+        ]
+    )
+
+
 def test_times_without_quotes_are_sent_as_texts(plays: Plays, tmp_path: Path) -> None:
     """YAML makes a time of them, which JSON has not: the task ended with an error about Python."""
     token = "kind: Token\nname: {name}\nspec: {{role: viewer, expires_at: 2030-01-01T00:00:00Z}}\n"
@@ -285,4 +314,4 @@ def test_an_address_below_which_there_is_no_api_is_not_taken_for_a_resource_that
     plays: Plays, server: Server, task: Task
 ) -> None:
     message = plays.refused(task, RESOURCE_SERVER=f"{server.url}/wrong")
-    assert "there is nothing at '/wrong/v1/regions/kanto'" in message
+    assert "'/wrong/v1/regions/kanto' does not exist" in message

@@ -103,7 +103,7 @@ class Server(threading.Thread):
     def begin(self) -> None:
         """Start, and return when it listens."""
         self.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     def stop(self) -> None:
         """Drain and end."""

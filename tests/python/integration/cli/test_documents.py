@@ -74,8 +74,8 @@ def test_diff_tells_each_field_and_what_it_does_and_changes_nothing(tokyo: Shell
     assert "    forecast: web-3 on server1" in lines
     assert json.loads(tokyo.ok("get", "service", "web", "-o", "json"))["spec"]["replicas"] == 3
     assert tokyo.ok("diff", "-f", str(TOKYO), "--exit-code") == ""
-    foreseen = tokyo.ok("apply", "-f", file, "--dry-run").splitlines()
-    assert "    forecast: web-3 on server1" in foreseen
+    plan_with_forecasts = tokyo.ok("apply", "-f", file, "--dry-run").splitlines()
+    assert "    forecast: web-3 on server1" in plan_with_forecasts
     for words in (("diff",), ("plan",), ("apply", "--dry-run"), ("apply",)):
         assert tokyo.ok(*words, "-f", file, "-o", "name") == "region_service/kanto/web\n"
 

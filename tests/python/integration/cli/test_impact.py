@@ -46,7 +46,7 @@ def test_a_rack_that_fails_is_told_with_what_is_left(placed: Shell) -> None:
     assert lines[1].split(maxsplit=5)[:5] == ["default/kanto/web", "3", "1", "2", "2"]
     assert "below its rules" in lines[1]
     assert f"soft AntiAffinity over rack: all 2 left are in rack {RACK}" in lines[1]
-    assert f"  node tokyo1/{OTHER}-server1 (itself), 1 Computes" in lines
+    assert f"  node tokyo1/{OTHER}-server1 (itself), 1 Compute" in lines
     told = json.loads(placed.ok("impact", "rack", f"tokyo/{OTHER}", "-o", "json"))
     assert told["counts"]["computes"] == 1
 
@@ -61,7 +61,7 @@ def test_services_beyond_the_limit_are_counted(placed: Shell, db: Database) -> N
     db.write(lambda tx: resources.insert(tx, [cart.model_copy(update=seen)]))
     lines = placed.ok("impact", "node", f"tokyo1/{RACK}-server1", "--limit", "1").splitlines()
     assert [line.split()[0] for line in lines[1:2]] == ["default/kanto/cart"]
-    assert lines[2] == "and 1 more services"
+    assert lines[2] == "and 1 more service"
     assert "more services" not in placed.ok("impact", "node", f"tokyo1/{RACK}-server1")
 
 
@@ -80,7 +80,7 @@ def test_a_service_that_loses_its_loadbalancer_is_cut_off(placed: Shell, db: Dat
     assert f"Loadbalancer: {effect}" in row
     assert f"  loadbalancer default/kanto/web on {OTHER}-server2: {effect}" in lines
     (head,) = [line for line in lines if "would go down" in line]
-    assert head.endswith("1 Loadbalancers would lose instances, 1 of them all that answer")
+    assert head.endswith("1 Loadbalancer would lose instances, 1 of them all that answer")
 
 
 @pytest.mark.design("J1", "J3")
@@ -100,7 +100,7 @@ def test_a_datacenter_takes_everything(placed: Shell) -> None:
 def test_what_cannot_be_is_said_in_one_line(placed: Shell) -> None:
     for words, code, message in (
         (("cable", "x"), ExitCode.USAGE, "KIND 'cable' cannot fail"),
-        (("pdu", f"{RACK}-server1"), ExitCode.USAGE, "is no pdu, it is a Server"),
+        (("pdu", f"{RACK}-server1"), ExitCode.USAGE, "must be a pdu, it is a Server"),
         (("pdu", "missing"), ExitCode.NOT_FOUND, "PhysicalResource tokyo/missing does not exist"),
         (("node", "missing"), ExitCode.NOT_FOUND, "Node tokyo1/missing does not exist"),
     ):

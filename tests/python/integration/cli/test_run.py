@@ -80,13 +80,14 @@ async def test_a_server_is_set_up_by_hand_and_ends_on_sigterm(
         await eventually(answers)
         await eventually(lambda: "resource-api-1" in empty_shell.ok("get", "processes", *server))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_process_refuses_a_database_without_schema_and_says_what_to_do(config: str) -> None:
     with _running(config) as process:
         out, _ = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.ERROR
+    # Its file may be on a file system that is mounted later, so a supervisor tries again.
+    assert process.returncode == ExitCode.TRY_AGAIN
     assert "resourcectl db upgrade" in out.splitlines()[-1]
 
 

@@ -16,6 +16,8 @@ from tests.python.integration.cli.test_tour import NODES, _items, _machines, _un
 from tests.python.integration.cli.test_tour import running as running
 from tests.python.integration.cli.test_tour import shell as shell
 
+FOREIGN = "must be a file written by schedule-snapshot"
+
 
 def service(name: str, replicas: int, flavor: str = "small") -> dict[str, Any]:
     made = documents.service(replicas)
@@ -92,11 +94,19 @@ def test_a_file_that_is_no_snapshot_is_one_clear_error(empty_shell: Shell, tmp_p
     good = {"cluster": "c", "flavors": [], "scheduling": {"version": 1, "nodes": [], "services": {}}}
     for text, code, message in (
         ("{", ExitCode.INVALID, "is no JSON"),
-        ("{}", ExitCode.INVALID, "is not what schedule-snapshot writes"),
+        ("{}", ExitCode.INVALID, FOREIGN),
         (json.dumps({**good, "scheduling": {}}), ExitCode.INVALID, "version: must be 1"),
-        (json.dumps({**good, "scheduling": []}), ExitCode.INVALID, "scheduling: is not what schedule-snapshot writes"),
-        (json.dumps({**good, "cluster": 5}), ExitCode.INVALID, "cluster: is not what schedule-snapshot writes"),
-        (json.dumps({**good, "flavors": [1]}), ExitCode.INVALID, "flavors: is not what schedule-snapshot writes"),
+        (
+            json.dumps({**good, "scheduling": []}),
+            ExitCode.INVALID,
+            f"scheduling: {FOREIGN}",
+        ),
+        (json.dumps({**good, "cluster": 5}), ExitCode.INVALID, f"cluster: {FOREIGN}"),
+        (
+            json.dumps({**good, "flavors": [1]}),
+            ExitCode.INVALID,
+            f"flavors: {FOREIGN}",
+        ),
         (json.dumps({**good, "flavors": [{"kind": "Sofa"}]}), ExitCode.INVALID, "flavors: kind"),
         (json.dumps(good), ExitCode.INVALID, "ResourceFlavor small does not exist"),
     ):

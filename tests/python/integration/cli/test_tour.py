@@ -82,10 +82,12 @@ async def test_the_tour(shell: Shell) -> None:
     assert f"placed on {machines['web-0'][0]}" in described
     assert "runs on" in described
 
-    shell.ok("scale", "web", "5")
-    await _until(lambda: len(_machines(shell)) == 5 and {one[1] for one in _machines(shell).values()} == {"Active"})
-    shell.ok("scale", "web", "2")
-    await _until(lambda: list(_machines(shell)) == ["web-0", "web-1"])
+    scaled = shell.run("scale", "web", "5", "--wait", "600")
+    assert (scaled.exit_code, scaled.stderr.splitlines()[-1]) == (0, "web: 5 of 5 ready")
+    assert len(_machines(shell)) == 5
+    assert {one[1] for one in _machines(shell).values()} == {"Active"}
+    shell.ok("scale", "web", "2", "--wait", "600")
+    assert list(_machines(shell)) == ["web-0", "web-1"]
     await _until(
         lambda: (
             [port["spec"]["owner"] for port in _items(shell, "ports")] == ["default/kanto/web-0", "default/kanto/web-1"]
@@ -93,7 +95,8 @@ async def test_the_tour(shell: Shell) -> None:
     )
 
     target = next(node["name"] for node in _items(shell, "nodes") if node["name"] != _machines(shell)["web-0"][0])
-    shell.ok("migrate", "web-0", "--to", target)
+    moved = shell.run("migrate", "web-0", "--to", target, "--wait", "600")
+    assert (moved.exit_code, moved.stderr.splitlines()[-1]) == (0, f"web-0: on {target}")
     await _until(lambda: _machines(shell)["web-0"] == (target, "Active", "Running"))
     shell.ok("drain", target, "--wait", "60")
     assert target not in {node for node, _, _ in _machines(shell).values()}
@@ -107,5 +110,7 @@ async def test_the_tour(shell: Shell) -> None:
     shell.ok("delete", "vm", "web-0")
     await _until(lambda: list(_machines(shell)) == ["web-1"])
     assert _items(shell, "services")[0]["spec"]["replicas"] == 1
-    shell.ok("delete", "service", "web")
-    await _until(lambda: not _items(shell, "services") and not _machines(shell) and not _items(shell, "ports"))
+    deleted = shell.run("delete", "service", "web", "--wait", "600")
+    assert (deleted.exit_code, deleted.stdout) == (0, "RegionService default/kanto/web: deleted\n")
+    assert not _items(shell, "services")
+    await _until(lambda: not _machines(shell) and not _items(shell, "ports"))

@@ -68,7 +68,7 @@ def test_a_rack_is_drained_shown_beforehand_and_called_off(tokyo: Shell, cluster
     assert other in shown
     waited = tokyo.run("drain", NODE, other, "--wait", "0.01")
     assert waited.exit_code == ExitCode.TRY_AGAIN
-    assert f"0 computes are still on {other}" in waited.stdout
+    assert f"0 Computes still on {other}" in waited.stdout
     tokyo.ok("drain", "--rack", RACK, "--cancel")
     asked = [_spec(tokyo, "node", name) for name in (NODE, other)]
     assert [(spec["drain"], spec["schedulable"]) for spec in asked] == [(False, True), (False, False)]
@@ -91,7 +91,7 @@ def test_a_rebalance_shows_its_moves_with_their_reasons(tokyo: Shell, db: Databa
     clusters.moves = {"moves": [move], "blocked": [], "message": ""}
     assert "rack r1 has 3, r2 has 1" in tokyo.ok("rebalance", "web", "--dry-run", "--max-moves", "3")
     assert _spec(tokyo, "vm", "web-0")["migrations"] == 0
-    assert tokyo.ok("rebalance", "web", "--at-once", "2").splitlines()[-1] == "1 move asked for"
+    assert tokyo.ok("rebalance", "web", "--at-once", "2").splitlines()[-1] == "1 move requested"
     assert _spec(tokyo, "vm", "web-0")["rebalance"] == {"order": 0, "at_once": 2}
 
 
@@ -104,10 +104,10 @@ _BLOCKED = {"resource": "default/kanto/web-0", "reason": "no node has room", "co
         (
             {"computes": 2, "drain": {"remaining": 2, "blocked_by": [_BLOCKED]}},
             ExitCode.TRY_AGAIN,
-            ["2 computes are still here", "  blocked: default/kanto/web-0: no node has room"],
+            ["2 Computes still here", "  blocked: default/kanto/web-0: no node has room"],
         ),
         ({"computes": 0, "drain": {"remaining": 0, "blocked_by": []}}, ExitCode.DONE, []),
-        ({"computes": 0}, ExitCode.TRY_AGAIN, ["0 computes are still here"]),  # the cluster has not said it yet
+        ({"computes": 0}, ExitCode.TRY_AGAIN, ["0 Computes still here"]),  # the cluster has not said it yet
     ],
 )
 def test_a_drain_that_is_waited_for_says_what_is_left_and_why(

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from controller.client import AsyncClient, Client
 from controller.clock import VirtualClock
@@ -60,12 +60,12 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
 
 
 @pytest.fixture
-def app(db: Database, clock: VirtualClock) -> FastAPI:
+def app(db: Database, clock: VirtualClock) -> Starlette:
     return create_app(db, Feed(db, clock), clock, ApiSettings(), FakeClusters())
 
 
 @pytest.fixture(params=["sync", "async"])
-async def client(request: pytest.FixtureRequest, app: FastAPI, db: Database, tmp_path: Path) -> AsyncIterator[Any]:
+async def client(request: pytest.FixtureRequest, app: Starlette, db: Database, tmp_path: Path) -> AsyncIterator[Any]:
     secret = first_token(db)
     url = f"unix:{socket_in(tmp_path)}"
     async with served(app, unix_socket=socket_in(tmp_path)):
@@ -98,7 +98,7 @@ async def test_write_read_list_change_and_delete(client: Any) -> None:
         await client.get(registry.get("Region").key("kansai"))
 
 
-async def test_plans_of_the_synchronous_client(app: FastAPI, db: Database, tmp_path: Path) -> None:
+async def test_plans_of_the_synchronous_client(app: Starlette, db: Database, tmp_path: Path) -> None:
     secret = first_token(db)
     async with served(app, unix_socket=socket_in(tmp_path)):
         with Client(f"unix:{socket_in(tmp_path)}", token=secret) as plain:
@@ -152,7 +152,7 @@ def certificate(folder: Path) -> dict[str, Path]:
     return files
 
 
-async def test_over_tls_with_a_private_authority(app: FastAPI, db: Database, tmp_path: Path) -> None:
+async def test_over_tls_with_a_private_authority(app: Starlette, db: Database, tmp_path: Path) -> None:
     secret = first_token(db)
     files = certificate(tmp_path)
     async with served(app, port=0, **files) as server:

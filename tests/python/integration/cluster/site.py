@@ -1,6 +1,6 @@
 """A cluster on one event loop: real gRPC with mutual TLS, a real database, simulated agents.
 
-The test plays the root: it sends wishes and reads what is observed.
+The test plays the root: it sends desired states and reads what is observed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLUSTER = "tokyo1"
 
 
 def compute(name: str, **spec: Any) -> Compute:
-    """A wished Compute ``<service>-<index>``."""
+    """A desired Compute ``<service>-<index>``."""
     service, _, index = name.rpartition("-")
     given = {
         "service": service,
@@ -49,15 +49,16 @@ def compute(name: str, **spec: Any) -> Compute:
     )
 
 
-def node(name: str, rack: str, **spec: Any) -> Node:
-    """A wished node."""
+def node(name: str, rack: str, *, registered: bool = False, **spec: Any) -> Node:
+    """A desired node; ``registered``: the root remembers that its agent was there."""
     zones = {"datacenter": "tokyo", "power": rack, "network": "leaf", "rack": rack, "node": name}
     given = {"providers": ("memory",), **spec}
-    return Node.model_validate({"name": name, "cluster": CLUSTER, "spec": given, "observed": {"zones": zones}})
+    observed = {"zones": zones, **({"registered": True} if registered else {})}
+    return Node.model_validate({"name": name, "cluster": CLUSTER, "spec": given, "observed": observed})
 
 
 class Site:
-    """Starts and ends processes; ``root`` sends wishes."""
+    """Starts and ends processes; ``root`` sends desired states."""
 
     def __init__(self, folder: Path, url: str, database: Database) -> None:
         self.folder = folder
@@ -116,19 +117,22 @@ class Site:
             await self.stop(name)
         await self.channels.close()
 
-    async def wish(self, owner: str, documents: Iterable[AnyResource], *, gone: bool = False) -> str:
-        """Send the whole of what is wanted of an owner; returns its digest."""
+    async def send_desired(
+        self, owner: str, documents: Iterable[AnyResource], *, gone: bool = False, deleted: Iterable[Compute] = ()
+    ) -> str:
+        """Send the whole of what is wanted of an owner, and what a user deleted; returns its digest."""
         texts = [each.model_dump_json().encode() for each in documents]
         digest = hashlib.sha256(b"".join(texts)).hexdigest()
         state = cluster_pb2.OwnerState(owner=owner, digest=digest, documents=texts, gone=gone)
+        state.deleted_uids.extend(each.uid for each in deleted)
         with translated("cluster"):
             await self.stub().Sync(iter([cluster_pb2.SyncChunk(term=self.term, owners=[state])]), timeout=60)
         return digest
 
-    async def wish_nodes(self, count: int, *, racks: int = 2) -> None:
+    async def send_nodes(self, count: int, *, racks: int = 2, registered: bool = False) -> None:
         for number in range(count):
-            wanted = node(f"node-{number}", f"rack-{number % racks}")
-            await self.wish(f"Node {CLUSTER}/node-{number}", [wanted])
+            wanted = node(f"node-{number}", f"rack-{number % racks}", registered=registered)
+            await self.send_desired(f"Node {CLUSTER}/node-{number}", [wanted])
 
     async def observe(self, since: int = 0) -> AsyncIterator[cluster_pb2.ObservedBatch]:
         async for batch in self.stub().Observe(cluster_pb2.ObserveRequest(since=since)):

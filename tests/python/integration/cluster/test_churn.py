@@ -1,9 +1,10 @@
-"""Churn through the store and the cluster controller's own passes: every step is looked at in the database.
+"""Churn through the store and the cluster controller's own passes: every step is checked in the database.
 
-The test plays the root (wishes), the agents (reports; migrations arrive or fail) and the nodes that come and go, in
-process and without waiting. After each step: nothing is given twice, in any dimension, NUMA cell or pinned cpu; every
-reservation has its assignment and every assignment its reservation; who may run is who is claimed; hard rules
-hold wherever what moves may end. ``unit/schedule/test_churn`` walks much further, and looks at prefixes too.
+The test plays the root (desired states), the agents (reports; migrations arrive or fail) and the nodes that disappear
+and return, in process and without waiting. After each step: nothing is given twice, in any dimension, NUMA cell or
+pinned cpu; every reservation has its assignment and every assignment its reservation; the owner of the claim is the one
+that may run; hard rules hold on whichever node a move ends. ``unit/schedule/test_churn`` makes many more steps, and
+checks prefixes too.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from controller.cluster.reconcile.cluster_controller import ClusterController
 from controller.cluster.reconcile.node_state import Seen
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.service import forget_node
-from controller.cluster.unit_of_work import plan_store
+from controller.cluster.unit_of_work import storage
 from controller.errors import Conflict, NoRoom
 from controller.model.assignment import ASSIGNMENT, Assignment, AssignmentRole
 from controller.model.compute import COMPUTE, Compute, Rebalance
@@ -59,7 +60,7 @@ SIZES: tuple[dict[str, Any], ...] = (
 
 
 class Play:
-    """The root's wishes and everything outside of the controller."""
+    """The root's desired state and everything outside of the controller."""
 
     def __init__(self, databases: Databases, clock: VirtualClock, seed: int) -> None:
         self.random = random.Random(seed)
@@ -73,7 +74,7 @@ class Play:
         self.controllers = [
             (db, ClusterController(db, Feed(db, clock), self.fence, cluster=CLUSTER, clock=clock)) for db in dbs
         ]
-        self.wished: dict[str, dict[int, Compute]] = {}
+        self.desired: dict[str, dict[int, Compute]] = {}
         self.judges: dict[str, Judge] = {}
         self.incomplete: set[str] = set()
         self.made = 0
@@ -100,22 +101,22 @@ class Play:
 
     # --- the root
 
-    def wish(self, *services: str) -> None:
-        wishes = []
+    def send_desired(self, *services: str) -> None:
+        states = []
         for service in services:
             self.made += 1
-            documents = list(self.wished[service].values())
+            documents = list(self.desired[service].values())
             owner = f"RegionService default/kanto/{service}"
-            wishes.append(apply_desired.OwnerWish(owner, f"d{self.made}", documents, gone=not documents))
-        self.db.write(lambda tx: apply_desired.apply(tx, 1, wishes))
+            states.append(apply_desired.OwnerState(owner, f"d{self.made}", documents, gone=not documents))
+        self.db.write(lambda tx: apply_desired.apply(tx, 1, states))
         taken_in = self.db.read(apply_desired.digests)
-        for each in wishes:
+        for each in states:
             name = each.owner.rpartition("/")[2]
             self.incomplete.discard(name)
             if each.documents and taken_in.get(each.owner) != each.digest:
                 self.incomplete.add(name)
             if not each.documents:
-                del self.wished[name]
+                del self.desired[name]
 
     def add(self, service: str, index: int, like: Compute | None = None) -> None:
         self.made += 1
@@ -126,72 +127,72 @@ class Play:
             fields["on_node_down"] = self.random.choice(("Rebuild", "Rebuild", "None"))
         made = compute(f"{service}-{index}", **fields).model_copy(update={"uid": f"{self.made:032x}"})
         self.judges[service] = Judge(FACTS, made.spec.schedule_policy)
-        self.wished[service][index] = made
+        self.desired[service][index] = made
 
     def create(self) -> None:
         new = []
         for _ in range(self.random.choice((1, 1, 3))):
             new.append(f"s{self.made}")
-            self.wished[new[-1]] = {}
+            self.desired[new[-1]] = {}
             self.add(new[-1], 0)
             for index in range(1, self.random.randint(1, 6)):
-                self.add(new[-1], index, self.wished[new[-1]][0])
-        self.wish(*new)
+                self.add(new[-1], index, self.desired[new[-1]][0])
+        self.send_desired(*new)
         self.control()
 
     def scale(self) -> None:
         if service := self._any():
-            mine = self.wished[service]
+            mine = self.desired[service]
             if self.random.random() < 0.5:
                 index = next(at for at in range(len(mine) + 1) if at not in mine)
                 self.add(service, index, next(iter(mine.values())))
             else:
                 del mine[max(mine)]
-            self.wish(service)
+            self.send_desired(service)
             self.control()
 
     def delete_by_name(self) -> None:
         if service := self._any():
-            del self.wished[service][self.random.choice(list(self.wished[service]))]
-            self.wish(service)
+            del self.desired[service][self.random.choice(list(self.desired[service]))]
+            self.send_desired(service)
 
     def delete_service(self) -> None:
         if service := self._any():
-            self.wished[service].clear()
-            self.wish(service)
+            self.desired[service].clear()
+            self.send_desired(service)
 
     def rebalance(self) -> None:
-        """Plan, and wish for the moves as the root's API does."""
+        """Plan, and request the moves as the root's API does."""
         service = self._any()
         rows = {key_of(each) for each in self.computes() if each.spec.service == service}
         if service is None or not rows or service in self.incomplete:
             return
 
         def look(tx: Transaction) -> list[tuple[str, str]]:
-            plan = plan_store.load(tx, CLUSTER, rows)
+            plan = storage.load(tx, CLUSTER, rows)
             found = [each for each in plan.workloads.values() if isinstance(each, Compute)]
             found = [each for each in found if not each.status.startswith("Deleting")]
-            return [(move.resource, move.target) for move in rebalance.foresee(plan, found, 2).moves]
+            return [(move.resource, move.target) for move in rebalance.preview(plan, found, 2).moves]
 
         moves = self.db.read(look)
         for order, (name, target) in enumerate(moves):
             index = int(name.rpartition("-")[2])
-            spec = self.wished[service][index].spec
+            spec = self.desired[service][index].spec
             asked = {"migrations": spec.migrations + 1, "migrate_to": target, "rebalance": Rebalance(order=order)}
             changed = {"spec": spec.model_copy(update=asked)}
-            self.wished[service][index] = self.wished[service][index].model_copy(update=changed)
-        self.seen["moves wished"] += len(moves)
-        self.wish(service)
+            self.desired[service][index] = self.desired[service][index].model_copy(update=changed)
+        self.seen["moves requested"] += len(moves)
+        self.send_desired(service)
         self.control()
 
     def _any(self) -> str | None:
-        return self.random.choice(list(self.wished)) if self.wished else None
+        return self.random.choice(list(self.desired)) if self.desired else None
 
     # --- the controller; on PostgreSQL two of them at the same moment
 
     def control(self) -> None:
         if self.incomplete:
-            self.wish(*sorted(self.incomplete & set(self.wished)))
+            self.send_desired(*sorted(self.incomplete & set(self.desired)))
         keys = frozenset(str(key_of(each)) for each in self.computes())
         work = [(db, controller) for db, controller in self.controllers]
         if len(work) == 1:
@@ -210,7 +211,7 @@ class Play:
 
     def two_stale(self) -> None:
         """Both look, then both write: the second gets all that it drew up, or nothing."""
-        looks = [self.db.read(lambda tx: plan_store.snapshot(tx, CLUSTER, [])) for _ in range(2)]
+        looks = [self.db.read(lambda tx: storage.snapshot(tx, CLUSTER, [])) for _ in range(2)]
         kept: list[tuple[str, str]] = []
         for number, snapshot in enumerate(looks):
             wanted = []
@@ -289,7 +290,7 @@ class Play:
         self.drain_on()
 
     def step(self) -> str:
-        full = sum(map(len, self.wished.values())) > 45
+        full = sum(map(len, self.desired.values())) > 45
         steps = {
             self.create: 0.3 if full else 2, self.scale: 2, self.delete_by_name: 1, self.delete_service: 1.2,
             self.rebalance: 1, self.drain_on: 2, self.two_stale: 0.5, self.agents: 7, self.node_down_or_back: 1,
@@ -377,7 +378,7 @@ def test_nothing_is_given_twice_and_no_rule_is_broken(
 ) -> None:
     play = Play(sqlite_databases, clock, seed)
     walk(play, seed, 450)
-    for what in ("sent", "failed", "forgotten", "moves wished", "drain", "two_stale", "lost the race"):
+    for what in ("sent", "failed", "forgotten", "moves requested", "drain", "two_stale", "lost the race"):
         assert play.seen[what], f"{what} never happened"
 
 

@@ -38,8 +38,8 @@ class EchoingNode(agent_pb2_grpc.NodeServiceServicer):
 async def test_bytes_pass_both_ways_and_refusals_keep_their_names(site: Site) -> None:
     site.start_api()
     await eventually(lambda: (site.folder / "api1.sock").exists())
-    await site.wish_nodes(1)
-    await site.wish(WEB, [compute("web-0"), compute("web-1")])
+    await site.send_nodes(1)
+    await site.send_desired(WEB, [compute("web-0"), compute("web-1")])
     site.tree.issue(Identity.node(CLUSTER, "node-0"), site.folder / "node-0")
     server = RpcServer(CredentialFolder(site.folder / "node-0"))
     server.add(lambda made: agent_pb2_grpc.add_NodeServiceServicer_to_server(EchoingNode(), made))
@@ -75,7 +75,7 @@ async def test_only_the_root_may_use_the_cluster_service(site: Site) -> None:
     await eventually(lambda: (site.folder / "api1.sock").exists())
     site.tree.issue(Identity.node(CLUSTER, "node-0"), site.folder / "root")
     with pytest.raises(Forbidden):
-        await site.wish(WEB, [compute("web-0")])
+        await site.send_desired(WEB, [compute("web-0")])
     with pytest.raises(Forbidden), translated():
         await site.stub().Capacity(cluster_pb2.CapacityRequest(), timeout=60)
     assert site.computes() == {}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.cluster.forecast import replay
-from controller.cluster.forecast.forecaster import Wish
+from controller.cluster.forecast.forecaster import ServiceRequest
 from controller.errors import InvalidInput
 from controller.model.flavor import ResourceFlavor
 from controller.rpc import translated
@@ -21,14 +21,14 @@ from tests.python.integration.cluster.test_lifecycle import WEB, running
 SPREAD = {"rules": [{"axis": "power", "mode": "AntiAffinity"}, {"axis": "rack", "mode": "AntiAffinity"}]}
 
 
-def wish(name: str, replicas: int, *, bound: bool = False, **spec: Any) -> cluster_pb2.ServiceWish:
+def request(name: str, replicas: int, *, bound: bool = False, **spec: Any) -> cluster_pb2.ServiceRequest:
     sample = compute(f"{name}-0", schedule_policy=SPREAD, **spec)
-    return cluster_pb2.ServiceWish(compute=sample.model_dump_json().encode(), replicas=replicas, bound=bound)
+    return cluster_pb2.ServiceRequest(compute=sample.model_dump_json().encode(), replicas=replicas, bound=bound)
 
 
-async def forecasts(site: Site, *wishes: cluster_pb2.ServiceWish) -> list[dict[str, Any]]:
+async def forecasts(site: Site, *requests: cluster_pb2.ServiceRequest) -> list[dict[str, Any]]:
     with translated("cluster"):
-        reply = await site.stub().Forecast(cluster_pb2.ForecastRequest(services=wishes), timeout=60)
+        reply = await site.stub().Forecast(cluster_pb2.ForecastRequest(services=requests), timeout=60)
     return [json.loads(each) for each in reply.forecasts]
 
 
@@ -41,12 +41,12 @@ async def snapshot(site: Site) -> dict[str, Any]:
 @pytest.mark.design("J10", "J8", "I1")
 async def test_a_forecast_is_what_is_then_done_and_a_snapshot_says_the_same(site: Site) -> None:
     await running(site)
-    await site.wish(WEB, [compute(f"web-{index}", schedule_policy=SPREAD) for index in range(2)])
+    await site.send_desired(WEB, [compute(f"web-{index}", schedule_policy=SPREAD) for index in range(2)])
     await eventually(lambda: list(site.statuses().values()) == ["Active"] * 2)
     before = site.database.read(capacity.usage)
-    wishes = [wish("web", 5, bound=True), wish("db", 4, sizes={"vcpus": 3, "memory_mib": 512, "disk_gib": 1})]
+    requests = [request("web", 5, bound=True), request("db", 4, sizes={"vcpus": 3, "memory_mib": 512, "disk_gib": 1})]
 
-    web, db = told = await forecasts(site, *wishes)
+    web, db = told = await forecasts(site, *requests)
     assert site.database.read(capacity.usage) == before
     assert list(web["placements"]) == ["web-2", "web-3", "web-4"]
     assert web["accepted"]
@@ -56,7 +56,7 @@ async def test_a_forecast_is_what_is_then_done_and_a_snapshot_says_the_same(site
 
     offline = replay.forecaster(await snapshot(site))
     again = [
-        offline.of(Wish(compute(f"{name}-0", schedule_policy=SPREAD, **spec), replicas, bound)).render()
+        offline.of(ServiceRequest(compute(f"{name}-0", schedule_policy=SPREAD, **spec), replicas, bound)).render()
         for name, replicas, bound, spec in (
             ("web", 5, True, {}),
             ("db", 4, False, {"sizes": {"vcpus": 3, "memory_mib": 512, "disk_gib": 1}}),
@@ -64,7 +64,7 @@ async def test_a_forecast_is_what_is_then_done_and_a_snapshot_says_the_same(site
     ]
     assert again == told
 
-    await site.wish(WEB, [compute(f"web-{index}", schedule_policy=SPREAD) for index in range(5)])
+    await site.send_desired(WEB, [compute(f"web-{index}", schedule_policy=SPREAD) for index in range(5)])
     await eventually(lambda: list(site.statuses().values()) == ["Active"] * 5)
     assert {name: site.computes()[name].observed["node"] for name in web["placements"]} == web["placements"]
 
@@ -80,7 +80,7 @@ async def test_headroom_counts_what_fits_now_and_after_the_worst_rack(site: Site
         "on_node_down": "Rebuild",
         "schedule_policy": SPREAD,
     }
-    await site.wish(WEB, [compute(f"web-{index}", **big) for index in range(4)])
+    await site.send_desired(WEB, [compute(f"web-{index}", **big) for index in range(4)])
     await eventually(lambda: list(site.statuses().values()) == ["Active"] * 4)
     flavors = [
         ResourceFlavor.model_validate({"name": name, "spec": {"provider": provider, "sizes": {**sizes, "disk_gib": 1}}})
@@ -102,7 +102,7 @@ async def test_headroom_counts_what_fits_now_and_after_the_worst_rack(site: Site
     assert small["after_loss"]["network"]["domain"] == "leaf"
     assert small["after_loss"]["network"]["unplaced"] == 4
 
-    await site.wish(f"Node {CLUSTER}/node-1", [node("node-1", "rack-1", schedulable=False)])
+    await site.send_desired(f"Node {CLUSTER}/node-1", [node("node-1", "rack-1", schedulable=False)])
     await eventually(lambda: not site.nodes()["node-1"].spec.schedulable)
     with translated("cluster"):
         report = json.loads((await site.stub().Headroom(request, timeout=60)).report)
@@ -111,6 +111,6 @@ async def test_headroom_counts_what_fits_now_and_after_the_worst_rack(site: Site
 
 async def test_what_is_no_compute_is_refused(site: Site) -> None:
     await running(site, nodes=1)
-    bad = cluster_pb2.ServiceWish(compute=json.dumps({"kind": "Node", "name": "x"}).encode(), replicas=1)
+    bad = cluster_pb2.ServiceRequest(compute=json.dumps({"kind": "Node", "name": "x"}).encode(), replicas=1)
     with pytest.raises(InvalidInput):
         await forecasts(site, bad)

@@ -1,4 +1,4 @@
-"""Several processes of one cluster: whoever dies, the work goes on, and nothing is done twice."""
+"""Several processes of one cluster: whichever process dies, the work continues, and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def running(site: Site) -> None:
         await eventually((site.folder / f"{api}.sock").exists)
     site.start_controller("controller1", "api1")
     site.start_controller("controller2", "api2")
-    await site.wish_nodes(4)
+    await site.send_nodes(4)
     site.start_agents(2, api="api1")
     site.start_agents(2, first=2, api="api2")
     await eventually(lambda: {each.state for each in site.nodes().values()} == {"Up"})
@@ -39,7 +39,7 @@ async def test_two_apis_and_two_controllers_and_the_master_dies_in_the_middle_of
     await running(site)
     held = site.database.read(lambda tx: lease.get(tx, "cluster-controller"))
     assert held is not None
-    await site.wish(WEB, [compute(f"web-{index}") for index in range(8)])
+    await site.send_desired(WEB, [compute(f"web-{index}") for index in range(8)])
     await site.stop(held.holder)
     await eventually(lambda: list(site.statuses().values()) == ["Active"] * 8)
     after = site.database.read(lambda tx: lease.get(tx, "cluster-controller"))
@@ -52,16 +52,16 @@ async def test_two_apis_and_two_controllers_and_the_master_dies_in_the_middle_of
 @pytest.mark.design("A4", "A5")
 async def test_an_api_dies_in_the_middle_of_a_migration_and_its_agents_come_back(site: Site) -> None:
     await running(site)
-    await site.wish(WEB, [compute("web-0"), compute("web-1")])
+    await site.send_desired(WEB, [compute("web-0"), compute("web-1")])
     await eventually(lambda: list(site.statuses().values()) == ["Active"] * 2)
     before = {name: each.observed["node"] for name, each in site.computes().items()}
-    await site.wish(WEB, [compute("web-0", migrations=1), compute("web-1", migrations=1)])
+    await site.send_desired(WEB, [compute("web-0", migrations=1), compute("web-1", migrations=1)])
     await site.stop("api2")
     site.start_api("api2")
     await eventually(
         lambda: (
             all(
-                each.status == "Active" and each.state == "Running" and each.observed["migrations"] == 1
+                each.status == "Active" and each.state == "Running" and each.observed.get("migrations") == 1
                 for each in site.computes().values()
             )
             and len(site.assignments()) == 2

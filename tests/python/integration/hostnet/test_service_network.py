@@ -2,130 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import socket
-import subprocess
-import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 
 from controller.hostnet.service import ServiceNetwork
-from tests.python.eventually import eventually
-from tests.python.libvirt_host import HostLoop
+from tests.python.integration.hostnet.node import GATEWAY, INFRASTRUCTURE, ONE, TWO, Node, inside, ip, pings
 
 pytestmark = pytest.mark.design("B5")
 
 RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE = 0x10, 0x40
-GATEWAY = IPv4Address("172.16.10.1")
-
-
-@dataclass(frozen=True)
-class TapState:
-    tap: str
-    mac: str
-    address: IPv4Address
-    gateway: IPv4Address
-    running: bool = True
-
-
-ONE = TapState("sv-one00", "52:54:ac:10:0a:0a", IPv4Address("172.16.10.10"), GATEWAY)
-TWO = TapState("sv-two00", "52:54:ac:10:0a:0b", IPv4Address("172.16.10.11"), GATEWAY)
-
-
-class Node:
-    """A node's namespace with guests behind veths that stand for taps."""
-
-    def __init__(self) -> None:
-        self.id = f"rs{uuid.uuid4().hex[:6]}"
-        self.names: list[str] = []
-        self.node = self._namespace("node")
-        # Something for guests to reach: the host itself, and a peer behind it.
-        self.peer = self._namespace("peer")
-        ip("link", "add", "up0", "netns", self.node, "type", "veth", "peer", "name", "up0", "netns", self.peer)
-        for name, address in ((self.node, "10.9.0.1"), (self.peer, "10.9.0.2")):
-            ip("-n", name, "address", "add", f"{address}/24", "dev", "up0")
-            ip("-n", name, "link", "set", "up0", "up")
-        ip("-n", self.peer, "route", "add", "default", "via", "10.9.0.1")
-        self.holder = subprocess.Popen(["ip", "netns", "exec", self.node, "sleep", "infinity"])
-        self.loop: HostLoop
-
-    def entered(self) -> bool:
-        return Path(f"/proc/{self.holder.pid}/ns/net").readlink() != Path("/proc/self/ns/net").readlink()
-
-    def enter(self) -> None:
-        self.loop = HostLoop(self.holder.pid)
-
-    def _namespace(self, name: str) -> str:
-        full = f"{self.id}-{name}"
-        ip("netns", "add", full)
-        self.names.append(full)
-        ip("-n", full, "link", "set", "lo", "up")
-        return full
-
-    def guest(self, tap: TapState, prefix_length: int = 24) -> str:
-        name = self._namespace(tap.tap)
-        ip("link", "add", tap.tap, "netns", self.node, "type", "veth", "peer", "name", "eth0", "netns", name)
-        ip("-n", name, "link", "set", "eth0", "address", tap.mac)
-        ip("-n", name, "link", "set", "eth0", "up")
-        ip("-n", name, "address", "add", f"{tap.address}/{prefix_length}", "dev", "eth0")
-        if prefix_length == 32:
-            ip("-n", name, "route", "add", str(tap.gateway), "dev", "eth0")
-        ip("-n", name, "route", "add", "default", "via", str(tap.gateway))
-        return name
-
-    def routes(self) -> set[tuple[str, str]]:
-        found = json.loads(ip("-n", self.node, "-j", "route", "show", "proto", "201"))
-        return {(route["dst"], route["dev"]) for route in found}
-
-    def show(self, *arguments: str) -> Any:
-        return json.loads(ip("-n", self.node, "-j", *arguments))
-
-    def close(self) -> None:
-        if hasattr(self, "loop"):
-            self.loop.close()
-        self.holder.kill()
-        self.holder.wait()
-        for name in self.names:
-            ip("netns", "del", name)
-
-
-def ip(*arguments: str) -> str:
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr}"
-    return done.stdout
-
-
-async def inside(namespace: str, *command: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(
-        subprocess.run, ["ip", "netns", "exec", namespace, *command], capture_output=True, text=True, timeout=120
-    )
-
-
-async def pings(namespace: str, address: str, *options: str) -> bool:
-    return (await inside(namespace, "ping", "-n", "-c", "1", "-W", "1", *options, address)).returncode == 0
-
-
-@pytest.fixture
-async def node() -> AsyncIterator[Node]:
-    node = Node()
-    try:
-        # `ip netns exec` enters the namespace a moment after it starts.
-        await eventually(node.entered)
-        node.enter()
-        yield node
-    finally:
-        node.close()
-
-
-@pytest.fixture
-def network() -> ServiceNetwork:
-    return ServiceNetwork(infrastructure=[IPv4Network("10.9.0.0/24")])
 
 
 async def test_a_running_tap_is_announced_and_reachable(node: Node, network: ServiceNetwork) -> None:
@@ -187,7 +75,7 @@ async def test_a_second_sync_changes_nothing(node: Node, network: ServiceNetwork
     monitor = await node.loop.do(_monitor())
     with monitor:
         await node.loop.do(network.sync([ONE]))
-        await node.loop.do(ServiceNetwork().sync([ONE]))
+        await node.loop.do(ServiceNetwork(infrastructure=INFRASTRUCTURE).sync([ONE]))
         with pytest.raises(BlockingIOError):
             monitor.recv(65536)
         ip("-n", node.node, "route", "add", "192.0.2.99/32", "dev", "up0")
@@ -208,6 +96,46 @@ async def test_guests_cannot_reach_host_and_infrastructure(node: Node, network: 
     assert not await pings(guest, "10.9.0.1"), "the host's own address"
     assert not await pings(guest, "10.9.0.2"), "the infrastructure"
     assert await pings(node.peer, "172.16.10.10"), "answers to the infrastructure are not stopped"
+
+
+async def test_guests_cannot_reach_metadata_and_link_local_addresses(node: Node, network: ServiceNetwork) -> None:
+    """Neither of a peer of the node nor of the node itself, and not under a link-local address of their own."""
+    for name, address in ((node.node, "169.254.0.1/16"), (node.peer, "169.254.169.254/16")):
+        ip("-n", name, "address", "add", address, "dev", "up0")
+    guest = node.guest(ONE)
+    await node.loop.do(network.sync([ONE]))
+    assert await pings(node.node, "169.254.169.254"), "it answers"
+    for address in ("169.254.169.254", "169.254.0.1"):
+        assert not await pings(guest, address)
+    ip("-n", guest, "address", "add", "169.254.7.7/16", "dev", "eth0")
+    for address in ("169.254.169.254", "169.254.0.1", str(GATEWAY)):
+        assert not await pings(guest, address, "-I", "169.254.7.7")
+    assert not await pings(node.peer, "172.16.10.10", "-I", "169.254.169.254"), "no answer can arrive"
+
+
+async def test_guests_have_no_ipv6(node: Node, network: ServiceNetwork) -> None:
+    """Taps have no link-local address, and nothing is taken that a guest sends to the node or through it."""
+    guest, other = node.guest(ONE), node.guest(TWO)
+    ip("-n", node.node, "address", "add", "fd00:9::1/64", "dev", "up0", "nodad")
+    await inside(node.node, "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    await node.loop.do(network.sync([ONE, TWO]))
+    for name, tap, address in ((guest, ONE, "fd00:10::10"), (other, TWO, "fd00:10::11")):
+        ip("-n", name, "address", "add", f"{address}/64", "dev", "eth0", "nodad")
+        assert node.show("-6", "address", "show", "dev", tap.tap) == []
+    (link,) = node.show("link", "show", "dev", ONE.tap)
+    for target in ("fd00:9::1", "fd00:10::11"):
+        ip("-n", guest, "neigh", "replace", target, "lladdr", link["address"], "dev", "eth0")
+        ip("-n", guest, "-6", "route", "replace", f"{target}/128", "dev", "eth0")
+        assert not await pings(guest, target, "-6")
+    # An operator's setting brings IPv6 back on the tap: the firewall still takes nothing.
+    await inside(node.node, "sysctl", "-qw", f"net.ipv6.conf.{ONE.tap}.disable_ipv6=0")
+    ip("-n", node.node, "address", "add", "fe80::1/64", "dev", ONE.tap, "nodad")
+    assert not await pings(guest, "fe80::1%eth0", "-6")
+
+
+def test_no_network_without_infrastructure() -> None:
+    with pytest.raises(ValueError, match="infrastructure is empty"):
+        ServiceNetwork(infrastructure=[])
 
 
 async def test_a_guest_cannot_use_another_address(node: Node, network: ServiceNetwork) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,12 +10,12 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from controller.lab import network
 from controller.lab.lab import Lab
 from controller.lab.node import SERVICE_ROUTE_PROTOCOL
 from controller.lab.settings import LabSettings
 from tests.python.eventually import eventually
-from tests.python.integration.lab.conftest import requires_root, settings, traces
+from tests.python.integration.lab.conftest import requires_root, settings, traces, up_and_down_elsewhere
+from tests.python.lab_network import routes
 
 pytestmark = requires_root
 
@@ -73,7 +72,7 @@ async def test_a_service_address_on_a_node_is_announced_and_withdrawn(lab: Lab) 
     address = "172.16.10.77"
 
     def gateway() -> str | None:
-        found = [route.get("gateway") for route in network.routes(lab.layout.router) if route["dst"] == address]
+        found = [route.get("gateway") for route in routes(lab.layout.router) if route["dst"] == address]
         return str(found[0]) if found else None
 
     def route(verb: str, protocol: int, target: str = address) -> None:
@@ -87,7 +86,7 @@ async def test_a_service_address_on_a_node_is_announced_and_withdrawn(lab: Lab) 
     route("add", SERVICE_ROUTE_PROTOCOL, "192.0.2.1")
     route("del", SERVICE_ROUTE_PROTOCOL)
     await eventually(lambda: gateway() is None)
-    taken = {route["dst"] for route in network.routes(lab.layout.router) if route.get("protocol") == "bird"}
+    taken = {route["dst"] for route in routes(lab.layout.router) if route.get("protocol") == "bird"}
     assert taken == {"172.16.0.0/16"}, "only service addresses of the agent's protocol are announced"
 
 
@@ -125,55 +124,43 @@ def test_two_labs_live_side_by_side(lab: Lab, tmp_path: Path) -> None:
     assert lab.status() == before
 
 
-RUN_IS_A_MOUNT = """
-import sys
-from controller.lab.lab import Lab
-from controller.lab.settings import LabSettings
-
-lab = Lab(LabSettings.model_validate_json(sys.argv[1]))
-try:
-    lab.up()
-    assert lab.is_up()
-finally:
-    lab.down()
-"""
-
-
 def test_nodes_have_a_run_folder_of_their_own_where_the_machines_is_a_mount(tmp_path: Path) -> None:
     """As on a systemd host. What is mounted there was taken for the node's: its daemons wrote to the machine's."""
     made = settings("r", tmp_path, per_rack=1)
-    below = "findmnt -rno TARGET | grep ^/run/ | sort -r | xargs -r umount -l"
-    tmpfs = f'{below}; mount -t tmpfs run /run && mkdir /run/lock && exec "$@"'
-    # On one cpu: each numbers its namespaces by itself, and a mount namespace is only kept in one of a lower number.
-    cpu = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
-    inside = [*cpu, "unshare", "--mount", "--propagation=private", "sh", "-c", tmpfs, "run"]
-    command = [*inside, sys.executable, "-c", RUN_IS_A_MOUNT, made.model_dump_json()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    up_and_down_elsewhere(made)
     assert traces(Lab(made)) == []
 
 
 KILLED_UP = """
 import os, signal, subprocess, sys
 from pathlib import Path
+from pyroute2 import netns
+from pyroute2.iproute.linux import RTNL_API
 from controller.lab.lab import Lab
 from controller.lab.settings import LabSettings
 
-left, real = int(sys.argv[2]), subprocess.run
+left = int(sys.argv[2])
 
-def run(*arguments, **options):
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments, **options)
+def counted(owner, name):
+    real = getattr(owner, name)
 
-subprocess.run = run
+    def call(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **options)
+
+    setattr(owner, name, call)
+
+# Tools that are run, and requests to the kernel.
+for owner, name in (subprocess, "run"), (netns, "create"), *((RTNL_API, name) for name in ("link", "addr", "route")):
+    counted(owner, name)
 Lab(LabSettings.model_validate_json(sys.argv[1])).up()
 """
 
 
-@pytest.mark.parametrize("calls", [4, 11, 20, 22, 25, 26, 31, 35, 37])
+@pytest.mark.parametrize("calls", [4, 11, 32, 34, 39, 42, 43, 48, 52, 54])
 @pytest.mark.parametrize("repair", ["down", "up"])
 def test_a_lab_that_was_killed_half_way_is_cleaned_or_finished(tmp_path: Path, calls: int, repair: str) -> None:
     lab = Lab(settings("h", tmp_path))

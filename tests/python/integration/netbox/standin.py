@@ -59,6 +59,8 @@ class StandIn:
         """Called with the list when a page of it has been taken: what is changed then shifts the next ones."""
         self.hang_up: Callable[[str], bool] = lambda path: False
         """Whether a request is answered by closing the connection."""
+        self.too_many = 0
+        """Requests that are still answered 429."""
         self.lock = threading.Lock()
         self.url = ""
         for path in self.lists:
@@ -167,9 +169,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        path, query = self._asked()
+        path, query = self._filtered_list()
         if self.netbox.hang_up(path):
             self.close_connection = True
+        elif self.netbox.too_many:
+            self.netbox.too_many -= 1
+            self._answer(429, {"detail": "Request was throttled."})
         elif path == "status":
             self._answer(200, json.loads((RECORDED / "status.json").read_text()))
         elif self._allowed(path):
@@ -201,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _write(self, verb: str) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"[]")
-        path, _ = self._asked()
+        path, _ = self._filtered_list()
         if not self._allowed(path):
             return
         items = body if isinstance(body, list) else [body]
@@ -222,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.netbox.delete(path, item["id"])
                 self._answer(204, None)
 
-    def _asked(self) -> tuple[str, dict[str, list[str]]]:
+    def _filtered_list(self) -> tuple[str, dict[str, list[str]]]:
         split = urlsplit(self.path)
         return split.path.removeprefix("/api/").strip("/"), parse_qs(split.query)
 
@@ -240,6 +245,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("API-Version", "4.6")
+        if status == 429:
+            self.send_header("Retry-After", "50")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -1,10 +1,10 @@
-"""Lists that change between their pages: what is missed would look as if it were gone from NetBox."""
+"""Lists that change between their pages: what is missed would look as if it were no longer in NetBox."""
 
 from __future__ import annotations
 
 import pytest
 
-from controller.errors import TemporaryError, Unavailable
+from controller.errors import TemporaryError, TooManyRequests, Unavailable
 from inventory_sync.netbox_reader import NetBox
 from tests.python.integration.netbox.standin import TOKEN, StandIn
 
@@ -67,3 +67,16 @@ def test_a_connection_that_breaks_off_is_tried_once_more_and_no_longer(netbox: S
     assert caught.value.message == (
         f"NetBox at {netbox.url} cannot be reached: Remote end closed connection without response"
     )
+
+
+@pytest.mark.design("N4")
+def test_a_netbox_that_limits_requests_is_waited_for_and_not_for_ever(netbox: StandIn) -> None:
+    pauses: list[float] = []
+    netbox.too_many = 2
+    reader = NetBox(netbox.url, TOKEN, pause=pauses.append)
+    assert len(reader.list("dcim/racks")) == len(netbox.lists["dcim/racks"])
+    assert pauses == [50.0, 50.0]
+    netbox.too_many = 99
+    with pytest.raises(TooManyRequests, match="limits the requests"):
+        reader.list("dcim/racks")
+    assert pauses == [50.0] * 4

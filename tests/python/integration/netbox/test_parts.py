@@ -84,7 +84,7 @@ def test_a_pull_that_breaks_off_tells_what_was_written_and_the_next_one_finishes
         with pytest.raises(Unavailable) as caught:
             pull.write(client, found, limit=LIMIT)
     assert caught.value.message.endswith(
-        f"; {sum(first)} of {len(found.wanted)} documents had been written before; another run writes the rest"
+        f"; {sum(first)} of {len(found.wanted)} documents were written before; another run writes the rest"
     )
     told = ops.ok("netbox", "diff", "-m", mapping, *SMALL).splitlines()[-1]
     assert told.startswith(f"{len(found.wanted) - sum(first)} differ, {sum(first)} as in NetBox")
@@ -116,7 +116,7 @@ def test_what_is_refused_in_a_later_part_is_one_error_and_keeps_the_parts_before
         with pytest.raises(Conflict) as caught:
             pull.write(client, found, limit=LIMIT)
     assert caught.value.users == ("PhysicalResource mine",)
-    assert f"; {len(done)} of {len(found.wanted)} documents had been written before" in caught.value.message
+    assert f"; {len(done)} of {len(found.wanted)} documents were written before" in caught.value.message
     assert _devices(ops) == 1 + sum(one["kind"] == "PhysicalResource" for one in done)
 
 
@@ -132,7 +132,7 @@ def test_addresses_change_hands_between_parts(ops: Shell, netbox: StandIn, mappi
         one["serial"] += "X"  # so that all have to be written
     ops.ok("netbox", "pull", "-m", mapping, *SMALL)
     told = ops.ok("netbox", "pull", "-m", mapping, *SMALL, "--remove").splitlines()
-    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv02, removed" in told
+    assert "no longer in NetBox: PhysicalResource dc1/dc1-r001-srv02, removed" in told
     server = json.loads(ops.ok("get", "physical-resource", "dc1/zz-renamed", "-o", "json"))
     assert "10.0.0.3" in {port["address"] for port in server["spec"]["ports"]}
     assert ops.ok("netbox", "pull", "-m", mapping).splitlines()[-1].startswith("0 differ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -109,10 +111,10 @@ def test_what_is_gone_is_told_and_removed_when_asked_but_no_node(ops: Shell, net
     for name in ("dc1-r001-srv01", "dc1-r001-srv02"):
         netbox.drop("dcim/devices", name=name)
     told = ops.ok("netbox", "pull", "-m", mapping)
-    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv02, goes with --remove" in told
+    assert "no longer in NetBox: PhysicalResource dc1/dc1-r001-srv02, deleted with --remove" in told
     assert "dc1-r001-srv02" in ops.ok("get", "physical-resources", "-o", "name")
     told = ops.ok("netbox", "pull", "-m", mapping, "--remove")
-    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv02, removed" in told
+    assert "no longer in NetBox: PhysicalResource dc1/dc1-r001-srv02, removed" in told
     assert "PhysicalResource dc1/dc1-r001-srv01, kept:" in told
     assert "Node c1/n1" in told
     left = ops.ok("get", "physical-resources", "-o", "name").splitlines()
@@ -188,7 +190,7 @@ def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn
     ops.environ["NETBOX_TOKEN"] = "nbt_abcdefghijkl." + "x" * 40
     refused = ops.run("netbox", "pull", "-m", mapping)
     assert (refused.exit_code, len(refused.output.splitlines())) == (4, 1)
-    assert "does not take the token" in refused.output
+    assert "refused the token" in refused.output
     ops.environ["NETBOX_URL"] = "http://127.0.0.1:9"
     away = ops.run("netbox", "pull", "-m", mapping)
     assert (away.exit_code, len(away.output.splitlines())) == (6, 1)
@@ -214,7 +216,7 @@ def test_a_renamed_device_takes_its_addresses_along(ops: Shell, netbox: StandIn,
     ops.ok("netbox", "pull", "-m", mapping)
     netbox.find("dcim/devices", name="dc1-r001-srv01")["name"] = "fresh"
     told = ops.ok("netbox", "pull", "-m", mapping)
-    assert "gone from NetBox: PhysicalResource dc1/dc1-r001-srv01, goes with --remove" in told
+    assert "no longer in NetBox: PhysicalResource dc1/dc1-r001-srv01, deleted with --remove" in told
     fresh, old = (
         json.loads(ops.ok("get", "physical-resource", f"dc1/{name}", "-o", "json"))["spec"]["ports"]
         for name in ("fresh", "dc1-r001-srv01")
@@ -235,14 +237,40 @@ def test_a_token_that_sees_nothing_removes_nothing(ops: Shell, netbox: StandIn, 
 
 
 @pytest.mark.design("N4")
+def test_a_token_that_sees_a_part_removes_nothing_unless_told(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    """Object permissions make NetBox answer with shorter lists, each consistent with the others."""
+    ops.ok("netbox", "pull", "-m", mapping)
+    before = ops.ok("get", "physical-resources", "-o", "name")
+    version = _version(ops)
+    for part in ("dcim/devices", "dcim/cables", "dcim/racks", "dcim/interfaces", "ipam/ip-addresses"):
+        netbox.lists[part].clear()
+    refused = ops.run("netbox", "pull", "-m", mapping, "--remove")
+    assert refused.exit_code == 2
+    assert "more than --remove-limit (50 %)" in refused.output
+    assert ops.run("netbox", "pull", "-m", mapping, "--remove", "--dry-run").exit_code == 2
+    assert ops.run("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "101").exit_code == 2
+    assert _version(ops) == version
+    assert ops.ok("get", "physical-resources", "-o", "name") == before
+    ops.ok("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "100")
+    assert len(ops.ok("get", "physical-resources", "-o", "name")) < len(before)
+
+
+@pytest.mark.design("N4")
 def test_with_chosen_sites_what_the_others_hold_is_not_missed(ops: Shell, mapping: str) -> None:
     ops.ok("netbox", "pull", "-m", mapping)
     before = ops.ok("get", "floors", "-o", "name")
     assert "dc2/dc2-floor-3" in before
     chosen = ops.write("chosen.yaml", f"{MAPPING}sites: [dc1]\n")
     told = ops.ok("netbox", "pull", "-m", chosen, "--remove").splitlines()
-    assert told[-1].endswith(" 0 gone from NetBox")
+    assert told[-1].endswith(" 0 no longer in NetBox")
     assert ops.ok("get", "floors", "-o", "name") == before
+
+
+def _free_positions(devices: Iterable[dict[str, Any]], moved: dict[str, Any]) -> list[float]:
+    """Return the positions that NetBox would accept for a device of 1 U: it refuses those that overlap another."""
+    rack = moved["rack"]["id"]
+    taken = [one["position"] for one in devices if one["position"] and one["rack"]["id"] == rack and one is not moved]
+    return [half / 2 for half in range(2, 85) if all(abs(half / 2 - other) >= 1 for other in taken)]
 
 
 @pytest.mark.design("N4")
@@ -260,7 +288,7 @@ def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
             case "serial":
                 device["serial"] = data.draw(st.text("AZ09-", max_size=8))
             case "position":
-                device["position"] = data.draw(st.one_of(st.none(), st.integers(2, 80).map(lambda half: half / 2)))
+                device["position"] = data.draw(st.sampled_from([None, *_free_positions(devices.values(), device)]))
             case "tags":
                 device["tags"] = data.draw(st.sampled_from([[], [{"slug": "storage"}]]))
             case "status":
@@ -276,5 +304,5 @@ def test_whatever_changes_in_netbox_the_second_pull_writes_nothing(
     version = _version(ops)
     again = ops.ok("netbox", "pull", "-m", mapping, "--remove").splitlines()
     assert again[-1].startswith("0 differ")
-    assert again[-1].endswith(" 0 gone from NetBox")
+    assert again[-1].endswith(" 0 no longer in NetBox")
     assert _version(ops) == version

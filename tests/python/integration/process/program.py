@@ -14,16 +14,10 @@ from sqlalchemy import text
 
 from controller.model.service_process import ProcessKind
 from controller.pki import ROOT, server_name
-from controller.process import (
-    ApiClient,
-    ApiServicer,
-    DatabaseSettings,
-    ElectionSettings,
-    PeerSettings,
-    Process,
-    ProcessSettings,
-    load_settings,
-)
+from controller.process.api_service import ApiServicer
+from controller.process.heartbeat import ApiClient
+from controller.process.process import Process
+from controller.process.settings import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings, load_settings
 from controller.store.database import Database, Fence, Tier
 from controller.wire import api_pb2
 from controller.wire.api_pb2_grpc import add_ApiServiceServicer_to_server
@@ -48,10 +42,10 @@ async def api(process: Process, settings: Settings, db: Database) -> None:
     process.add_service(lambda server: add_ApiServiceServicer_to_server(servicer, server))
     process.add_task("api-service", servicer.run)
 
-    async def tell(request: api_pb2.UpdateNodeRequest) -> None:
-        servicer.tell(request)
+    async def send_heartbeat(request: api_pb2.UpdateNodeRequest) -> None:
+        servicer.record_heartbeat(request)
 
-    process.heartbeat_to(tell)
+    process.heartbeat_to(send_heartbeat)
     await process.run()
 
 
@@ -67,7 +61,7 @@ async def controller(process: Process, settings: Settings, db: Database) -> None
             await process.clock.sleep(0.02)
 
     process.elect(db, work, reassign=client.reassign, lease_seconds=settings.election.lease_seconds)
-    process.heartbeat_to(client.tell)
+    process.heartbeat_to(client.send_heartbeat)
     await process.run()
 
 

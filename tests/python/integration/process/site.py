@@ -19,11 +19,11 @@ from sqlalchemy import text
 from controller.clock import SystemClock
 from controller.loop import Backoff
 from controller.pki import ROOT, AuthorityTree, CredentialFolder, Identity, server_name
-from controller.process import Child, Supervisor
+from controller.process.supervisor import Child, Supervisor
 from controller.rpc import Channels, translated
-from controller.store import processes
 from controller.store.database import Database
 from controller.wire import status_pb2, status_pb2_grpc
+from tests.python.processes import all_processes
 
 API = "resource-api"
 CONTROLLER = "resource-controller"
@@ -76,7 +76,7 @@ class Site:
         return [(row.name, row.term) for row in rows]
 
     def shown(self) -> dict[str, Any]:
-        return {row.name: row for row in self.db.read(processes.all_processes)}
+        return {row.name: row for row in self.db.read(all_processes)}
 
     def log(self, name: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (self.path / f"{name}.log").read_text().splitlines()]

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from controller.loop import Backoff
-from controller.process import Child, Supervisor
+from controller.process.supervisor import Child, Supervisor
 from tests.python.eventually import eventually
 
 QUICK = Backoff(first=0.05, cap=0.2)
@@ -92,7 +92,7 @@ async def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     program.write_text(
         textwrap.dedent(f"""
             import asyncio
-            from controller.process import Child, Supervisor
+            from controller.process.supervisor import Child, Supervisor
             child = Child("c", ["/bin/sh", "-c", "echo $$ > {tmp_path}/pid; exec sleep 1000"])
             async def main():
                 await Supervisor([child]).run()
@@ -129,3 +129,27 @@ async def test_sigterm_ends_the_supervisor_and_its_children(tmp_path: Path) -> N
 
 def _text(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
+
+
+async def test_nothing_is_started_while_it_may_not(tmp_path: Path) -> None:
+    """The keeper of a lab whose folder was deleted started its children again and again, and created the folder."""
+    allowed, refused = True, 0
+
+    def may_start() -> bool:
+        nonlocal refused
+        refused += not allowed
+        return allowed
+
+    child = Child("flaky", shell("exit 3"), log=tmp_path / "log/flaky.log")
+    supervisor = Supervisor([child], backoff=QUICK, may_start=may_start)
+    async with running(supervisor):
+        await eventually(lambda: supervisor.states["flaky"].starts >= 2)
+        allowed = False
+        await eventually(lambda: refused > 0)
+        before = supervisor.states["flaky"].starts
+        (tmp_path / "log").rename(tmp_path / "away")
+        await eventually(lambda: refused > 2)
+        assert not (tmp_path / "log").exists()
+        assert supervisor.states["flaky"].starts == before
+        allowed = True
+        await eventually(lambda: supervisor.states["flaky"].starts > before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import ssl
 from datetime import timedelta
@@ -257,3 +258,14 @@ async def served_serial(made: Site) -> int:
         return x509.load_der_x509_certificate(shown).serial_number
     finally:
         writer.close()
+
+
+async def test_a_connection_without_a_handshake_ends(tmp_path: Path) -> None:
+    async with site(tmp_path) as made:
+        for sent in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", made.open_port)
+            writer.write(sent)
+            async with asyncio.timeout(60):
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+            writer.close()

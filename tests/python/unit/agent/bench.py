@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from controller.agent.agent import Agent, Options
+from controller.agent.agent import Agent
 from controller.agent.drivers.base import Driver
-from controller.agent.machine_reconciler import Limits
+from controller.agent.machine_reconciler import WorkLimits
+from controller.agent.options import Options
 from controller.clock import VirtualClock
 from controller.errors import Unavailable
 from controller.model.provider import ProviderDriver
@@ -61,7 +62,7 @@ def item(uid: str = "u0", *, role: str = "Owner", revision: int = 1, index: int 
 
 
 class Bench:
-    """One agent whose session is a list."""
+    """One agent without a session: its reports are recorded in a list."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Bench:
         node: str = "server0",
         state: Path | None = None,
         boot: str = "",
-        limits: Limits | None = None,
+        limits: WorkLimits | None = None,
     ) -> None:
         def no_channel() -> Any:
             raise Unavailable("no cluster API in this test")
@@ -79,7 +80,11 @@ class Bench:
         self.clock = clock
         self.agent = Agent(
             Options(
-                node=node, boot=boot, providers={"memory": ProviderDriver.MEMORY}, limits=limits or Limits(), resync=60
+                node=node,
+                boot=boot,
+                providers={"memory": ProviderDriver.MEMORY},
+                limits=limits or WorkLimits(),
+                resync=60,
             ),
             driver,
             no_channel,
@@ -89,23 +94,24 @@ class Bench:
         )
         self.version = 0
         self._task: asyncio.Task[None] | None = None
-        self.said: list[ResourceReport] = []
+        self.reported: list[ResourceReport] = []
 
     async def start(self) -> None:
         """Run the agent."""
-        say = self.agent.reports.say
+        put = self.agent.reports.put
 
-        def listen(report: ResourceReport) -> None:
-            if self.agent.reports.last(report.resource_uid) != report:
-                self.said.append(report)
-            say(report)
+        def record(report: ResourceReport) -> None:
+            if self.agent.reports.get(report.resource_uid) != report:
+                self.reported.append(report)
+            put(report)
 
         async def no_session() -> None:
             await asyncio.Event().wait()
 
-        self.agent.reports.say = listen  # type: ignore[method-assign]
+        self.agent.reports.put = record  # type: ignore[method-assign]
         self.agent.session.run = no_session  # type: ignore[method-assign]
         self._task = asyncio.create_task(self.agent.run())
+        await self.agent._state.loaded.wait()
         await self.clock.advance(0)
 
     async def stop(self) -> None:
@@ -116,24 +122,24 @@ class Bench:
             self._task = None
 
     async def assign(self, *items: AssignmentItem, full: bool = True, removed: tuple[str, ...] = ()) -> None:
-        """What the session does with a message of the cluster API."""
+        """Apply a message as the session does."""
         self.version += 1
         message = Assignments(full=full, version=self.version, items=items, removed=removed)
         first = not self.agent.assignments.confirmed
-        changed = await self.agent.assignments.take(message)
-        self.agent._wake(changed)
+        changed = await self.agent.assignments.apply(message)
+        self.agent._requeue(changed)
         if first and full:
-            self.agent._wake_all()
+            self.agent._requeue_all()
 
     def report(self, uid: str = "u0") -> ResourceReport:
-        """The newest report of a resource; an empty one before the first."""
-        return self.agent.reports.last(uid) or ResourceReport()
+        """Return the newest report of a resource; an empty one before the first."""
+        return self.agent.reports.get(uid) or ResourceReport()
 
     def states(self, uid: str = "u0") -> list[str]:
-        """Every different thing that was said of a resource: status, state and phase."""
+        """Return each different report of a resource: status, state and phase."""
         return [
             "/".join(filter(None, (one.status, one.state, one.state_reason, one.migration)))
-            for one in self.said
+            for one in self.reported
             if one.resource_uid == uid
         ]
 
@@ -141,7 +147,7 @@ class Bench:
         """Advance the clock in small steps until the condition holds."""
         end = self.clock.monotonic() + within
         while not condition():
-            assert self.clock.monotonic() < end, f"not within {within:g} s of virtual time; said: {self.states()}"
+            assert self.clock.monotonic() < end, f"not within {within:g} s of virtual time; reported: {self.states()}"
             await self.clock.advance(0.1)
             # Files are written in threads, which the virtual clock does not wait for.
             await asyncio.sleep(0.0005)

@@ -1,4 +1,4 @@
-"""What a machine is kept to, from its sizes and what was assigned to it.
+"""The limits of a machine, from its sizes and what was assigned to it.
 
 cell 0: shared 0 1, pinned 2 3       cell 1: shared 4 5, pinned 6 7
 """
@@ -99,15 +99,15 @@ def test_the_weight_goes_with_the_time_reserved() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("asked", "message"),
     [
         ({"cells": (2,)}, "NUMA cell 2, which this node does not have"),
-        ({"cpus": (2, 9), **PINNED}, "cpu 9, which this node does not give"),
+        ({"cpus": (2, 9), **PINNED}, "cpu 9, which this node does not offer"),
         ({"cpus": (2,), **PINNED}, "2 pinned vcpus and 1 cpus assigned"),
         ({"layout": [NumaCell(cell=0, pinned_cpus=(0, 1))]}, "needs shared cpus, and this node has none"),
         ({"cells": (0,), "layout": [NumaCell(cell=0, pinned_cpus=(0,))]}, r"cells \[0\] of this node"),
     ],
 )
-def test_what_is_not_on_the_host_is_refused(asked: dict[str, Any], words: str) -> None:
-    with pytest.raises(PermanentError, match=words):
+def test_what_is_not_on_the_host_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(PermanentError, match=message):
         limits(**asked)

@@ -30,7 +30,11 @@ def machine(**values: Any) -> Machine:
 
 
 def step(there: dict[str, Any] | None, record: MigrationRecord | None = None, /, **asked: Any) -> Step:
-    flags = {name: asked.pop(name) for name in ("confirmed", "held", "cold", "gone", "sending") if name in asked}
+    flags = {
+        name: asked.pop(name)
+        for name in ("confirmed", "held", "boot_unconfirmed", "removed", "sending")
+        if name in asked
+    }
     return decide(Assigned(item(**asked)), machine(**there) if there else None, record, **flags).step
 
 
@@ -63,11 +67,11 @@ def step(there: dict[str, Any] | None, record: MigrationRecord | None = None, /,
         (SENT_AWAY, {"power": "Stopped"}, Step.RESUME),
         (SENT_AWAY, {"confirmed": False}, Step.WAIT),
         # The node was restarted: it may have been given up meanwhile.
-        (None, {"confirmed": False, "cold": True}, Step.WAIT),
-        (STOPPED, {"confirmed": False, "cold": True}, Step.WAIT),
-        (ARRIVED, {"confirmed": False, "cold": True}, Step.WAIT),
-        (RUNNING, {"confirmed": False, "cold": True}, Step.NOTHING),
-        (STOPPED, {"confirmed": True, "cold": True}, Step.ENSURE),
+        (None, {"confirmed": False, "boot_unconfirmed": True}, Step.WAIT),
+        (STOPPED, {"confirmed": False, "boot_unconfirmed": True}, Step.WAIT),
+        (ARRIVED, {"confirmed": False, "boot_unconfirmed": True}, Step.WAIT),
+        (RUNNING, {"confirmed": False, "boot_unconfirmed": True}, Step.NOTHING),
+        (STOPPED, {"confirmed": True, "boot_unconfirmed": True}, Step.ENSURE),
         (STOPPED, {"confirmed": False}, Step.ENSURE),
     ],
 )
@@ -85,21 +89,21 @@ def test_an_owner(there: dict[str, Any] | None, asked: dict[str, Any], expected:
         (RUNNING, MigrationRecord(1, MigrationPhase.FAILED), READY, Step.SEND, MigrationPhase.SENDING),
         (RUNNING, FAILED, READY, Step.NOTHING, MigrationPhase.FAILED),
         (STOPPED, FAILED, READY, Step.ENSURE, MigrationPhase.FAILED),
-        (RUNNING, SENDING, READY, Step.MEND, MigrationPhase.SENDING),
+        (RUNNING, SENDING, READY, Step.REPAIR, MigrationPhase.SENDING),
         ({**RUNNING, "migrating": True}, SENDING, READY, Step.WAIT, MigrationPhase.SENDING),
-        ({**SENT_AWAY, "migrating": True}, SENDING, READY, Step.MEND, MigrationPhase.SENDING),
+        ({**SENT_AWAY, "migrating": True}, SENDING, READY, Step.REPAIR, MigrationPhase.SENDING),
         (SENT_AWAY, SENDING, READY, Step.WAIT, MigrationPhase.UNCLEAR),
         (STOPPED, SENDING, READY, Step.WAIT, MigrationPhase.UNCLEAR),
         (None, SENDING, READY, Step.WAIT, MigrationPhase.UNCLEAR),
         (None, UNCLEAR, READY, Step.WAIT, MigrationPhase.UNCLEAR),
-        (RUNNING, UNCLEAR, READY, Step.MEND, MigrationPhase.SENDING),
+        (RUNNING, UNCLEAR, READY, Step.REPAIR, MigrationPhase.SENDING),
         (None, SENT, READY, Step.NOTHING, MigrationPhase.SENT),
         (STOPPED, SENT, READY, Step.NOTHING, MigrationPhase.SENT),
         (SENT_AWAY, SENT, READY, Step.NOTHING, MigrationPhase.SENT),
-        # The controller has ended it, by its word of this session:
+        # The controller has ended it, in a full set of this session:
         (None, SENT, {}, Step.ENSURE, None),
         (SENT_AWAY, UNCLEAR, {}, Step.RESUME, None),
-        # ... but not by a word from before:
+        # ... but not in assignments from before:
         (None, SENT, {"confirmed": False}, Step.WAIT, None),
         (STOPPED, UNCLEAR, {"confirmed": False}, Step.WAIT, None),
         (STOPPED, FAILED, {"confirmed": False}, Step.ENSURE, None),
@@ -119,7 +123,7 @@ def test_a_source(
 
 
 @pytest.mark.parametrize("there", [None, RUNNING, STOPPED, ARRIVED, INCOMING, SENT_AWAY])
-def test_while_it_is_sent_nothing_else_is_done_or_said(there: dict[str, Any] | None) -> None:
+def test_while_it_is_sent_nothing_else_is_done_or_reported(there: dict[str, Any] | None) -> None:
     for asked in (READY, {"attempt": 3}, {"role": "Leaving"}):
         decision = decide(Assigned(item(**asked)), machine(**there) if there else None, SENDING, sending=2)
         assert (decision.step, decision.phase, decision.attempt) == (Step.WAIT, MigrationPhase.SENDING, 2)
@@ -143,4 +147,4 @@ def test_an_incoming_copy_is_never_set_going(there: dict[str, Any] | None, recor
 @pytest.mark.parametrize("there", [None, RUNNING, STOPPED, ARRIVED, INCOMING, SENT_AWAY])
 def test_what_leaves_is_removed_whatever_it_is(there: dict[str, Any] | None) -> None:
     assert step(there, role="Leaving") is Step.REMOVE
-    assert step(there, role="Leaving", gone=True) is (Step.REMOVE if there else Step.NOTHING)
+    assert step(there, role="Leaving", removed=True) is (Step.REMOVE if there else Step.NOTHING)

@@ -1,4 +1,4 @@
-"""The domain's XML and what is read back of it."""
+"""The domain's XML, and what is parsed from it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from controller.agent.drivers.libvirt import definition
-from controller.agent.drivers.libvirt.definition import DiskFile, Mark, Place
+from controller.agent.drivers.libvirt.definition import DiskFile
+from controller.agent.drivers.libvirt.mark import NAMESPACE, HostPart, Mark
+from controller.agent.drivers.libvirt.names import tap_names
 from controller.agent.drivers.limits import limits_of
 from controller.agent.drivers.types import Desired
 from controller.agent.images import CachedImage
@@ -66,11 +68,11 @@ def xml(what: Desired, *, kvm: bool = False, kernel: Path | None = Path("/images
 @pytest.mark.design("E1")
 def test_what_was_written_is_read_back() -> None:
     what = desired(revision=4, reboots=3)
-    found = definition.read(xml(what))
+    found = definition.parse(xml(what))
     assert found is not None
     assert found.mark == Mark.of(what, "layout")
     assert (found.mark.uid, found.mark.revision, found.mark.reboots) == (UID, 4, 3)
-    assert found.taps == definition.tap_names(UID, what.spec)
+    assert found.taps == tap_names(UID, what.spec)
     assert found.disks == ("vda", "vdb"), "the ConfigDrive is not sent along: it is on the target"
 
 
@@ -80,9 +82,9 @@ def test_values_are_escaped() -> None:
 
 
 def test_foreign_domains_are_not_ours() -> None:
-    assert definition.read("<domain><name>other</name></domain>") is None
-    foreign = xml(desired()).replace(definition.NAMESPACE, "urn:somebody:else")
-    assert definition.read(foreign) is None
+    assert definition.parse("<domain><name>other</name></domain>") is None
+    foreign = xml(desired()).replace(NAMESPACE, "urn:somebody:else")
+    assert definition.parse(foreign) is None
 
 
 def test_the_domain_has_what_migration_needs() -> None:
@@ -109,21 +111,6 @@ def test_without_a_kernel_the_disk_boots() -> None:
     boot = root.find("os/boot")
     assert boot is not None
     assert boot.get("dev") == "hd"
-
-
-def test_identity_follows_from_the_uid_alone() -> None:
-    assert definition.domain_uuid(UID) == definition.domain_uuid(UID) != definition.domain_uuid(UID + "x")
-    names = {definition.tap_name(UID, index) for index in range(20)}
-    assert len(names) == 20
-    assert all(len(name) <= 15 for name in names)
-
-
-def test_digest_sees_what_needs_a_new_domain_and_nothing_else() -> None:
-    base = definition.digest(desired().spec)
-    assert definition.digest(desired(shutdown_timeout=1, reboots=5).spec) == base
-    assert definition.digest(desired(sizes=Sizes(vcpus=1, memory_mib=256, disk_gib=1)).spec) != base
-    assert definition.digest(desired(user_data="x").spec) != base
-    assert definition.digest(desired(interfaces=()).spec) != base
 
 
 @pytest.mark.parametrize(("index", "name"), [(0, "vda"), (25, "vdz"), (26, "vdaa"), (51, "vdaz"), (52, "vdba")])
@@ -192,14 +179,8 @@ def test_what_is_sent_to_another_host_binds_to_nothing_of_this_one() -> None:
     assert root.find("numatune") is None
     assert root.findtext("cputune/quota") == "30000", "a host that cannot keep the limit is to refuse it"
     assert len(root.findall("devices/disk/iotune")) == 3
-    before, found = definition.read(here), definition.read(sent)
+    before, found = definition.parse(here), definition.parse(sent)
     assert before is not None
     assert found is not None
-    assert before.mark.place == Place((1,), (), "layout")
-    assert found.mark == replace(before.mark, place=Place()), "else it would pass for kept to the same place there"
-
-
-def test_the_layout_digest_sees_cpus_and_not_memory() -> None:
-    digest = definition.layout_digest(LAYOUT)
-    assert definition.layout_digest([cell.model_copy(update={"memory_mib": 1}) for cell in LAYOUT]) == digest
-    assert definition.layout_digest([cell.model_copy(update={"pinned_cpus": ()}) for cell in LAYOUT]) != digest
+    assert before.mark.host_part == HostPart((1,), (), "layout")
+    assert found.mark == replace(before.mark, host_part=HostPart()), "else the target would take it for bound"

@@ -74,3 +74,9 @@ def test_exit_is_raised_for_the_shell() -> None:
     with pytest.raises(SystemExit) as ended:
         group(["get", "gadgets", "--server", "http://127.0.0.1:9"], prog_name="resourcectl")
     assert ended.value.code == ExitCode.USAGE
+
+
+def test_a_problem_neither_acts_on_the_terminal_nor_forges_another() -> None:
+    stream = io.StringIO()
+    exit_codes.report(errors.Conflict("taken \x1b[2J\nerror: forged", users=["Rack \u202ea"], user_count=1), stream)
+    assert stream.getvalue() == "error: taken \\x1b[2J\n    error: forged\n  used by Rack \\u202ea\n"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,17 +115,6 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(main.app, ["applly"])
     assert result.exit_code == 2
     assert "applly" in result.output
-
-
-def test_starting_a_process_imports_no_tables_and_no_client() -> None:
-    code = (
-        "import sys; from controller.cli import main; import typer;"
-        "root = typer.main.get_command(main.app);"
-        "root.get_command(typer.Context(root), 'run');"
-        "print([m for m in ('httpx', 'controller.model', 'controller.store', 'rich.table') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

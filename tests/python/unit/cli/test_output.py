@@ -8,14 +8,17 @@ import json
 import pytest
 import yaml
 
-from controller.cli import output
+from controller.cli import output, tables
 from controller.cli.output import Format
 from controller.cli.views import resources
+from controller.client import kinds
 from controller.model import document, registry
+from controller.printable import printable
 
-KIND = registry.get("Rack")
+KIND = kinds.get("Rack")
+EXAMPLE = registry.get("Rack").example
 RACKS = [
-    document.render(document.parse({**KIND.example, "name": name, "spec": {**KIND.example["spec"], "row": row}}))
+    document.render(document.parse({**EXAMPLE, "name": name, "spec": {**EXAMPLE["spec"], "row": row}}))
     for name, row in (("a", 1), ("longer-name", 12))
 ]
 
@@ -74,7 +77,7 @@ def test_an_empty_list_says_so_in_a_table_only() -> None:
 
 
 def test_wide_letters_keep_the_columns_aligned() -> None:
-    lines = output.table(["A", "B"], [["東京", "x"], ["ab", "y"]])
+    lines = tables.table(["A", "B"], [["東京", "x"], ["ab", "y"]])
     assert lines == ["A     B", "東京  x", "ab    y"]
 
 
@@ -93,7 +96,7 @@ def test_wide_letters_keep_the_columns_aligned() -> None:
     ],
 )
 def test_cells(value: object, cell: str) -> None:
-    assert output.text(value) == cell
+    assert tables.text(value) == cell
 
 
 @pytest.mark.parametrize(
@@ -101,12 +104,12 @@ def test_cells(value: object, cell: str) -> None:
     [("spec.floor", "floor-1-1-1"), ("spec.none.deeper", None), ("labels.x", None), ("name.0", None)],
 )
 def test_dotted_paths(path: str, value: object) -> None:
-    assert output.dig(RACKS[0], path) == value
+    assert tables.dig(RACKS[0], path) == value
 
 
 def test_dotted_paths_go_into_lists() -> None:
-    assert output.dig({"spec": {"interfaces": [{"address": "a"}]}}, "spec.interfaces.0.address") == "a"
-    assert output.dig({"spec": {"interfaces": []}}, "spec.interfaces.0.address") is None
+    assert tables.dig({"spec": {"interfaces": [{"address": "a"}]}}, "spec.interfaces.0.address") == "a"
+    assert tables.dig({"spec": {"interfaces": []}}, "spec.interfaces.0.address") is None
 
 
 @pytest.mark.parametrize("kind", list(registry.kinds()), ids=lambda kind: kind.name)
@@ -129,7 +132,7 @@ def test_description_shows_what_was_asked_and_seen_and_the_events() -> None:
 
 
 def test_events_come_in_order_of_time_without_their_names_and_fractions() -> None:
-    kind = registry.get("Event")
+    kind = kinds.get("Event")
     events = [
         {"kind": "Event", "name": name, "spec": {"last_at": f"2026-01-01T00:00:0{second}.123456Z", "reason": "Seen"}}
         for name, second in (("b", 2), ("a", 1))
@@ -152,3 +155,30 @@ def test_events_come_in_order_of_time_without_their_names_and_fractions() -> Non
 )
 def test_answers_that_tell_kind_and_key_have_names_too(document: dict[str, str], name: str) -> None:
     assert _rendered(output.View(documents=[document]), Format.NAME) == f"{name}\n"
+
+
+HOSTILE = "a\x1b[2J\x9b31m\u202eb\nforged  line\x7f\u2028"
+
+
+@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("described", [False, True])
+def test_nothing_that_is_shown_acts_on_the_terminal(form: Format, described: bool) -> None:
+    rack = {**RACKS[0], "name": HOSTILE, "status_reason": HOSTILE, "observed": {HOSTILE: [{HOSTILE: HOSTILE}]}}
+    if described:
+        event = {"spec": {"last_at": "", "level": "Normal", "reason": HOSTILE, "count": 1, "message": HOSTILE}}
+        view = resources.description(rack, [event])
+    else:
+        view = resources.many(KIND, [rack, RACKS[1]])
+    shown = _rendered(view, form)
+    assert all(line == printable(line) for line in shown.split("\n"))
+    if form is Format.JSON:
+        loaded = json.loads(shown)
+        assert (loaded if described else loaded[0]) == rack
+    elif form is Format.YAML:
+        assert next(iter(yaml.safe_load_all(shown))) == rack
+    elif form is not Format.NAME:
+        assert r"\x1b[2J\x9b31m\u202e" in shown
+
+
+def test_escaped_cells_are_aligned() -> None:
+    assert tables.table(["A", "B"], [["\x1b", "x"], ["ab", "y"]]) == ["A     B", r"\x1b  x", "ab    y"]

@@ -98,3 +98,15 @@ def test_the_secret_of_a_new_token_is_shown_once() -> None:
     view = plans.results([result])
     assert view.rows == [("Token", "ci", "created", "Active")]
     assert view.lines == ("secret of Token ci: rs_x", "1 created")
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.JSON, Format.NAME])
+def test_a_change_is_one_line_that_does_not_act_on_the_terminal(form: Format) -> None:
+    hostile = "a\x1b[2J\x9b\u202eb\nforged"
+    line = watch._line({**CHANGE, "key": hostile, "resource": {"status": hostile, "status_reason": hostile}}, form)
+    assert line.removesuffix("\n").isprintable()
+
+
+def test_a_machines_reason_does_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    progress.Lines().machines([_machine(status="Error", reason="no \x1b[2J\nroom")])
+    assert capsys.readouterr().out == "web-0  -  -  -  Error: no \\x1b[2J\\nroom\n"

@@ -27,6 +27,7 @@ RAISED: list[ResourceError] = [
     errors.TooLarge("long"),
     errors.NoRoom("full", {"no memory": 3}),
     errors.AddressesExhausted("none left"),
+    errors.TooManyRequests("often"),
     errors.Unavailable("away"),
     errors.TimedOut("late"),
 ]

@@ -14,7 +14,8 @@ from typing import Any
 from controller.cluster.moves import drain
 from controller.cluster.moves.drain import Drained, Limits
 from controller.cluster.moves.spread import Spread, Topology
-from controller.cluster.unit_of_work.unit_of_work import Plan
+from controller.cluster.unit_of_work.service_computes import counted_nodes
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute
 from controller.model.node import Capacity, Node, Share
@@ -55,7 +56,7 @@ class Cell:
         policy = {"rules": list(rules), **spec.pop("schedule_policy", {})}
         made = compute(name, schedule_policy=policy, **spec)
         made = made.model_copy(update={"status": "Active", "state": "Running", "observed": {"node": on}})
-        owner = Plan(CLUSTER, self.now).assign(made, on, AssignmentRole.OWNER, Share(), 1)
+        owner = UnitOfWork(CLUSTER, self.now).assign(made, on, AssignmentRole.OWNER, Share(), 1)
         self.assignments[owner.name] = owner.model_copy(update={"status": "Active", "state": "Running"})
         self.computes[name] = made
         return made
@@ -73,7 +74,7 @@ class Cell:
     def draining(self) -> list[str]:
         return [name for name, each in self.nodes.items() if each.spec.drain]
 
-    def plan(self) -> Plan:
+    def work(self) -> UnitOfWork:
         """A plan of everything."""
         usage = {name: (self.totals.get(name, TOTAL), Capacity()) for name in self.nodes}
         by_uid = {each.uid: each for each in self.computes.values()}
@@ -82,32 +83,27 @@ class Cell:
             need = need_of(by_uid[assignment.spec.resource_uid].spec)
             fields = {name: getattr(taken, name) + getattr(need, name) for name in Capacity.model_fields}
             usage[assignment.spec.node] = total, Capacity(**fields)
-        standing = [
-            (each.service_path, place)
-            for each in self.computes.values()
-            for place in (each.observed.get("node"), each.observed.get("migrating_to"))
-            if place
-        ]
-        return Plan(
+        counted = [(each.service_path, node) for each in self.computes.values() for node in counted_nodes(each)]
+        return UnitOfWork(
             cluster=CLUSTER,
             now=self.now,
             workloads={key_of(each): each for each in self.computes.values()},
             assignments=dict(self.assignments),
             nodes=dict(self.nodes),
             usage=usage,
-            standing=standing,
+            counted=counted,
         )
 
-    def apply(self, plan: Plan) -> None:
-        self.assignments = plan.assignments
-        for made in plan.inserted.values():
+    def apply(self, work: UnitOfWork) -> None:
+        self.assignments = work.assignments
+        for made in work.inserted.values():
             made.uid = made.name
 
     def step(self, limits: Limits | None = None) -> dict[str, Drained]:
         """One step of all drains."""
-        plan = self.plan()
-        result = drain.advance(plan, self.draining, limits or Limits())
-        self.apply(plan)
+        work = self.work()
+        result = drain.advance(work, self.draining, limits or Limits())
+        self.apply(work)
         return result
 
     def moving(self) -> dict[str, tuple[str, str]]:
@@ -164,9 +160,9 @@ class Cell:
         return total
 
     def overcommitted(self) -> list[str]:
-        plan = self.plan()
+        work = self.work()
         return [
             name
-            for name, (total, taken) in plan.usage.items()
+            for name, (total, taken) in work.usage.items()
             if any(getattr(taken, field) > getattr(total, field) for field in Capacity.model_fields)
         ]

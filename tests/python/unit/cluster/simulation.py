@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from controller.cluster.agents.reports import apply_report
 from controller.cluster.moves.node_loss import forget
 from controller.cluster.reconcile import computes
-from controller.cluster.unit_of_work.unit_of_work import Plan
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import Compute, ComputeSpec, OnNodeDown
 from controller.model.node import Capacity, Node, NodeSpec, Share
@@ -100,12 +100,12 @@ class World:
 
     def control(self) -> None:
         """One pass of the controller."""
-        plan = self.plan()
+        work = self.work()
         if self.compute is not None:
-            computes.reconcile(plan, [self.compute])
-        self.apply(plan)
+            computes.reconcile(work, [self.compute])
+        self.apply(work)
 
-    def plan(self) -> Plan:
+    def work(self) -> UnitOfWork:
         usage = {}
         for name in self.nodes:
             taken = [size for (node, _), size in self.claims.items() if node == name]
@@ -119,7 +119,7 @@ class World:
             )
         if self.compute is not None:
             self.compute = self.compute.model_copy(deep=True)
-        return Plan(
+        return UnitOfWork(
             cluster="tokyo1",
             now=datetime(2026, 1, 1, tzinfo=UTC),
             workloads={key_of(self.compute): self.compute} if self.compute is not None else {},
@@ -129,20 +129,20 @@ class World:
             shares={pair: Share(size) for pair, size in self.claims.items()},
         )
 
-    def apply(self, plan: Plan) -> None:
+    def apply(self, work: UnitOfWork) -> None:
         """Write a plan as the database would: capacity and the permission to run are taken once only."""
-        for pair in plan.given_back:
+        for pair in work.given_back:
             self.claims.pop(pair, None)
-        for node, uid, share in plan.taken:
+        for node, uid, share in work.taken:
             assert (node, uid) not in self.claims, "capacity taken twice"
             self.claims[node, uid] = share.size
-        for uid in plan.disowned:
+        for uid in work.disowned:
             self.owners.pop(uid, None)
-        for uid, name in plan.owned:
+        for uid, name in work.owned:
             assert uid not in self.owners, "two owners"
             self.owners[uid] = name
-        self.assignments = plan.assignments
-        if not plan.workloads:
+        self.assignments = work.assignments
+        if not work.workloads:
             self.compute = None
 
     def forget(self, node: str) -> None:
@@ -154,9 +154,9 @@ class World:
             self._break_job(job, source_pauses=False)
         self.hosts[node] = None
         self.nodes[node].state = "Down"
-        plan = self.plan()
-        forget(plan, node)
-        self.apply(plan)
+        work = self.work()
+        forget(work, node)
+        self.apply(work)
 
     # -- the ways between -----------------------------------------------------------------------
 
@@ -350,8 +350,8 @@ class World:
     def ask_to_migrate(self, to: str | None = None) -> None:
         """Wish for one more migration."""
         assert self.compute is not None
-        wish = {"migrations": self.compute.spec.migrations + 1, "migrate_to": to}
-        self.compute.spec = self.compute.spec.model_copy(update=wish)
+        requested = {"migrations": self.compute.spec.migrations + 1, "migrate_to": to}
+        self.compute.spec = self.compute.spec.model_copy(update=requested)
         self.control()
 
     def begin_to_send(self) -> None:

@@ -40,9 +40,9 @@ def test_a_tree_is_mounted_anew_by_all_of_its_controllers(tmp_path: Path) -> Non
     assert cgroups.controllers == ("cpu", "cpuacct"), "libvirt refuses one without the other where they are one tree"
 
 
-@pytest.mark.parametrize(("handed_down", "controllers"), [("cpuset cpu io", ("cpu", "cpuset")), ("cpu io", ("cpu",))])
-def test_version_2_gives_what_it_hands_down(tmp_path: Path, handed_down: str, controllers: tuple[str, ...]) -> None:
-    (tmp_path / "cgroup.subtree_control").write_text(f"{handed_down}\n")
+@pytest.mark.parametrize(("delegated", "controllers"), [("cpuset cpu io", ("cpu", "cpuset")), ("cpu io", ("cpu",))])
+def test_version_2_gives_what_it_delegates(tmp_path: Path, delegated: str, controllers: tuple[str, ...]) -> None:
+    (tmp_path / "cgroup.subtree_control").write_text(f"{delegated}\n")
     cgroups = found(tmp_path, SECOND)
     assert cgroups.trees == (Tree(tmp_path, controllers),)
     assert cgroups.controllers == controllers
@@ -54,10 +54,10 @@ def test_processes_of_version_2_are_in_a_leaf_and_those_of_version_1_at_the_top(
     assert Tree(Path("/c"), ("cpu",)).members("rs-a-node1") == Path("/c/rs-a-node1/daemons")
 
 
-def test_what_version_2_does_not_hand_down_is_not_taken(tmp_path: Path) -> None:
+def test_what_version_2_does_not_delegate_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "cgroup.subtree_control").write_text("memory pids\n")
     cgroups = found(tmp_path, SECOND)
-    assert cgroups.why_not("a") == f"{tmp_path}/cgroup.subtree_control does not hand the cpu controller down"
+    assert cgroups.why_not("a") == f"{tmp_path}/cgroup.subtree_control does not delegate the cpu controller"
     assert (tmp_path / "cgroup.subtree_control").read_text() == "memory pids\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cgroup.subtree_control"]
 
@@ -66,7 +66,7 @@ def test_what_version_2_does_not_hand_down_is_not_taken(tmp_path: Path) -> None:
 def test_a_machine_without_the_cpu_controller_has_nothing_for_nodes(tmp_path: Path, line: str) -> None:
     cgroups = found(tmp_path, line)
     assert cgroups.trees == ()
-    assert "no cpu controller" in cgroups.why_not("a")
+    assert "the cpu controller of cgroups is not mounted" in cgroups.why_not("a")
 
 
 def test_what_cannot_be_made_is_the_reason(tmp_path: Path) -> None:

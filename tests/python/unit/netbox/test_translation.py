@@ -63,8 +63,8 @@ def test_places_are_folded_to_floors_and_half_units_go_down() -> None:
     assert _one(found, "Floor", "floor-2")["spec"]["storey"] == 2
     assert [one["name"] for one in found.documents if one["kind"] == "Floor"] == ["floor-2"]
     assert _one(found, "Rack", "r1")["spec"] == {"floor": "floor-2", "height_units": 47}
-    assert _one(found, "PhysicalResource", "srv")["spec"]["position"] == 3
-    assert _one(found, "PhysicalModel", "m1")["spec"]["height_units"] == 1
+    assert _one(found, "PhysicalResource", "srv")["spec"]["position"] == 3.5
+    assert _one(found, "PhysicalModel", "m1")["spec"]["height_units"] == 0.5
     leaf = _translated(seen(), "floors: {level: leaf}\n")
     assert _one(leaf, "Rack", "r1")["spec"]["floor"] == "room-a"
 
@@ -115,7 +115,7 @@ def test_a_device_of_a_type_that_was_not_shown_is_told() -> None:
 def test_a_mapping_that_is_no_text_is_told(tmp_path: Path) -> None:
     file = tmp_path / "netbox.yaml"
     file.write_bytes(b"roles: {a: Server}\n# \xff")
-    with pytest.raises(InvalidInput, match="is no UTF-8 text"):
+    with pytest.raises(InvalidInput, match="must be UTF-8 text"):
         mapping.load(file)
 
 

@@ -67,7 +67,7 @@ def test_clusters_go_on_while_the_root_authority_is_offline(tmp_path: Path) -> N
     tree.scope(cluster_scope("tokyo1"))
     (tmp_path / "root" / "authority.pem").unlink()
     assert tree.issue(NODE, tmp_path / "node-1").identity == NODE
-    with pytest.raises(Unavailable, match="no authority"):
+    with pytest.raises(Unavailable, match="cannot read the authority"):
         tree.scope(cluster_scope("osaka1"))
 
 
@@ -92,7 +92,7 @@ def test_no_certificate_outlives_its_authority(tmp_path: Path) -> None:
 def test_a_changed_folder_is_seen_and_a_broken_one_is_named(tmp_path: Path) -> None:
     tree = AuthorityTree(tmp_path / "pki", clock=SystemClock())
     folder = CredentialFolder(tmp_path / "node-1")
-    with pytest.raises(Unavailable, match="no credentials"):
+    with pytest.raises(Unavailable, match="cannot read the credentials"):
         folder.load()
     first = tree.issue(NODE, folder.path)
     assert folder.load() == first
@@ -160,3 +160,32 @@ async def test_unusable_credentials_are_replaced_at_the_start(tmp_path: Path, br
     credentials = await Renewer(folder, NODE, issuer, clock=clock).ensure()
     assert credentials.identity == NODE
     assert credentials.valid_until > clock.now()
+
+
+def test_a_lost_root_authority_is_not_replaced_by_another(tmp_path: Path) -> None:
+    """A new one was created, and nothing that existed trusted what it signed."""
+    tree = AuthorityTree(tmp_path / "pki", clock=SystemClock())
+    tree.scope(ROOT)
+    (tmp_path / "pki/root").rename(tmp_path / "away")
+    assert tree.scope(ROOT), "what exists is used"
+    with pytest.raises(Unavailable, match="has no root authority"):
+        tree.scope(cluster_scope("tokyo1"))
+    assert not (tmp_path / "pki/root").exists()
+    (tmp_path / "away").rename(tmp_path / "pki/root")
+    assert tree.scope(cluster_scope("tokyo1"))
+
+
+async def test_a_renewal_never_creates_the_folder_again(tmp_path: Path) -> None:
+    """Its disk was unmounted: the new key was written to the host's disk below."""
+    tree = AuthorityTree(tmp_path / "pki", clock=SystemClock())
+    tree.scope(cluster_scope("tokyo1"))
+    folder = CredentialFolder(tmp_path / "tls")
+    authority = tree.scope_folder(cluster_scope("tokyo1"))
+    renewer = Renewer(folder, NODE, local_issuer(authority, NODE, clock=SystemClock()), clock=SystemClock())
+    await renewer.ensure()
+    (tmp_path / "tls").rename(tmp_path / "away")
+    with pytest.raises(Unavailable, match="do not exist any more"):
+        await renewer.renew()
+    assert not (tmp_path / "tls").exists()
+    (tmp_path / "away").rename(tmp_path / "tls")
+    await renewer.renew()

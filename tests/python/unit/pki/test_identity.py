@@ -12,7 +12,7 @@ from controller.clock import SystemClock
 from controller.errors import Forbidden, InvalidInput, Unauthenticated
 from controller.pki import ROOT, Authority, Identity, cluster_scope, identity_of, make_request, server_name
 from controller.pki.authority import _builder
-from controller.pki.identity import authority_name
+from controller.pki.identity import NODE, authority_name
 from controller.pki.request import new_key
 
 CLOCK = SystemClock()
@@ -62,7 +62,7 @@ def test_names_of_a_certificate() -> None:
         "api-1.cluster-api.tokyo1.cluster.resource-service",
     )
     assert server_name(ROOT, "resource-api") == "resource-api.root.resource-service"
-    assert Identity.node("tokyo1", "node-1").is_node
+    assert Identity.node("tokyo1", "node-1").kind == NODE
     assert Identity.node("tokyo1", "node-1").cluster == "tokyo1"
 
 
@@ -87,7 +87,7 @@ def test_a_stolen_cluster_key_cannot_speak_for_another_cluster(root: Authority) 
     with pytest.raises(InvalidSignature):
         x509.load_pem_x509_certificate(issued.chain).verify_directly_issued_by(tokyo.certificate)
     # Under its own name the chain is good, and our check refuses the identity.
-    with pytest.raises(Unauthenticated, match="may not vouch"):
+    with pytest.raises(Unauthenticated, match="may not sign"):
         identity_of(_leaf_out_of_scope(osaka))
 
 

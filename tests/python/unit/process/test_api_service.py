@@ -11,10 +11,11 @@ import pytest
 from controller.clock import SystemClock, VirtualClock
 from controller.errors import Forbidden, InvalidInput
 from controller.pki import ROOT, AuthorityTree, Identity, cluster_scope
-from controller.process import ApiServicer
-from controller.store import changes, processes
+from controller.process.api_service import ApiServicer
+from controller.store import changes
 from controller.store.database import Database, Tier
 from controller.wire.api_pb2 import ReassignRoleRequest, UpdateNodeRequest
+from tests.python.processes import all_processes
 
 CONTROLLER = Identity(ROOT, "resource-controller", "rc-1")
 
@@ -104,13 +105,13 @@ async def test_a_process_is_shown_as_it_says_and_heartbeats_stay_out_of_the_log(
         await servicer.UpdateNode(beat("rc-1", term=3), caller)
         await servicer.flush()
     assert db.read(changes.head) == before
-    (row,) = db.read(processes.all_processes)
+    (row,) = db.read(all_processes)
     assert (row.spec.process_kind.value, row.spec.role.value, row.spec.term) == ("resource-controller", "Slave", 3)
     assert row.spec.heartbeat == clock.now()
     assert row.state == "Up"
     await servicer.UpdateNode(UpdateNodeRequest(kind=CONTROLLER.kind, name="rc-1", role="Slave", message="x"), caller)
     await servicer.flush()
-    (row,) = db.read(processes.all_processes)
+    (row,) = db.read(all_processes)
     assert (row.state, row.state_reason) == ("Unknown", "x")
 
 
@@ -124,10 +125,10 @@ async def test_a_silent_process_is_shown_as_down_until_it_speaks_again(
     await servicer.flush()
     clock.shift(29)
     await servicer.show_silent()
-    assert db.read(processes.all_processes)[0].state == "Up"
+    assert db.read(all_processes)[0].state == "Up"
     clock.shift(2)
     await servicer.show_silent()
-    (row,) = db.read(processes.all_processes)
+    (row,) = db.read(all_processes)
     assert row.state == "Down"
     assert "no heartbeat since" in row.state_reason
     head = db.read(changes.head)
@@ -135,25 +136,25 @@ async def test_a_silent_process_is_shown_as_down_until_it_speaks_again(
     assert db.read(changes.head) == head
     await servicer.UpdateNode(beat("rc-1"), caller)
     await servicer.flush()
-    assert db.read(processes.all_processes)[0].state == "Up"
+    assert db.read(all_processes)[0].state == "Up"
 
 
 async def test_a_process_that_another_api_showed_as_down_comes_back(
     db: Database, tree: AuthorityTree, clock: VirtualClock
 ) -> None:
     first, second = (ApiServicer(db, clock=clock, silent_seconds=30) for _ in range(2))
-    first.tell(beat("rc-1"))
+    first.record_heartbeat(beat("rc-1"))
     await first.flush()
     clock.shift(31)
     await second.show_silent()
-    assert db.read(processes.all_processes)[0].state == "Down"
-    first.tell(beat("rc-1"))
+    assert db.read(all_processes)[0].state == "Down"
+    first.record_heartbeat(beat("rc-1"))
     await first.flush()
-    assert db.read(processes.all_processes)[0].state == "Up"
+    assert db.read(all_processes)[0].state == "Up"
 
 
 async def test_nonsense_is_refused(db: Database, clock: VirtualClock) -> None:
     servicer = ApiServicer(db, clock=clock)
     for wrong in (beat("rc-1", kind="toaster"), beat("Not A Name"), beat("rc-1", term=-1)):
         with pytest.raises(InvalidInput):
-            servicer.tell(wrong)
+            servicer.record_heartbeat(wrong)

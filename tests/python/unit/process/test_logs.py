@@ -66,3 +66,14 @@ def test_a_request_id_that_could_spoil_a_log_is_replaced(given: str | bytes | No
     assert made == current_request_id()
     assert made.isalnum()
     structlog.contextvars.clear_contextvars()
+
+
+def test_a_line_holds_nothing_that_acts_on_a_terminal(lines: Any) -> None:
+    """JSON leaves DEL, the C1 controls and bidirectional characters as they are."""
+    hostile = "a\x1b[2J\x9b31m\u202eb\n\x7f\u2028"
+    structlog.get_logger("rpc").info(hostile, name=hostile, 東京="é")
+    raw = logging.getLogger().handlers[0].stream.getvalue()  # type: ignore[attr-defined]
+    assert raw.removesuffix("\n").isprintable()
+    assert "東京" in raw
+    (line,) = lines()
+    assert (line["event"], line["name"]) == (hostile, hostile)

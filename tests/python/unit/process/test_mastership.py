@@ -15,9 +15,11 @@ from controller.clock import VirtualClock
 from controller.errors import NotFound, StaleTerm, Unavailable
 from controller.model.service_process import ProcessKind, ServiceProcess, ServiceProcessSpec
 from controller.process.api_service import ApiServicer
-from controller.process.mastership import Mastership, Standing
+from controller.process.mastership import Mastership
+from controller.process.standing import Standing
 from controller.store import processes
 from controller.store.database import Database, Fence, Tier, Transaction
+from tests.python.processes import all_processes
 
 T = TypeVar("T")
 KIND = "resource-controller"
@@ -159,7 +161,7 @@ async def test_a_master_that_stalls_past_its_lease_is_refused_when_it_wakes(site
             await site.advance(60)
             assert site.a.events == ["master 1", "slave"]
             assert site.b.events == ["master 2"]
-            rows = site.db.read(processes.all_processes)
+            rows = site.db.read(all_processes)
             assert sorted(row.name for row in rows) == ["rc-a-1", "rc-b-2"]
 
 
@@ -250,3 +252,13 @@ async def test_a_restarted_process_of_the_same_name_fences_its_former_self(site:
             assert again.events == ["master 2"]
             with pytest.raises(StaleTerm):
                 await site.a.write(old)
+
+
+async def test_a_candidate_of_a_long_lease_does_not_wait_a_third_of_it_for_an_api_that_starts_later(site: Site) -> None:
+    site.a.api_away = True
+    site.a.mastership._ttl = 600
+    async with site.a.running():
+        await site.advance(60)
+        site.a.api_away = False
+        await site.advance(6)
+        assert site.a.events == ["master 1"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from controller.errors import InvalidInput
-from controller.process import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings, load_settings
+from controller.process.settings import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings, load_settings
 
 
 class Settings(ProcessSettings):
@@ -106,3 +106,14 @@ def test_every_setting_is_described() -> None:
     known = fields(ProcessSettings)
     assert len(known) > 8
     assert [name for name, field in known if not field.description] == []
+
+
+@pytest.mark.parametrize("setting", ["listen", "health", "endpoint"])
+def test_a_socket_whose_path_is_too_long_is_refused_before_the_start(config: Path, setting: str) -> None:
+    longest = f"unix:/{'f' * 106}"
+    text = f'{setting} = "{longest}"' + config.read_text()
+    config.write_text(text)
+    load_settings(Settings, config)
+    config.write_text(text.replace(longest, f"unix:/{'f' * 105}\u00e9"))
+    with pytest.raises(InvalidInput, match=rf"{setting}.*at most 107 bytes, this one has 108"):
+        load_settings(Settings, config)

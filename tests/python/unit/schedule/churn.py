@@ -309,7 +309,7 @@ class Site:
         first: dict[str, str] = {}
 
         def note(request: Request, search: Search, at: int) -> None:
-            first[request.key] = search.snapshot.nodes[search.rules.layout.nodes[at]].name
+            first[request.key] = search.snapshot.nodes[search.rules.node_groups.nodes[at]].name
 
         answers = place(self.snapshot(names), [member.request for member in members], note)
         final = {each.request.key: each.node for each in answers if isinstance(each, Placed)}
@@ -361,7 +361,7 @@ class Site:
         for answer in answers:
             request = answer.request
             service, judge = self.services[request.service], self.services[request.service].judge
-            here = {book.nodes[number].name: count for number, count in book.standing(request.service).items()}
+            here = {book.nodes[number].name: count for number, count in book.counts_by_node(request.service).items()}
             if not here and service.orderly:
                 fresh = not judge.hard and len(service.members) == len(self.waiting([service]))
                 room = headroom.per_node(book, request)
@@ -505,7 +505,7 @@ class Site:
         return True
 
     def drain(self) -> bool:
-        """A node or a whole rack is to be empty; or such a drain is called off, what it began goes back."""
+        """A node or a whole rack is to be empty; or such a drain is cancelled, what it began goes back."""
         draining = [name for name, machine in self.nodes.items() if machine.draining]
         if draining:
             for name in draining:
@@ -557,7 +557,7 @@ class Site:
         assert member.node
         snapshot = self.snapshot([service.name])
         snapshot.count(service.name, member.node, -1)
-        here = {snapshot.nodes[number].name: count for number, count in snapshot.standing(service.name).items()}
+        here = {snapshot.nodes[number].name: count for number, count in snapshot.counts_by_node(service.name).items()}
         (answer,) = place(snapshot, [replace(member.request, avoid=frozenset({member.node}))])
         if isinstance(answer, Refused):
             self.seen["move refused"] += 1

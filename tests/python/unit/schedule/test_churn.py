@@ -17,8 +17,8 @@ from tests.python.unit.schedule import churn
 
 ROOMY = dict.fromkeys(range(1, 8), 2400)
 """Seed to steps; most of what is asked for has room, so that prefixes stay in order for long."""
-TIGHT = dict.fromkeys(range(11, 15), 1000)
-"""More is asked for than there is: refusals, races and second looks."""
+TIGHT = {11: 1200, 12: 1000, 13: 1000, 14: 1000}
+"""More is asked for than there is: refusals, races and second looks. Long enough for each step to be drawn."""
 NEW = 1000
 SEED = "RESOURCE_CHURN_SEED"
 STEPS = (

@@ -45,7 +45,7 @@ def snapshot(facts: list[NodeFacts], those: list[Running]) -> Snapshot:
 
 
 def state(made: Snapshot) -> tuple[Any, ...]:
-    return made.free.tolist(), made.open.tolist(), made.on_nodes("web").tolist()
+    return made.free.tolist(), made.open.tolist(), dict(made.counts_by_node("web"))
 
 
 def by_domain(losses: list[Loss], axis: str) -> dict[str, Loss]:

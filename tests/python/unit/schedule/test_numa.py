@@ -106,6 +106,23 @@ def test_an_odd_number_of_pinned_cpus_over_two_cells_takes_no_more_than_asked() 
 
 
 @pytest.mark.design("I3")
+def test_pinned_cpus_are_split_unevenly_where_only_that_fits() -> None:
+    """::
+
+    free pinned cpus   [cell 0: 1 of 4] [cell 1: 4 of 4]
+    """
+    first = CellFacts(0, Capacity(pinned_cpus=4), Capacity(pinned_cpus=3), (3,), (0, 1, 2, 3))
+    second = CellFacts(1, Capacity(pinned_cpus=4), Capacity(), (100, 101, 102, 103), (100, 101, 102, 103))
+    node = NodeFacts("n", Capacity(pinned_cpus=8), Capacity(pinned_cpus=3), cells=(first, second))
+    snapshot = Snapshot([node])
+    (share,) = shares(snapshot, ask(pinned_cpus=5))
+    assert share.cpus == (3, 100, 101, 102, 103)
+    assert {number: part.pinned_cpus for number, part in share.cells.items()} == {0: 1, 1: 4}
+    snapshot.give_back("n", share)
+    assert refusal(snapshot, ask(pinned_cpus=6)) == "1 node: 1 too few pinned cpus"
+
+
+@pytest.mark.design("I3")
 @pytest.mark.parametrize("cells", [(), (cell(0),)])
 def test_a_node_with_one_cell_or_none_told_has_no_cells_in_its_shares(cells: tuple[CellFacts, ...]) -> None:
     node = machine("n", cell(0))

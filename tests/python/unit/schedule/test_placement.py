@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -204,11 +203,11 @@ def test_avoided_nodes_are_not_taken() -> None:
 
 
 @pytest.mark.design("J10")
-def test_a_thousand_onto_a_hundred_nodes_in_well_under_a_second() -> None:
+def test_a_thousand_onto_a_hundred_nodes_scans_the_groups_about_once_for_each() -> None:
     snapshot = Snapshot(grid(racks=10, nodes=10, powers=2))
-    started = time.process_time()
     chosen = nodes_of(place(snapshot, requests(1000, rules=[rule("power", hard=False), rule("rack", hard=False)])))
-    assert time.process_time() - started < 0.5
+    assert snapshot.work.nodes_counted == 100
+    assert snapshot.work.group_scans <= 1100  # one each, and one for each group when its nodes have one more
     assert set(Counter(chosen).values()) == {10}
 
 

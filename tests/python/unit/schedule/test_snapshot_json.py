@@ -27,7 +27,7 @@ def test_everything_comes_back() -> None:
     saved = document()
     again = load(saved)
     assert dump(again, load_requests(saved)) == saved
-    assert again.on_nodes("web").tolist() == [2, 0]
+    assert again.counts_by_node("web") == {0: 2}
     assert again.closed == ["", "rack is drained"]
     assert load_requests(saved)[0].need.vcpus == 0.29
 
@@ -39,9 +39,9 @@ def test_everything_comes_back() -> None:
         (lambda saved: saved.update(format=2), "format: Input should be 1"),
         (lambda saved: saved["nodes"][1].pop("name"), "nodes[1].name: is required"),
         (lambda saved: saved["nodes"][0]["total"].update(memory_mib=-1), "nodes[0].total.memory_mib: "),
-        (lambda saved: saved["nodes"][1].update(name="a"), "nodes[1].name: a is there twice"),
+        (lambda saved: saved["nodes"][1].update(name="a"), "nodes[1].name: a is given twice"),
         (lambda saved: saved["nodes"][0]["cells"][1].update(number=0), "nodes[0].cells: two have the same number"),
-        (lambda saved: saved["standing"].update(web={"c": 1}), "standing.web.c: no such node"),
+        (lambda saved: saved["standing"].update(web={"c": 1}), "standing.web.c: the node does not exist"),
         (lambda saved: saved["requests"][0].update(sort="x"), "requests[0].sort: unknown field"),
         (lambda saved: saved["nodes"][0]["total"].update(vcpus=float("inf")), "nodes[0].total.vcpus: inf is more than"),
         (lambda saved: saved["nodes"][1]["taken"].update(disk_gib=1 << 60), "nodes[1].taken.disk_gib: 1.15292e+18 is"),
@@ -70,7 +70,7 @@ def test_a_file_of_before_there_was_a_format_is_read() -> None:
         "services": {"web": [{**there, "node": "a"}, {**there, "node": "gone"}]},
     }
     snapshot, present = load(old), load_present(old)
-    assert snapshot.on_nodes("web").tolist() == [1]
+    assert snapshot.counts_by_node("web") == {0: 1}
     assert snapshot.free[0][0] == 300
     assert [(each.index, each.node, each.share.cpus) for each in present["web"]] == [(2, "a", (3,)), (2, "gone", (3,))]
     assert load_present(dump(snapshot, present=present)) == present

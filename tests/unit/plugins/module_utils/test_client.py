@@ -37,9 +37,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     connections: t.ClassVar[set] = set()
     version: t.ClassVar[str] = "1"  # or None
     written: t.ClassVar[list] = []
+    refusals: t.ClassVar[int] = 0
 
     def do_GET(self):
         self.connections.add(self.client_address)
+        if self.refused():
+            return
         if self.path == "/lines?label=a%3Db":
             self.answer(200, b'{"n": 1}\n{"n": 2}\n')
             return
@@ -49,13 +52,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )
 
     def do_PUT(self):
+        if self.refused():
+            return
         self.written.append(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         heard = {"body": json.loads(body), "token": self.headers["Authorization"], "match": self.headers["If-Match"]}
         self.answer(201, json.dumps(heard).encode())
 
+    retry_after = "50"
+
+    def refused(self):
+        if Handler.refusals == 0 or self.path == "/v1":
+            return False
+        Handler.refusals -= 1
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.answer(429, b'{"code": "too_many_requests", "detail": "token ci sends too many requests"}')
+        return True
+
     def answer(self, status, content):
         self.send_response(status)
+        if status == 429:
+            self.send_header("Retry-After", self.retry_after)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Location", "http://127.0.0.1:1/")
         if self.version is not None:
@@ -69,7 +86,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(name="client")
 def fixture_client():
-    Handler.connections, Handler.version, Handler.written = set(), "1", []
+    Handler.connections, Handler.version, Handler.written, Handler.refusals = set(), "1", [], 0
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
@@ -90,6 +107,31 @@ def test_answers_are_decoded_over_one_connection(client):
 def test_body_token_and_headers_are_sent(client):
     status, heard = client.request("PUT", "/x", body={"a": [1]}, headers={"If-Match": '"4"'})
     assert (status, heard) == (201, {"body": {"a": [1]}, "token": "Bearer rs_secret", "match": '"4"'})
+
+
+def test_client_waits_as_told_and_gives_up(client):
+    pauses = []
+    client._pause = pauses.append
+    Handler.refusals = 2
+    assert client.request("PUT", "/x", body={})[0] == 201
+    Handler.refusals = 2
+    assert list(client.stream("/lines", query=[("label", "a=b")])) == [b'{"n": 1}\n', b'{"n": 2}\n']
+    assert pauses == [50.0] * 4
+    Handler.refusals = 6
+    for call in (lambda: client.request("GET", "/good"), lambda: list(client.stream("/good"))):
+        with pytest.raises(ApiError, match="token ci sends too many requests"):
+            call()
+    assert pauses == [50.0] * 8
+    assert Handler.written == ["/x"]
+
+
+def test_client_is_not_told_to_ask_without_end(client, monkeypatch):
+    pauses = []
+    client._pause = pauses.append
+    monkeypatch.setattr(Handler, "retry_after", "0")
+    Handler.refusals = 1
+    assert client.request("PUT", "/x", body={})[0] == 201
+    assert pauses == [1.0]
 
 
 def test_other_version_is_refused_before_anything_is_written(client):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Unreachable
-from ansible_collections.resource.infra.plugins.plugin_utils.task import Late, Refused, Task
+from ansible_collections.resource.infra.plugins.plugin_utils.task import Refused, Task, WaitTimeout
 
 
 class Clock:
@@ -49,7 +49,7 @@ def test_it_ends_when_it_is_done_and_asks_less_and_less_often():
 
 def test_it_ends_at_the_timeout_and_not_after_it():
     clock = Clock()
-    with pytest.raises(Late, match=r"^it did not within 30 s$"):
+    with pytest.raises(WaitTimeout, match=r"^it did not within 30 s$"):
         task(clock, wait_timeout=30).until(answers(False), "it did not")
     assert 25 < clock.now <= 30
 
@@ -57,7 +57,7 @@ def test_it_ends_at_the_timeout_and_not_after_it():
 def test_no_time_to_wait_is_one_look():
     clock = Clock()
     task(clock, wait_timeout=0).until(answers(True), "it did not")
-    with pytest.raises(Late, match="within 0 s"):
+    with pytest.raises(WaitTimeout, match="within 0 s"):
         task(clock, wait_timeout=0).until(answers(False), "it did not")
     assert clock.now == 0
 
@@ -66,7 +66,7 @@ def test_no_time_to_wait_is_one_look():
 def test_an_api_that_is_restarted_is_waited_for(away):
     clock = Clock()
     task(clock).until(answers(False, away, away, True), "it did not")
-    with pytest.raises(Late, match=f"it did not within 300 s: {away}"):
+    with pytest.raises(WaitTimeout, match=f"it did not within 300 s: {away}"):
         task(clock).until(answers(away), "it did not")
 
 

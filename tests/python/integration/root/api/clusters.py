@@ -15,7 +15,7 @@ from controller.root.cluster_gateway import Forecast
 
 
 class EchoConsole:
-    """Says back what is typed, until ``exit``."""
+    """Echoes what is typed, until ``exit``."""
 
     def __init__(self) -> None:
         self._typed: list[bytes] = []
@@ -42,7 +42,7 @@ class FakeClusters:
         self.questions: list[tuple[str, Mapping[str, Any]]] = []
         self.moves: dict[str, Any] = {"moves": [], "blocked": [], "message": "it is balanced already"}
 
-    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> list[Forecast]:
+    async def forecasts(self, services: Sequence[RegionService], planned: Sequence[AnyResource]) -> list[Forecast]:
         return [
             Forecast("tokyo1", {f"{each.name}-{index}": "server1" for index in range(each.spec.replicas)})
             for each in services
@@ -82,7 +82,7 @@ class FakeClusters:
 class ClustersAway(FakeClusters):
     """No cluster answers."""
 
-    async def forecasts(self, services: Sequence[RegionService], beside: Sequence[AnyResource]) -> list[Forecast]:
+    async def forecasts(self, services: Sequence[RegionService], planned: Sequence[AnyResource]) -> list[Forecast]:
         raise Unavailable("cluster tokyo1 is away")
 
     async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The API on a temporary SQLite database, asked in-process: no sockets."""
+"""The API on a temporary SQLite database, used in-process: no sockets."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from controller.clock import VirtualClock
 from controller.model.access import TokenRole
@@ -83,14 +83,14 @@ def settings() -> ApiSettings:
 
 
 @pytest.fixture
-def app(db: Database, clock: VirtualClock, settings: ApiSettings, clusters: FakeClusters) -> FastAPI:
+def app(db: Database, clock: VirtualClock, settings: ApiSettings, clusters: FakeClusters) -> Starlette:
     return create_app(db, Feed(db, clock), clock, settings, clusters)
 
 
 class Api(httpx.AsyncClient):
-    """Asks the app as one token's bearer."""
+    """A client of the app with one token."""
 
-    def __init__(self, app: FastAPI, secret: str | None) -> None:
+    def __init__(self, app: Starlette, secret: str | None) -> None:
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         super().__init__(transport=transport, base_url="http://api", headers=headers)
@@ -100,7 +100,7 @@ class Api(httpx.AsyncClient):
 
 
 @pytest.fixture
-async def api(app: FastAPI, db: Database) -> AsyncIterator[Api]:
+async def api(app: Starlette, db: Database) -> AsyncIterator[Api]:
     """An admin."""
     async with Api(app, first_token(db)) as client:
         yield client
@@ -123,7 +123,7 @@ async def service(site: Api) -> Api:
 
 
 @pytest.fixture
-def as_token(app: FastAPI, db: Database) -> Callable[..., Api]:
+def as_token(app: Starlette, db: Database) -> Callable[..., Api]:
     """Makes a client with a token of its own."""
 
     def make(role: str, *projects: str) -> Api:

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
+from controller.clock import SystemClock
+from controller.process.http_connections import Connections
 from controller.root.api.settings import ApiSettings
 from tests.python.eventually import eventually
 
 
 @asynccontextmanager
-async def served(app: FastAPI, **listener: Any) -> AsyncIterator[uvicorn.Server]:
+async def served(app: Starlette, **listener: Any) -> AsyncIterator[uvicorn.Server]:
     """Run the app's feed and a server for it."""
-    arguments = ApiSettings(**listener).uvicorn_arguments()
-    server = uvicorn.Server(uvicorn.Config(app, **arguments, log_config=None, timeout_graceful_shutdown=5))
-    feed = asyncio.ensure_future(app.state.services.feed.run())
+    settings = ApiSettings(**listener)
+    connections = Connections(settings.connections, SystemClock())
+    arguments = {**settings.uvicorn_arguments(), "http": connections.protocol(), "timeout_graceful_shutdown": 5}
+    server = uvicorn.Server(uvicorn.Config(app, **arguments, log_config=None))
+    feed = asyncio.gather(app.state.services.feed.run(), connections.run())
     serving = asyncio.ensure_future(server.serve())
     try:
         await eventually(lambda: server.started or serving.done())

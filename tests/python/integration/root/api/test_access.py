@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from controller.clock import VirtualClock
 from controller.model.event import Event
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.root.api.conftest import SERVICE, Api
+from tests.python.integration.root.api.test_services import made_by_the_controller
 
 AsToken = Callable[..., Api]
 
@@ -26,7 +27,7 @@ async def outcomes(api: Api) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "Bearer wrong", "Bearer \xe9"])
-async def test_who_is_not_known_gets_401(app: FastAPI, header: str | None) -> None:
+async def test_who_is_not_known_gets_401(app: Starlette, header: str | None) -> None:
     async with Api(app, None) as client:
         headers = {} if header is None else {b"Authorization": header.encode("latin-1")}
         answer = await client.get("/v1/regions", headers=headers)
@@ -35,7 +36,7 @@ async def test_who_is_not_known_gets_401(app: FastAPI, header: str | None) -> No
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_token_is_shown_once_works_and_ends(api: Api, app: FastAPI, clock: VirtualClock) -> None:
+async def test_a_token_is_shown_once_works_and_ends(api: Api, app: Starlette, clock: VirtualClock) -> None:
     end = (clock.now() + timedelta(hours=1)).isoformat()
     made = await api.put("/v1/tokens/ci", json={"spec": {"role": "viewer", "expires_at": end}})
     assert made.status_code == 201
@@ -47,7 +48,7 @@ async def test_a_token_is_shown_once_works_and_ends(api: Api, app: FastAPI, cloc
         assert (await client.get("/v1/regions")).status_code == 401
 
 
-async def test_a_revoked_token_is_dead_at_once(api: Api, app: FastAPI) -> None:
+async def test_a_revoked_token_is_dead_at_once(api: Api, app: Starlette) -> None:
     secret = (await api.put("/v1/tokens/ci", json={"spec": {"role": "viewer"}})).json()["observed"]["secret"]
     async with Api(app, secret) as client:
         assert (await client.get("/v1/regions")).status_code == 200
@@ -156,3 +157,149 @@ async def test_every_write_is_recorded_and_refused_ones_too(
     ]
     last = (await api.get("/v1/audit-records", params={"field": "spec.verb=CordonNode"})).json()["items"][0]
     assert last["spec"]["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("role", "projects", "method", "path"),
+    [
+        ("viewer", (), "PUT", "/v1/regions/kanto"),
+        ("viewer", (), "POST", "/v1/apply"),
+        ("operator", ("blue",), "PUT", "/v1/regions/kanto"),
+        ("operator", ("blue",), "PUT", "/v1/regions/kanto/services/web?project=default"),
+        ("operator", ("blue",), "POST", "/v1/regions/kanto/services/web/scale?project=default"),
+        ("operator", ("blue",), "POST", "/v1/clusters/tokyo1/nodes/server1/drain"),
+        ("operator", (), "PUT", "/v1/tokens/ci"),
+        ("operator", (), "PUT", "/v1/projects/blue"),
+    ],
+)
+async def test_a_body_is_not_read_for_who_may_not_write_it(
+    service: Api, as_token: AsToken, role: str, projects: tuple[str, ...], method: str, path: str
+) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(b"{}")
+        yield b"{}"
+
+    assert (await service.put("/v1/projects/blue", json={})).is_success
+    async with as_token(role, *projects) as client:
+        answer = await client.request(method, path, content=body(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert read == []
+
+
+async def test_an_expiry_without_a_zone_is_refused(api: Api, site: Api) -> None:
+    """It was accepted, and then each use of the token answered 500."""
+    for path, spec in (
+        ("/v1/tokens/ci", {"role": "viewer"}),
+        ("/v1/clusters/tokyo1/join-tokens/server1", {"node": "server1"}),
+    ):
+        refused = await site.put(path, json={"spec": {**spec, "expires_at": "2030-01-01T00:00:00"}})
+        assert refused.status_code == 422
+        assert refused.json()["errors"] == [
+            {
+                "path": "spec.expires_at",
+                "message": "must have a zone, for example 2030-01-01T00:00:00Z or +09:00 in place of Z,"
+                ' not "2030-01-01T00:00:00"',
+            }
+        ]
+        made = await site.put(path, json={"spec": {**spec, "expires_at": "2030-01-01T09:00:00+09:00"}})
+        assert made.status_code == 201
+        assert (await site.get(path)).json()["spec"]["expires_at"] == "2030-01-01T00:00:00Z"
+        same = await site.put(path, json={"spec": {**spec, "expires_at": "2030-01-01T00:00:00Z"}})
+        assert (same.status_code, same.headers["etag"]) == (200, made.headers["etag"])
+
+
+_NEEDED = (
+    "without token {} no valid token has role admin for all projects: create another one first "
+    "(resourcectl token create NAME --role admin)"
+)
+
+
+async def test_the_last_admin_cannot_be_deleted(api: Api, app: Starlette, clock: VirtualClock) -> None:
+    """Nobody could have created another token over the API."""
+    ends = (clock.now() + timedelta(hours=1)).isoformat()
+    for name, spec in (
+        ("ops", {"role": "operator"}),
+        ("shop", {"role": "admin", "projects": ["default"]}),
+        ("brief", {"role": "admin", "expires_at": ends}),
+    ):
+        assert (await api.put(f"/v1/tokens/{name}", json={"spec": spec})).status_code == 201
+    both = [{"kind": "Token", "name": name} for name in ("admin", "brief")]
+    refused = await api.post("/v1/delete", json=both)
+    assert (refused.status_code, refused.json()["detail"]) == (409, _NEEDED.format("admin"))
+    planned = (await api.post("/v1/delete?dry_run=true", json=both)).json()
+    assert [[one["message"] for one in step["refusals"]] for step in planned["changes"]] == [
+        [_NEEDED.format("admin")],
+        [_NEEDED.format("brief")],
+    ]
+
+    clock.shift(3600)  # only a valid token counts
+    refused = await api.delete("/v1/tokens/admin")
+    assert (refused.status_code, refused.json()["detail"]) == (409, _NEEDED.format("admin"))
+    assert (await api.delete("/v1/tokens/brief")).status_code == 204
+
+    secret = (await api.put("/v1/tokens/next", json={"spec": {"role": "admin"}})).json()["observed"]["secret"]
+    assert (await api.delete("/v1/tokens/admin")).status_code == 204
+    async with Api(app, secret) as client:
+        assert (await client.delete("/v1/tokens/next")).status_code == 409
+        assert (await client.delete("/v1/tokens/ops")).status_code == 204
+
+
+async def test_writing_images_is_a_right_of_its_own(site: Api, app: Starlette) -> None:
+    """Every operator could choose what all nodes read."""
+    made = await site.put("/v1/tokens/ci", json={"spec": {"role": "operator"}})
+    path, body = "/v1/regions/kanto/images/other", {"spec": {"url": "file:///a", "checksum": "sha256:" + "0" * 64}}
+    async with Api(app, made.json()["observed"]["secret"]) as operator:
+        writes: list[Callable[[], Awaitable[httpx.Response]]] = [
+            lambda: operator.put(path, json=body),
+            lambda: operator.put(path, json=body, params={"dry_run": "true"}),
+            lambda: operator.apply({"kind": "Image", "name": "other", "region": "kanto", **body}),
+            lambda: operator.post("/v1/delete", json=[{"kind": "Image", "name": "guest", "region": "kanto"}]),
+            lambda: operator.delete("/v1/regions/kanto/images/guest"),
+        ]
+        for write in writes:
+            answer = await write()
+            assert answer.status_code == 403, answer.text
+            assert "right images" in answer.text
+        assert (await operator.get("/v1/regions/kanto/images/guest")).status_code == 200
+        granted = {"spec": {"role": "operator", "rights": ["images"]}}
+        assert (await site.put("/v1/tokens/ci", json=granted)).status_code == 200
+        assert (await operator.put(path, json=body)).status_code == 201
+        assert (await site.put("/v1/tokens/ci", json={"spec": {"role": "operator"}})).status_code == 200
+        assert (await operator.delete(path)).status_code == 403
+
+
+SECRET = "#cloud-config\npassword: Hunter2\n"
+
+
+async def test_user_data_is_a_secret_for_who_may_not_write_it(service: Api, as_token: AsToken, db: Database) -> None:
+    made_by_the_controller(db, user_data=SECRET)
+    wanted = {**SERVICE, "spec": {**SERVICE["spec"], "compute": {**SERVICE["spec"]["compute"], "user_data": SECRET}}}
+    planned = await service.apply(wanted, {**wanted, "name": "other"}, dry_run="true")
+    assert planned.status_code == 200
+    assert "Hunter2" not in planned.text
+    written = await service.apply(wanted)
+    assert "Hunter2" not in written.text
+    path = "/v1/regions/kanto/services/web"
+    reads = [path, "/v1/regions/-/services?project=*", f"{path}/revisions", "/v1/regions/kanto/computes/web-0"]
+    more = ["/v1/regions/-/computes", "/v1/events", "/v1/topology", "/v1/audit-records"]
+    async with as_token("viewer") as viewer, as_token("viewer", "default") as own, as_token("operator") as operator:
+        for client in (viewer, own):
+            for read in (*reads, *more):
+                answer = await client.get(read)
+                assert "Hunter2" not in answer.text, read
+                assert read not in reads or "(secret)" in answer.text, read
+            for field in ("spec.compute.user_data=x", f"spec.compute.user_data={SECRET}", "spec.compute=x", "spec=x"):
+                assert (await client.get("/v1/regions/-/services", params={"field": field})).status_code == 403
+            fields = {"field": f"Compute:spec.user_data={SECRET}"}
+            assert (await client.get("/v1/topology", params=fields)).status_code == 403
+        for client in (service, operator):
+            for read in reads:
+                assert "Hunter2" in (await client.get(read)).text, read
+            found = await client.get("/v1/regions/-/services", params={"field": f"spec.compute.user_data={SECRET}"})
+            assert [one["name"] for one in found.json()["items"]] == ["web"]
+        shown = (await viewer.get(path)).json()
+        refused = await operator.put(path, json={"spec": shown["spec"]})
+        assert refused.status_code == 422, "what a viewer read is not written over what it did not see"
+        assert (await service.get(path)).json()["spec"]["compute"]["user_data"] == SECRET

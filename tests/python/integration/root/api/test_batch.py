@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from sqlalchemy import Connection
 
+from controller.model import document, text
 from controller.model.event import Event
+from controller.root.api import batch
 from controller.store import resources
 from controller.store.database import Database
 from tests.python.integration.root.api.conftest import SERVICE, SITE, Api
@@ -53,9 +57,9 @@ async def test_a_whole_site_goes_in_one_batch_children_first(site: Api) -> None:
     plan = (await site.post("/v1/delete", json=SITE, params={"dry_run": "true"})).json()
     assert {step["action"] for step in plan["changes"]} == {"delete"}
     assert not any(step["refusals"] for step in plan["changes"])
-    gone = await site.post("/v1/delete", json=SITE)
-    assert gone.status_code == 200, gone.text
-    kinds = [result["kind"] for result in gone.json()["results"]]
+    deleted = await site.post("/v1/delete", json=SITE)
+    assert deleted.status_code == 200, deleted.text
+    kinds = [result["kind"] for result in deleted.json()["results"]]
     assert kinds.index("Rack") < kinds.index("Floor") < kinds.index("Datacenter")
     assert (await site.get("/v1/regions")).json()["items"] == []
     again = await site.post("/v1/delete", json=SITE)
@@ -70,6 +74,15 @@ async def test_what_is_still_in_use_undoes_the_whole_delete(service: Api) -> Non
     assert refused.status_code == 409
     assert refused.json()["users"] == ["RegionService default/kanto/web"]
     assert (await service.get("/v1/clusters/tokyo1/nodes/server1")).status_code == 200
+
+
+async def test_what_a_leaving_service_uses_is_refused_by_the_dry_run_too(service: Api) -> None:
+    """The service's row stays until its controller has deleted the Computes, and names its image until then."""
+    documents = [{**SERVICE}, *(document for document in SITE if document["kind"] == "Image")]
+    plan = (await service.post("/v1/delete", json=documents, params={"dry_run": "true"})).json()
+    assert [step["key"] for step in plan["changes"] if step["refusals"]] == ["kanto/guest"]
+    refused = await service.post("/v1/delete", json=documents)
+    assert (refused.status_code, refused.json()["users"]) == (409, ["RegionService default/kanto/web"])
 
 
 async def test_a_project_with_services_stays_in_a_batch_too(service: Api) -> None:
@@ -123,7 +136,7 @@ def servers(number: int) -> list[dict[str, Any]]:
             "datacenter": "tokyo",
             "spec": {
                 "role": "Server",
-                "rack": "rack-1",
+                "rack": f"rack-{index // 40 + 1}",
                 "position": index % 40 + 1,
                 "ports": [{"name": "eth0", "network": "fabric", "address": f"10.0.{index // 250}.{index % 250 + 1}"}],
             },
@@ -142,12 +155,40 @@ async def test_the_number_of_statements_does_not_grow_with_the_batch(
         assert answer.status_code == 200, answer.text
         return counter.count
 
+    second = {"kind": "Rack", "name": "rack-2", "datacenter": "tokyo", "spec": {"floor": "floor-1-1-1"}}
+    assert (await site.apply(second)).status_code == 200
     few, many = servers(60)[:10], servers(60)
     made_few = await statements_for(few)
     made_many = await statements_for(many)
     assert made_many <= made_few + 4
-    for document in many:
-        document["labels"] = {"env": "lab"}
+    for server in many:
+        server["labels"] = {"env": "lab"}
     changed = await statements_for(many)
     assert changed <= made_few + 4
     assert await statements_for(many) < made_few, "nothing to write"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/yaml"])
+async def test_a_large_batch_is_read_and_answered_off_the_event_loop(
+    api: Api, media_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[int]] = {}
+
+    def watched(module: ModuleType, name: str) -> None:
+        original = getattr(module, name)
+
+        def call(*args: Any) -> Any:
+            threads.setdefault(name, set()).add(threading.get_ident())
+            return original(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    watched(text, "load_json")
+    watched(text, "load_yaml")
+    watched(document, "parse_all")
+    watched(batch, "answer")
+    regions = [{"kind": "Region", "name": f"region-{number}", "labels": {"a": "b" * 60}} for number in range(1000)]
+    answer = await api.post("/v1/apply", content=json.dumps(regions), headers={"Content-Type": media_type})
+    assert answer.status_code == 200, answer.text
+    assert set(threads) == {"load_json" if media_type == "application/json" else "load_yaml", "parse_all", "answer"}
+    assert threading.get_ident() not in set().union(*threads.values())

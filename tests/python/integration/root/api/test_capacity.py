@@ -1,4 +1,4 @@
-"""GET .../capacity and .../schedule-snapshot: who may ask, what is told, clusters that are away."""
+"""GET .../capacity and .../schedule-snapshot: who may ask, what is answered, clusters that cannot be reached."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CLUSTER = "/v1/clusters/tokyo1"
 
 @pytest.mark.design("I1", "J4", "J10")
 async def test_capacity_is_the_clusters_answer_for_every_flavor(site: Api, as_token: Callable[..., Api]) -> None:
-    told = (await site.get(f"{CLUSTER}/capacity")).json()
-    assert (told["cluster"], told["moving"]) == ("tokyo1", "rebuild")
-    assert [flavor["name"] for flavor in told["flavors"]] == ["small"]
-    assert told["flavors"][0]["after_loss"]["rack"]["domain"] == "rack-1"
+    body = (await site.get(f"{CLUSTER}/capacity")).json()
+    assert (body["cluster"], body["moving"]) == ("tokyo1", "rebuild")
+    assert [flavor["name"] for flavor in body["flavors"]] == ["small"]
+    assert body["flavors"][0]["after_loss"]["rack"]["domain"] == "rack-1"
     assert (await site.get(f"{CLUSTER}/capacity", params={"moving": "all"})).json()["moving"] == "all"
     async with as_token("viewer", "shop") as client:
         assert (await client.get(f"{CLUSTER}/capacity")).status_code == 200
@@ -33,10 +33,10 @@ async def test_capacity_is_the_clusters_answer_for_every_flavor(site: Api, as_to
 async def test_a_snapshot_holds_the_flavors_beside_what_the_cluster_says(site: Api) -> None:
     answer = await site.get(f"{CLUSTER}/schedule-snapshot")
     assert answer.headers["content-type"] == "application/json"
-    told = answer.json()
-    assert told["scheduling"] == {"version": 1, "nodes": [], "services": {}}
-    assert [document.parse(each).name for each in told["flavors"]] == ["small"]
-    assert (told["cluster"], told["as_of"] > 0) == ("tokyo1", True)
+    body = answer.json()
+    assert body["scheduling"] == {"version": 1, "nodes": [], "services": {}}
+    assert [document.parse(each).name for each in body["flavors"]] == ["small"]
+    assert (body["cluster"], body["as_of"] > 0) == ("tokyo1", True)
 
 
 @pytest.mark.parametrize("bearer", [("viewer",), ("operator",), ("admin", "shop")], ids=str)

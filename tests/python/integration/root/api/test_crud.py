@@ -79,14 +79,14 @@ async def test_every_kind_is_created_read_listed_changed_and_deleted(api: Api, k
         "items"
     ] == []
 
-    gone = await api.delete(path)
+    deleted = await api.delete(path)
     if deferred:
-        assert gone.status_code == 202
-        assert gone.json()["status"] == "Deleting"
+        assert deleted.status_code == 202
+        assert deleted.json()["status"] == "Deleting"
     elif kind.name == "Project":
-        assert gone.status_code == 409, "the default project has users"
+        assert deleted.status_code == 409, "the default project has users"
     else:
-        assert gone.status_code == 204, gone.text
+        assert deleted.status_code == 204, deleted.text
         assert (await api.get(path)).status_code == 404
 
 

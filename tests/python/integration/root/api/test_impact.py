@@ -1,4 +1,4 @@
-"""GET .../impact over the API: who may ask, what is told, and what there is not."""
+"""GET .../impact over the API: who may ask, what is answered, and what does not exist."""
 
 from __future__ import annotations
 
@@ -92,17 +92,17 @@ async def placed(site: Api, db: Database) -> Api:
 async def test_a_pdu_takes_down_what_hangs_on_it(placed: Api) -> None:
     answer = await placed.get("/v1/datacenters/tokyo/physical-resources/pdu-1/impact")
     assert answer.status_code == 200, answer.text
-    told = answer.json()
-    assert (told["kind"], told["key"], told["role"]) == ("PhysicalResource", "tokyo/pdu-1", "Pdu")
-    assert told["devices"] == [{"name": "machine1", "cause": "power"}, {"name": "pdu-1", "cause": "itself"}]
-    assert told["nodes"] == [{"cluster": "tokyo1", "name": "server1", "cause": "power", "computes": 2}]
-    assert [one["name"] for one in told["computes"]] == ["web-0", "cart-0"]
-    cart, web = told["services"]
+    body = answer.json()
+    assert (body["kind"], body["key"], body["role"]) == ("PhysicalResource", "tokyo/pdu-1", "Pdu")
+    assert body["devices"] == [{"name": "machine1", "cause": "power"}, {"name": "pdu-1", "cause": "itself"}]
+    assert body["nodes"] == [{"cluster": "tokyo1", "name": "server1", "cause": "power", "computes": 2}]
+    assert [one["name"] for one in body["computes"]] == ["web-0", "cart-0"]
+    cart, web = body["services"]
     assert (cart["name"], cart["left"], cart["down"]) == ("cart", 0, True)
     assert (web["name"], web["left"], web["running"], web["down"]) == ("web", 1, 1, False)
     assert [rule["reason"] for rule in web["rules"]] == ["", "the only one left is in rack rack-2"]
     assert web["domains"]["rack"] == {"before": 2, "after": 1}
-    assert told["counts"] == {
+    assert body["counts"] == {
         "devices": 2,
         "nodes": 1,
         "computes": 2,
@@ -135,8 +135,8 @@ async def test_loadbalancers_that_lose_instances_are_told_with_what_that_means(
         resources.update(tx, [node.model_copy(update={"state": "Up"}) for node in nodes])
 
     db.write(fill)
-    told = (await placed.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
-    cart, web = told["loadbalancers"]
+    body = (await placed.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
+    cart, web = body["loadbalancers"]
     assert cart == {
         "project": "shop",
         "region": "kanto",
@@ -152,15 +152,15 @@ async def test_loadbalancers_that_lose_instances_are_told_with_what_that_means(
         "effect": "nothing answers at 172.16.10.101 any more",
     }
     assert web["effect"] == "1 of 2 instances answer at 172.16.10.100"
-    assert [(one["name"], one["lost"], one["down"], one["cut_off"]) for one in told["services"]] == [
+    assert [(one["name"], one["lost"], one["down"], one["cut_off"]) for one in body["services"]] == [
         ("cart", 0, False, True),
         ("web", 1, False, False),
     ]
-    assert (told["counts"]["loadbalancers"], told["counts"]["loadbalancers_down"]) == (2, 1)
-    assert [one["name"] for one in told["computes"]] == ["web-1"]
+    assert (body["counts"]["loadbalancers"], body["counts"]["loadbalancers_down"]) == (2, 1)
+    assert [one["name"] for one in body["computes"]] == ["web-1"]
     async with as_token("viewer", "shop") as client:
-        told = (await client.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
-    assert [one["name"] for one in told["loadbalancers"]] == ["cart"]
+        body = (await client.get("/v1/datacenters/tokyo/racks/rack-2/impact")).json()
+    assert [one["name"] for one in body["loadbalancers"]] == ["cart"]
 
 
 @pytest.mark.design("J1", "J2", "J4")
@@ -183,17 +183,17 @@ async def test_every_kind_of_failure_can_be_asked_about(placed: Api, path: str, 
 
 async def test_a_projects_token_sees_its_own_services_only(placed: Api, as_token: Callable[..., Api]) -> None:
     async with as_token("viewer", "shop") as client:
-        told = (await client.get("/v1/datacenters/tokyo/racks/rack-1/impact")).json()
-    assert [(one["project"], one["name"]) for one in told["services"]] == [("shop", "cart")]
-    assert [one["name"] for one in told["computes"]] == ["cart-0"]
-    assert told["nodes"] == [{"cluster": "tokyo1", "name": "server1", "cause": "itself", "computes": 1}]
-    assert told["counts"]["services"] == 1
+        body = (await client.get("/v1/datacenters/tokyo/racks/rack-1/impact")).json()
+    assert [(one["project"], one["name"]) for one in body["services"]] == [("shop", "cart")]
+    assert [one["name"] for one in body["computes"]] == ["cart-0"]
+    assert body["nodes"] == [{"cluster": "tokyo1", "name": "server1", "cause": "itself", "computes": 1}]
+    assert body["counts"]["services"] == 1
 
 
 async def test_lists_are_bounded_and_counts_are_of_all(placed: Api) -> None:
-    told = (await placed.get("/v1/datacenters/tokyo/impact", params={"limit": 1})).json()
-    assert [len(told[name]) for name in ("devices", "nodes", "computes", "services")] == [1, 1, 1, 1]
-    assert (told["counts"]["nodes"], told["counts"]["computes"], told["counts"]["devices"]) == (2, 3, 5)
+    body = (await placed.get("/v1/datacenters/tokyo/impact", params={"limit": 1})).json()
+    assert [len(body[name]) for name in ("devices", "nodes", "computes", "services")] == [1, 1, 1, 1]
+    assert (body["counts"]["nodes"], body["counts"]["computes"], body["counts"]["devices"]) == (2, 3, 5)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Drains of several nodes or a rack, their end, and rebalancing, as wishes and as plans (F3, J4, M3)."""
+"""Drains of several nodes or a rack, their end, and rebalancing, as requests and as plans (F3, J4, M3)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_a_node_cordoned_in_the_middle_of_its_drain_stays_cordoned_after_i
     [
         ({}, "nodes", "name at least one node, or a rack"),
         ({"nodes": ["server1", "nobody"]}, "nodes[1]", "cluster tokyo1 has no node nobody"),
-        ({"rack": "rack-9"}, "rack", "no node of cluster tokyo1 stands in rack rack-9"),
+        ({"rack": "rack-9"}, "rack", "no node of cluster tokyo1 is in rack rack-9"),
         ({"nodes": "server1"}, "nodes", "valid list"),
     ],
 )
@@ -122,8 +122,8 @@ async def test_a_dry_run_asks_the_cluster_and_changes_nothing(rack: Api, cluster
         ("tokyo1", {"drain": {"nodes": ["server1"]}}),
     ]
     assert (await asked(rack))["server1"] == (True, False)
-    gone = await rack.post(f"{CLUSTER}/nodes/nobody/drain", params={"dry_run": "true"})
-    assert gone.status_code == 404
+    missing = await rack.post(f"{CLUSTER}/nodes/nobody/drain", params={"dry_run": "true"})
+    assert missing.status_code == 404
 
 
 async def test_a_plan_that_only_the_cluster_knows_is_unavailable_without_it(
@@ -133,7 +133,7 @@ async def test_a_plan_that_only_the_cluster_knows_is_unavailable_without_it(
     async with Api(away, placed.headers["authorization"].removeprefix("Bearer ")) as client:
         node = f"{CLUSTER}/nodes/server1"
         assert (await client.post(f"{node}/drain", params={"dry_run": "true"})).status_code == 503
-        assert (await client.post(f"{node}/drain")).status_code == 202, "the wish itself needs no cluster"
+        assert (await client.post(f"{node}/drain")).status_code == 202, "the drain itself needs no cluster"
         assert (await client.post(f"{WEB}/rebalance")).status_code == 503
 
 
@@ -154,7 +154,7 @@ async def test_the_moves_of_a_rebalance_become_wishes_with_their_turns(
         assert spec["rebalance"] == {"order": order, "at_once": 2}
     again = await placed.post(f"{WEB}/rebalance")
     assert again.status_code == 409
-    assert again.json()["detail"] == "moves that were asked for are still to come: of web-0, web-1"
+    assert again.json()["detail"] == "moves that were requested are not completed yet: of web-0, web-1"
 
     def done(tx: Any) -> None:
         rows = resources.list_all(tx, COMPUTE)

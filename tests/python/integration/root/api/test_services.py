@@ -36,7 +36,7 @@ def with_user_data(text: str, **spec: Any) -> dict[str, Any]:
     return document
 
 
-def made_by_the_controller(db: Database, replicas: int = 3) -> None:
+def made_by_the_controller(db: Database, replicas: int = 3, user_data: str = "") -> None:
     """What the root controller would write: Computes on a node, the service Active."""
 
     def work(tx: Any) -> None:
@@ -57,6 +57,7 @@ def made_by_the_controller(db: Database, replicas: int = 3) -> None:
                         "provider": "libvirt",
                         "sizes": {"vcpus": 1, "memory_mib": 256, "disk_gib": 1},
                         "image": {"url": "file:///guest.qcow2", "checksum": "sha256:" + "0" * 64},
+                        "user_data": user_data,
                     },
                 }
             )
@@ -137,9 +138,9 @@ async def test_a_compute_deleted_by_name_lowers_replicas_and_the_last_takes_the_
     ]
     assert plan["changes"][1]["diff"] == [{"path": "spec.replicas", "before": 3, "after": 2, "change": "live"}]
 
-    gone = await active.delete(f"{computes}/web-1")
-    assert gone.status_code == 202
-    assert (gone.json()["status"], gone.json()["request_method"]) == ("Deleting", "Delete")
+    deleted = await active.delete(f"{computes}/web-1")
+    assert deleted.status_code == 202
+    assert (deleted.json()["status"], deleted.json()["request_method"]) == ("Deleting", "Delete")
     service = (await active.get(WEB)).json()
     assert (service["spec"]["replicas"], service["status"], service["revision"]) == (2, "Updating", 1)
     assert (await active.delete(f"{computes}/web-1")).status_code == 202
@@ -162,10 +163,37 @@ async def test_several_computes_deleted_in_one_batch(active: Api) -> None:
 
 @pytest.mark.design("K1", "K4")
 async def test_deleting_the_service_is_its_controllers_work(active: Api) -> None:
-    gone = await active.delete(WEB)
-    assert gone.status_code == 202
-    assert (gone.json()["status"], gone.json()["request_method"]) == ("Deleting", "Delete")
+    deleted = await active.delete(WEB)
+    assert deleted.status_code == 202
+    assert (deleted.json()["status"], deleted.json()["request_method"]) == ("Deleting", "Delete")
     assert (await active.delete(WEB)).status_code == 202
+
+
+@pytest.mark.design("K1")
+async def test_what_is_being_deleted_is_never_confirmed_as_unchanged(active: Api) -> None:
+    """A caller to whom "unchanged" was answered counts on the resource; a moment later it does not exist."""
+    assert (await active.put(WEB, json=web())).status_code == 200
+    await active.delete(WEB)
+    document = {**web(), "kind": "RegionService", "name": "web", "region": "kanto"}
+    other = {"kind": "Region", "name": "kansai"}
+    refused = [
+        await active.put(WEB, json=web()),
+        await active.put(WEB, json=web(replicas=4)),
+        await active.apply(document),
+        await active.apply(other, document),
+        await active.post(f"{WEB}/scale", json={"replicas": 3}),
+        await active.post(f"{WEB}/rollback", json={}),
+    ]
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (409, "conflict"), answer.text
+        assert "is being deleted" in answer.json()["detail"]
+    assert (await active.get("/v1/regions/kansai")).status_code == 404
+    for planned in (
+        await active.put(WEB, json=web(), params={"dry_run": "true"}),
+        await active.apply(document, dry_run="true"),
+    ):
+        (change,) = planned.json()["changes"]
+        assert [refusal["path"] for refusal in change["refusals"]] == ["status"]
 
 
 @pytest.mark.design("F3")

@@ -65,10 +65,10 @@ async def whole(site: Api, db: Database) -> Api:
 
 
 async def test_head_resources_parents_first_and_an_end_with_counts(whole: Api) -> None:
-    head, *told, end = await lines(whole)
+    head, *sent, end = await lines(whole)
     assert head["topology"] == 1
     assert head["tag"].startswith(f"{head['resource_version']}-")
-    assert [line["kind"] for line in told] == [
+    assert [line["kind"] for line in sent] == [
         "Region",
         "Datacenter",
         "Floor",
@@ -81,7 +81,7 @@ async def test_head_resources_parents_first_and_an_end_with_counts(whole: Api) -
         "Compute",
     ]
     assert end["end"] is True
-    assert sum(end["counts"].values()) == len(told)
+    assert sum(end["counts"].values()) == len(sent)
     assert list(end["counts"]) == head["kinds"]
 
 
@@ -123,10 +123,10 @@ async def test_what_is_put_into_machines_is_not_told(whole: Api) -> None:
 async def test_filters_are_for_hosts_unless_a_kind_is_named(
     whole: Api, params: dict[str, str], names: list[str]
 ) -> None:
-    told = (await lines(whole, **params))[1:-1]
-    hosts = [line for line in told if line["kind"] in ("Node", "Compute", "PhysicalResource")]
+    sent = (await lines(whole, **params))[1:-1]
+    hosts = [line for line in sent if line["kind"] in ("Node", "Compute", "PhysicalResource")]
     assert sorted(f"{line['kind']} {line['name']}" for line in hosts) == names
-    assert len(hosts) < len(told)
+    assert len(hosts) < len(sent)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ async def test_bad_questions_are_refused_with_the_path(
 
 async def test_a_projects_token_is_told_its_own_computes_only(whole: Api, as_token: Callable[..., Api]) -> None:
     blue = as_token("viewer", "blue")
-    told = await lines(blue)
-    assert [line["project"] for line in told if line.get("kind") == "Compute"] == ["blue"]
+    sent = await lines(blue)
+    assert [line["project"] for line in sent if line.get("kind") == "Compute"] == ["blue"]
     assert (await blue.get("/v1/topology", params={"project": "default"})).status_code == 403
 
 

@@ -37,6 +37,8 @@ class PlayedCluster:
         self.digests: dict[str, str] = {}
         self.rows: dict[str, tuple[str, Document]] = {}
         """Key to (owner, document)."""
+        self.desired: dict[str, list[Document]] = {}
+        """The documents of each owner, as they came."""
         self.syncs = 0
         self.holding = False
         """True: machines that are to go stay for now."""
@@ -102,6 +104,12 @@ class PlayedCluster:
         for owner in list(self.digests):
             self._drop(owner, {key for key, (_, document) in self.rows.items() if document["status"] != "Deleting"})
 
+    def report_again(self) -> None:
+        """What ``outcome`` says now is reported of everything that is there."""
+        self.rows = {key: (owner, self.outcome(document)) for key, (owner, document) in self.rows.items()}
+        documents = [json.dumps(document).encode() for _, document in self.rows.values()]
+        self._tell(cluster_pb2.ObservedBatch(documents=documents))
+
     def break_off(self) -> None:
         """Every stream ends."""
         self.away = True
@@ -111,8 +119,9 @@ class PlayedCluster:
         wished = {}
         for text in parts:
             document = json.loads(text)
-            path = "/".join((document["project"], document["region"], document["name"]))
+            path = "/".join(filter(None, (document["project"], document.get("region"), document["name"])))
             wished[f"{document['kind']} {path}"] = self.outcome(document)
+        self.desired[owner] = list(map(json.loads, parts))
         if gone:
             self.digests.pop(owner, None)
         else:

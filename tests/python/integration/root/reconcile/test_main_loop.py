@@ -11,15 +11,16 @@ import pytest
 
 from controller.clock import SystemClock
 from controller.errors import StaleTerm
+from controller.model import document
 from controller.model.envelope import State
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.reconcile.root_controller import RootController
-from controller.store import lease
+from controller.store import lease, resources
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence
 from tests.python.eventually import eventually
 from tests.python.integration.root.reconcile.played import Document, PlayedCluster, become_active
-from tests.python.unit.root.site import Site
+from tests.python.unit.root.site import POWER, Site
 
 LEASE = "resource-controller"
 
@@ -85,6 +86,35 @@ async def test_from_put_to_active_and_gone(plant: Plant) -> None:
     await eventually(lambda: not plant.site.exists())
     assert plant.site.addresses() == []
     await eventually(lambda: plant.cluster.digests == {})
+
+
+@pytest.mark.design("J5", "J11", "K5")
+async def test_a_hard_rule_that_is_broken_where_they_run_is_told_until_the_cluster_reports_that_it_holds(
+    plant: Plant,
+) -> None:
+    racks = {"web-0": "r1", "web-1": "r1"}
+
+    def run(document: Document) -> Document:
+        rack = racks.get(document["name"])
+        return {**become_active(document), "observed": {"node": f"{rack}-{document['name']}", "rack": rack}}
+
+    plant.cluster.outcome = run
+    plant.start()
+    plant.site.put(2)
+    await plant.status("Active", ready=2)
+    assert plant.site.service().status_reason == ""
+
+    rules = [POWER, {"axis": "rack", "mode": "AntiAffinity", "hard": True}]
+    plant.site.put(2, schedule_policy={"rules": rules})
+    broken = "rack AntiAffinity (hard) is violated: 2 on rack r1"
+    await eventually(lambda: plant.site.service().observed.get("broken_rules") == [broken])
+    service = plant.site.service()
+    assert (service.status, service.status_reason) == ("Active", f"{broken}; run resourcectl rebalance web")
+
+    racks["web-1"] = "r2"
+    plant.cluster.report_again()
+    await eventually(lambda: "broken_rules" not in plant.site.service().observed)
+    assert (plant.site.service().status, plant.site.service().status_reason) == ("Active", "")
 
 
 @pytest.mark.design("H5")
@@ -187,3 +217,24 @@ async def test_a_report_of_an_older_wish_says_nothing_of_the_new_one(plant: Plan
     await eventually(lambda: plant.site.computes()[0].revision == 2)
     await eventually(lambda: plant.site.computes()[0].status == "Updating:Scheduled")
     assert plant.site.service().status == "Updating"
+
+
+@pytest.mark.design("H5")
+async def test_a_cluster_has_the_groups_that_its_services_name_with_members_as_they_come_and_go(plant: Plant) -> None:
+    group = {"kind": "SecurityGroup", "name": "web", "spec": {"ingress": [{"port": 80, "group": "web"}]}}
+    plant.db.write(lambda tx: resources.insert(tx, [document.parse(group)]))
+    plant.start()
+    spec = {"compute": {"flavor": "small", "image": "guest", "schedule_policy": {"rules": [POWER]}}}
+
+    def members() -> int | None:
+        found = plant.cluster.desired.get("SecurityGroup default/web")
+        return len(found[0]["observed"]["sources"]["group default/web"]) if found else None
+
+    for replicas, groups, expected in ((2, ["web"], 2), (3, ["web"], 3), (1, ["web"], 1), (1, [], None)):
+        plant.site.put_spec({"replicas": replicas, "security_groups": groups, **spec})
+        await plant.status("Active", ready=replicas)
+        await eventually(lambda expected=expected: members() == expected)  # type: ignore[misc]
+    plant.site.put_spec({"replicas": 1, "security_groups": ["web"], **spec})
+    await eventually(lambda: members() == 1)
+    plant.site.delete()
+    await eventually(lambda: members() is None)

@@ -1,4 +1,4 @@
-"""The database is away at the wrong moment: who follows the change log begins again, and ends nothing."""
+"""The database is unreachable at the wrong moment: a reader of the change log begins again, and ends nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster.agents.assignment_index import Roster
+from controller.cluster.agents.assignment_index import AssignmentIndex
 from controller.cluster.reconcile.cluster_controller import ClusterController
 from controller.errors import Unavailable
 from controller.store import resources
@@ -49,11 +49,11 @@ async def goes_on(task: asyncio.Task[None], clock: VirtualClock, done: Callable[
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_the_roster_goes_on_after_the_database_was_away(db: Database, clock: VirtualClock) -> None:
-    roster = Roster(db, Feed(db, clock), clock, CLUSTER)
-    await goes_on(asyncio.create_task(roster.run()), clock, lambda: roster.node("node-0") is not None)
+async def test_the_index_continues_after_the_database_was_away(db: Database, clock: VirtualClock) -> None:
+    index = AssignmentIndex(db, Feed(db, clock), clock, CLUSTER)
+    await goes_on(asyncio.create_task(index.run()), clock, lambda: index.node("node-0") is not None)
 
 
-async def test_the_controller_goes_on_after_the_database_was_away(db: Database, clock: VirtualClock) -> None:
+async def test_the_controller_continues_after_the_database_was_away(db: Database, clock: VirtualClock) -> None:
     controller = ClusterController(db, Feed(db, clock), Fence("cluster-controller", 1), cluster=CLUSTER, clock=clock)
     await goes_on(asyncio.create_task(controller._follow()), clock, lambda: "node-0" in controller._nodes)

@@ -1,4 +1,4 @@
-"""Whose word counts: reports of agents, and heartbeats of nodes."""
+"""Which reports of agents and heartbeats of nodes count, and what they change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from controller.cluster.agents import registration, reports
 from controller.cluster.agents.assignment_index import item_of
 from controller.cluster.agents.reports import apply_report
 from controller.cluster.reconcile import node_state
-from controller.cluster.reconcile.node_state import Silence, judge
+from controller.cluster.reconcile.node_state import Silence, state_from_heartbeat
 from controller.model.assignment import Assignment, AssignmentRole, AssignmentSpec
 from controller.model.node import Capacity
 from controller.store import processes, resources
@@ -94,13 +94,16 @@ def test_source_and_target_see_the_same_number_and_only_what_leaves_loses_its_di
 def test_a_silent_node_is_unknown_and_then_down(quiet: int, state: str) -> None:
     clock = VirtualClock()
     beat = Beat(clock.now() - timedelta(seconds=quiet))
-    assert judge(beat, clock.now(), Silence())[0] == state
+    assert state_from_heartbeat(beat, clock.now(), Silence())[0] == state
 
 
-def test_a_node_that_never_spoke_is_unknown_and_an_unhealthy_one_says_why() -> None:
+def test_a_node_without_a_heartbeat_is_unknown_and_an_unhealthy_one_has_a_reason() -> None:
     now = VirtualClock().now()
-    assert judge(None, now, Silence()) == ("Unknown", "not heard of yet")
-    assert judge(Beat(now, healthy=False, message="libvirtd is away"), now, Silence()) == ("Up", "libvirtd is away")
+    assert state_from_heartbeat(None, now, Silence()) == ("Unknown", "no heartbeat yet")
+    assert state_from_heartbeat(Beat(now, healthy=False, message="libvirtd is away"), now, Silence()) == (
+        "Up",
+        "libvirtd is away",
+    )
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def test_nodes_are_written_only_when_something_differs(db: Database) -> None:
     facts = {"capacity": {"vcpus": 4, "memory_mib": 4096, "disk_gib": 40}}
     assert db.write(lambda tx: registration.write(tx, CLUSTER, {"n1": facts, "n9": facts})) == {"n1"}
     db.write(lambda tx: processes.beat(tx, {"n1": (tx.now, True, "")}))
-    seen = db.read(lambda tx: node_state.look(tx, ["n1"], Silence()))
+    seen = db.read(lambda tx: node_state.read_states(tx, ["n1"], Silence()))
     (changed,) = db.write(lambda tx: node_state.write(tx, CLUSTER, seen))
     assert (changed.state, changed.observed["taken"], changed.observed["computes"]) == (
         "Up",
@@ -137,7 +140,7 @@ def test_states_are_shown_at_once_and_what_is_taken_by_turns(db: Database) -> No
     names = [f"n{number}" for number in range(6)]
     known = {name: node(name, "r").model_copy(update={"state": "Up"}) for name in names}
     full = node_state.Seen("Up", "", Capacity(vcpus=1), 1)
-    seen = dict.fromkeys(names, full) | {"n5": node_state.Seen("Down", "last heard of", Capacity(), 0)}
+    seen = dict.fromkeys(names, full) | {"n5": node_state.Seen("Down", "last heartbeat at", Capacity(), 0)}
     first = node_state.due(known, seen, "", 2)
     assert set(first) == {"n5", "n0", "n1"}
     second = node_state.due(known, seen, "n1", 2)
@@ -147,11 +150,11 @@ def test_states_are_shown_at_once_and_what_is_taken_by_turns(db: Database) -> No
 
 
 @pytest.mark.design("G6")
-def test_a_look_at_states_alone_leaves_what_is_shown_as_taken(db: Database) -> None:
+def test_reading_states_alone_leaves_what_is_shown_as_taken(db: Database) -> None:
     shown = {"taken": Capacity(vcpus=2).model_dump(), "computes": 2}
     row = node("n1", "r1").model_copy(update={"state": "Up", "observed": shown})
     db.write(lambda tx: resources.insert(tx, [row]))
-    seen = db.read(lambda tx: node_state.look(tx, ["n1"], Silence(), usage=False))
+    seen = db.read(lambda tx: node_state.read_states(tx, ["n1"], Silence(), usage=False))
     (changed,) = db.write(lambda tx: node_state.write(tx, CLUSTER, seen))
     assert (changed.state, changed.observed) == ("Unknown", shown)
     assert not node_state.differs(changed, seen["n1"])

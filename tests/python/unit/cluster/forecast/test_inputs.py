@@ -14,7 +14,7 @@ import pytest
 
 from controller.clock import VirtualClock
 from controller.cluster.forecast import admission, inputs, replay
-from controller.cluster.forecast.forecaster import Forecast, Wish
+from controller.cluster.forecast.forecaster import Forecast, ServiceRequest
 from controller.model.compute import COMPUTE, Compute
 from controller.model.flavor import ResourceFlavor
 from controller.model.node import Capacity, Share
@@ -57,23 +57,23 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
 
 def test_the_place_on_the_target_is_given_to_nobody(db: Database) -> None:
     """r3 is lost: web-1 goes neither to r1 nor to r2. r2 is lost: web-0 stays. r1 is lost: web-0 goes to r2 anew."""
-    whole = db.read(lambda tx: inputs.whole(tx, CLUSTER))
+    whole = db.read(lambda tx: inputs.read_inputs(tx, CLUSTER))
     report = inputs.report(whole, [SMALL], everything=False)
     assert (report["computes"], report["flavors"][0]["fits"]) == (2, 9), "a moving one is one, with two shares"
     worst = report["flavors"][0]["after_loss"]["rack"]
     assert worst == {"domain": "r3", "fits": 6, "nodes": 1, "moved": 0, "unplaced": 1, "staying": 0}
 
 
-def forecast(db: Database, wish: Wish) -> tuple[Forecast, Forecast]:
+def forecast(db: Database, service_request: ServiceRequest) -> tuple[Forecast, Forecast]:
     """The cluster's answer, and that of a saved snapshot."""
-    live = db.read(lambda tx: inputs.forecaster(tx, CLUSTER, [wish]))
-    whole = db.read(lambda tx: inputs.whole(tx, CLUSTER))
+    live = db.read(lambda tx: inputs.forecaster(tx, CLUSTER, [service_request]))
+    whole = db.read(lambda tx: inputs.read_inputs(tx, CLUSTER))
     saved = json.loads(json.dumps(dump(whole.snapshot, present=whole.present)))
-    return live.of(wish), replay.forecaster(saved).of(wish)
+    return live.of(service_request), replay.forecaster(saved).of(service_request)
 
 
 def test_one_more_finds_no_rack_and_a_saved_snapshot_says_the_same(db: Database) -> None:
-    live, again = forecast(db, Wish(web(0), 3, bound=True))
+    live, again = forecast(db, ServiceRequest(web(0), 3, bound=True))
     assert live.refused == {"3 nodes: 3 rack already used": 1}
     assert again == live
 
@@ -89,7 +89,7 @@ def test_one_that_goes_leaves_both_of_its_nodes(db: Database) -> None:
         capacity.take(tx, [Taking("n3", uids[0], size), Taking("n1", uids[1], size), Taking("n2", uids[1], size)])
 
     db.write(turn)
-    live, again = forecast(db, Wish(web(0), 1, bound=True))
+    live, again = forecast(db, ServiceRequest(web(0), 1, bound=True))
     assert live.leaving == {"web-1": "n1"}
     assert (live.capacity["vcpus"]["before"], live.capacity["vcpus"]["after"]) == (9, 11)
     assert again == live
@@ -97,7 +97,7 @@ def test_one_that_goes_leaves_both_of_its_nodes(db: Database) -> None:
 
 def test_a_new_size_is_taken_where_it_arrives(db: Database) -> None:
     sizes = {"vcpus": 3, "memory_mib": 256, "disk_gib": 1}
-    live, again = forecast(db, Wish(web(0, sizes=sizes), 2, bound=True))
+    live, again = forecast(db, ServiceRequest(web(0, sizes=sizes), 2, bound=True))
     assert live.resized == {"web-0": "n2", "web-1": "n3"}
     assert (live.capacity["vcpus"]["before"], live.capacity["vcpus"]["after"]) == (9, 6)
     assert again == live

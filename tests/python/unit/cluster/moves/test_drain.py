@@ -1,4 +1,4 @@
-"""Emptying nodes, planned as one: order, rules in between, what blocks it, and calling it off."""
+"""Draining nodes, planned together: order, rules in between, what blocks a drain, and cancelling it."""
 
 from __future__ import annotations
 
@@ -112,11 +112,12 @@ def test_what_blocks_a_drain_is_named_with_counted_reasons_and_stays_as_it_is() 
     for _ in range(3):
         (blocked,) = cell.step()["r1-1"].blocked_by
     assert blocked.resource == "default/kanto/web-0"
-    assert blocked.hindrance.reason == "3 nodes: 2 draining, 1 rack already used"
-    assert blocked.hindrance.counts == {"draining": 2, "rack already used": 1}
+    assert blocked.blocker.reason == "3 nodes: 2 draining, 1 rack already used"
+    assert blocked.blocker.counts == {"draining": 2, "rack already used": 1}
     assert cell.moving() == {}
     cell.nodes["r4-1"] = cell.nodes["r2-1"].model_copy(deep=True, update={"name": "r4-1"})
-    cell.nodes["r4-1"].observed["zones"] = {**cell.nodes["r2-1"].observed["zones"], "rack": "r4", "node": "r4-1"}
+    zones = {**cell.nodes["r2-1"].facts.zones, "rack": "r4", "node": "r4-1"}
+    cell.nodes["r4-1"].observed = {**cell.nodes["r4-1"].observed, "zones": zones}
     cell.step()
     assert cell.moving() == {"web-0": ("r1-1", "r4-1")}, "a new node is room"
 
@@ -129,7 +130,7 @@ def test_a_service_that_must_stay_together_blocks_the_evacuation_of_its_rack_as_
     cell.set_draining("r1-1", "r1-2")
     result = cell.step()
     assert cell.moving() == {}
-    reasons = [each.hindrance.reason for drained in result.values() for each in drained.blocked_by]
+    reasons = [each.blocker.reason for drained in result.values() for each in drained.blocked_by]
     assert reasons == ["4 nodes: 2 draining, 2 in another rack than the service"] * 2
 
 
@@ -140,30 +141,30 @@ def test_a_failed_move_is_tried_again_later_each_time_and_on_another_node() -> N
     cell.step()
     targets = []
     for tries, pause in ((1, 15), (2, 30), (3, 60)):
-        plan = cell.plan()
-        source = next(each for each in plan.of(made) if each.spec.migrate_to)
+        work = cell.work()
+        source = next(each for each in work.of(made) if each.spec.migrate_to)
         targets.append(source.spec.migrate_to)
-        migration._cancel(plan, made, source, "the link broke")
-        cell.apply(plan)
+        migration._cancel(work, made, source, "the link broke")
+        cell.apply(work)
         assert made.observed["migration_failed"]["tries"] == tries
         cell.assignments = {name: each for name, each in cell.assignments.items() if each.spec.node == "r1-1"}
         cell.shift(pause - 1)
         (blocked,) = cell.step()["r1-1"].blocked_by
-        assert blocked.hindrance.reason == "the link broke"
+        assert blocked.blocker.reason == "the link broke"
         cell.shift(2)
         cell.step()
     assert targets[0] != targets[1]
 
 
-def test_a_target_that_is_cordoned_before_it_was_told_to_receive_is_given_up() -> None:
+def test_a_target_that_is_cordoned_before_it_receives_is_given_up() -> None:
     cell = Cell({"r1": 1, "r2": 2})
     made = cell.run("web-0", "r1-1")
     cell.set_draining("r1-1")
     cell.step()
     _, target = cell.moving()["web-0"]
     cell.set(target, schedulable=False)
-    plan = cell.plan()
-    migration.advance(plan, made)
+    work = cell.work()
+    migration.advance(work, made)
     assert made.observed["migration_failed"]["reason"] == f"{target} is cordoned"
     assert "migrating_to" not in made.observed
 
@@ -174,18 +175,18 @@ def test_a_drain_called_off_takes_back_what_was_not_sent_and_lets_the_rest_arriv
     by_hand = cell.run("db-0", "r1-1")
     cell.set_draining("r1-1", "r1-2")
     cell.step()
-    plan = cell.plan()
-    source = next(each for each in plan.of(sent) if each.spec.migrate_to)
-    plan.edit(source, spec={"migrate_ready": True})
+    work = cell.work()
+    source = next(each for each in work.of(sent) if each.spec.migrate_to)
+    work.edit(source, spec={"migrate_ready": True})
     assert set(cell.moving()) == {"web-0", "web-1"} or set(cell.moving()) == {"db-0", "web-1"}
     first = waiting if "web-0" in cell.moving() else by_hand
     other = by_hand if first is waiting else waiting
-    owner = next(each for each in plan.of(other))
-    assert migration.start(plan, other, owner) is None, "an operator's own migration"
-    drain.call_off(plan, {"r1-1", "r1-2"})
+    owner = next(each for each in work.of(other))
+    assert migration.start(work, other, owner) is None, "an operator's own migration"
+    drain.cancel(work, {"r1-1", "r1-2"})
     assert set(cell.moving()) == {"web-1", other.name}
     assert "migration_failed" not in first.observed, "it is no failure"
-    roles = {each.spec.node: each.spec.role for each in plan.of(first)}
+    roles = {each.spec.node: each.spec.role for each in work.of(first)}
     assert roles.pop("r1-1") is AssignmentRole.OWNER
     assert list(roles.values()) == [AssignmentRole.LEAVING]
 

@@ -1,4 +1,4 @@
-"""Live migration step by step: each way through the recovery table, and late words."""
+"""Live migration step by step: each way through the recovery table, and late reports."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_target_dies_after_it_was_seen_complete_and_the_source_keeps_the_mac
     assert world.fresh_machines() == 1, "its disks are the old ones"
 
 
-def test_a_source_that_says_absent_once_for_an_earlier_role_does_not_end_its_leaving() -> None:
+def test_an_absent_report_for_an_earlier_role_does_not_end_a_leaving_one() -> None:
     world = World()
     world.settle()
     (assignment,) = world.assignments.values()
@@ -113,7 +113,7 @@ def test_a_source_that_says_absent_once_for_an_earlier_role_does_not_end_its_lea
     assert world.running() == [assignment.spec.node]
 
 
-def test_a_failure_of_an_earlier_try_told_again_does_not_end_the_present_one() -> None:
+def test_a_repeated_failure_of_an_earlier_attempt_does_not_end_the_current_one() -> None:
     world = sending()
     (job,) = world.jobs
     world.fail_job(job, "copy")
@@ -177,7 +177,7 @@ def test_a_lost_source_leaves_a_complete_copy_to_the_target() -> None:
     assert world.fresh_machines() == 1
 
 
-def test_a_lost_source_of_an_incomplete_copy_is_an_error_that_says_what_to_do() -> None:
+def test_a_lost_source_of_an_incomplete_copy_is_an_error_that_names_what_to_do() -> None:
     world = sending()
     (job,) = world.jobs
     world.forget(job.source)
@@ -236,7 +236,7 @@ def test_the_recovery_table(phase: str, source: str, target: str | None, expecte
     assert verdict(said, other) is expected
 
 
-def test_a_word_about_another_try_decides_nothing() -> None:
+def test_a_report_about_another_attempt_decides_nothing() -> None:
     late = _assignment(AssignmentRole.OWNER, "Absent", phase="Sent", attempt=1)
     assert verdict(late, _assignment(AssignmentRole.INCOMING, "Paused", "user")) is Verdict.WAIT
 

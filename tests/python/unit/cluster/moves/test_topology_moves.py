@@ -1,4 +1,4 @@
-"""Topologies T30 to T44: racks that are drained and services that are evened out, one drawn case each.
+"""Topologies T30 to T44: racks that are drained and services that are rebalanced, one drawn case each.
 
 ``drawing`` tells how to read them, with these differences: ``stands`` names what moves, in the order of its index
 from left to right, and each takes one of what is there beside ``free``. The outcome is where web stands in the end,
@@ -18,7 +18,7 @@ from controller.model.node import Capacity
 from tests.python.integration.cluster.site import node
 from tests.python.unit.cluster.cells import Cell
 from tests.python.unit.cluster.moves.test_drain import finish
-from tests.python.unit.cluster.moves.test_rebalance import control, foresee, wish
+from tests.python.unit.cluster.moves.test_rebalance import control, preview, request_moves
 from tests.python.unit.schedule.drawing import SIZES, Outcome, read
 
 Case = Callable[[], None]
@@ -60,7 +60,7 @@ def agree(cell: Cell, outcome: Outcome, stay: set[str] | None = None) -> None:
 def blocked(cell: Cell) -> dict[str, str]:
     """Compute to why it cannot leave."""
     found = [each for drained in cell.step().values() for each in drained.blocked_by]
-    return {each.resource.removeprefix("default/kanto/"): each.hindrance.reason for each in found}
+    return {each.resource.removeprefix("default/kanto/"): each.blocker.reason for each in found}
 
 
 @EVACUATED
@@ -175,11 +175,11 @@ def test_t35_a_drain_that_is_called_off_takes_back_what_was_not_sent() -> None:
     cell, outcome = drawn(test_t35_a_drain_that_is_called_off_takes_back_what_was_not_sent)
     cell.step()
     assert sorted(cell.moving()) == ["web-0", "web-2"]
-    plan = cell.plan()
-    source = next(each for each in plan.of(cell.computes["web-0"]) if each.spec.migrate_to)
-    plan.edit(source, spec={"migrate_ready": True})
-    drain.call_off(plan, {"a", "b"})
-    cell.apply(plan)
+    work = cell.work()
+    source = next(each for each in work.of(cell.computes["web-0"]) if each.spec.migrate_to)
+    work.edit(source, spec={"migrate_ready": True})
+    drain.cancel(work, {"a", "b"})
+    cell.apply(work)
     for name in ("a", "b"):
         cell.set(name, drain=False, schedulable=True)
     assert sorted(cell.moving()) == ["web-0"]
@@ -191,8 +191,8 @@ def test_t35_a_drain_that_is_called_off_takes_back_what_was_not_sent() -> None:
 
 def even_out(cell: Cell, max_moves: int | None = None) -> list[tuple[str, str]]:
     """Rebalance once, one move at a time; the rack that each left, and why."""
-    found = foresee(cell, max_moves)
-    wish(cell, found)
+    found = preview(cell, max_moves)
+    request_moves(cell, found)
     left_out = control(cell)
     while cell.moving():
         assert len(cell.moving()) == 1, "at most so many at once"
@@ -203,7 +203,7 @@ def even_out(cell: Cell, max_moves: int | None = None) -> list[tuple[str, str]]:
 
 
 @EVENED_OUT
-def test_t40_a_spread_that_was_lost_is_restored_and_each_move_says_what_was_uneven() -> None:
+def test_t40_a_spread_that_was_lost_is_restored_and_each_move_names_what_was_uneven() -> None:
     """::
 
     rack       | r1                   | r2      | r3      |
@@ -212,7 +212,7 @@ def test_t40_a_spread_that_was_lost_is_restored_and_each_move_says_what_was_unev
     stands     | web+web+web web+web  | web     |         |
     no rule, 6 | 2                    | 2       | 2       |
     """
-    cell, outcome = drawn(test_t40_a_spread_that_was_lost_is_restored_and_each_move_says_what_was_uneven)
+    cell, outcome = drawn(test_t40_a_spread_that_was_lost_is_restored_and_each_move_names_what_was_uneven)
     first, second, third = even_out(cell)
     assert first == ("r1", "rack r1 has 5, r3 has 0")
     assert second[0] == third[0] == "r1"
@@ -220,7 +220,7 @@ def test_t40_a_spread_that_was_lost_is_restored_and_each_move_says_what_was_unev
     assert {second[1][15:], third[1][15:]} == {"r2 has 1", "r3 has 1"}
     agree(cell, outcome)
     assert sorted(Counter(cell.on().values()).values()) == [1] * 6, "and the nodes of each rack evenly"
-    assert foresee(cell).message == "it is balanced already"
+    assert preview(cell).message == "it is balanced already"
 
 
 @EVENED_OUT
@@ -234,11 +234,11 @@ def test_t41_no_more_moves_than_asked_for_and_the_rest_another_time() -> None:
     no rule, 6 | 3                        | 3       |
     """
     cell, outcome = drawn(test_t41_no_more_moves_than_asked_for_and_the_rest_another_time)
-    assert foresee(cell, 2).message == "more could follow: 2 moves were asked for at most"
+    assert preview(cell, 2).message == "more could follow: 2 moves were requested at most"
     assert even_out(cell, 2) == [("r1", "rack r1 has 6, r2 has 0"), ("r1", "rack r1 has 5, r2 has 1")]
     assert even_out(cell, 2) == [("r1", "rack r1 has 4, r2 has 2")]
     agree(cell, outcome)
-    assert foresee(cell, 2).message == "it is balanced already"
+    assert preview(cell, 2).message == "it is balanced already"
 
 
 @EVENED_OUT

@@ -23,23 +23,23 @@ async def test_passes_one_after_the_other_are_remembered_as_one(
     sqlite_databases: Databases, clock: VirtualClock
 ) -> None:
     db = sqlite_databases.new(Tier.CLUSTER, clock, CLUSTER)
-    wishes = [compute(f"web-{index}").model_copy(update={"status": "Initializing"}) for index in range(20)]
+    rows = [compute(f"web-{index}").model_copy(update={"status": "Initializing"}) for index in range(20)]
 
     def fill(tx: Transaction) -> int:
         resources.insert(tx, [node("n1", "r1").model_copy(update={"state": "Up"})])
         capacity.set_total(tx, "n1", Capacity(vcpus=40, memory_mib=40960, disk_gib=400))
-        resources.insert(tx, wishes)
+        resources.insert(tx, rows)
         return lease.reassign(tx, "cluster-controller", "one", 0, 10.0).term
 
     fence = Fence("cluster-controller", db.write(fill))
     controller = ClusterController(db, Feed(db, clock), fence, cluster=CLUSTER, clock=clock)
     before = db.read(changes.head)
-    for wish in wishes[:10]:
-        await controller.pass_over([str(key_of(wish))])
+    for row in rows[:10]:
+        await controller._work(frozenset({str(key_of(row))}))
     assert controller._own == [range(before + 1, db.read(changes.head) + 1)]
-    db.write(lambda tx: resources.upsert(tx, [compute("db-0")]))
-    for wish in wishes[10:]:
-        await controller.pass_over([str(key_of(wish))])
+    db.write(lambda tx: resources.insert(tx, [compute("db-0")]))
+    for row in rows[10:]:
+        await controller._work(frozenset({str(key_of(row))}))
     first, second = controller._own
     assert second.start == first.stop + 1, "what another wrote in between is not among them"
     assert second.stop == db.read(changes.head) + 1

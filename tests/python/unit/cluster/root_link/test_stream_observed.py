@@ -6,7 +6,7 @@ import pytest
 
 from controller.clock import VirtualClock
 from controller.cluster.root_link import apply_desired
-from controller.cluster.root_link.apply_desired import OwnerWish
+from controller.cluster.root_link.apply_desired import OwnerState
 from controller.cluster.root_link.stream_observed import Observer
 from controller.store import changes
 from controller.store.changes import Feed
@@ -22,10 +22,10 @@ def db(sqlite_databases: Databases) -> Database:
     return sqlite_databases.new(Tier.CLUSTER, cluster=CLUSTER)
 
 
-def wish(db: Database, service: str, digest: str) -> int:
-    """Take in a wish; returns the version that it led to."""
+def send_desired(db: Database, service: str, digest: str) -> int:
+    """Apply a desired state; return the version that it led to."""
     owner = f"RegionService default/kanto/{service}"
-    db.write(lambda tx: apply_desired.apply(tx, 1, [OwnerWish(owner, digest, [compute(f"{service}-{digest}")])]))
+    db.write(lambda tx: apply_desired.apply(tx, 1, [OwnerState(owner, digest, [compute(f"{service}-{digest}")])]))
     return db.read(changes.head)
 
 
@@ -33,12 +33,12 @@ def wish(db: Database, service: str, digest: str) -> int:
 async def test_a_busy_cluster_keeps_no_digest_back_for_ever(db: Database) -> None:
     """Something is written between any two looks; a digest goes once the rows of its own time were sent."""
     observer = Observer(db, Feed(db, VirtualClock()), CLUSTER)
-    reached = wish(db, "web", "1")
+    reached = send_desired(db, "web", "1")
     assert await observer._new_digests() == {}, "its rows are still to come"
-    wish(db, "shop", "1")
+    send_desired(db, "shop", "1")
     observer._version = reached
     assert await observer._new_digests() == {WEB: "1"}
-    later = wish(db, "shop", "2")
+    later = send_desired(db, "shop", "2")
     assert await observer._new_digests() == {}
     observer._version = later
     assert await observer._new_digests() == {"RegionService default/kanto/shop": "2"}

@@ -83,7 +83,7 @@ def test_another_writers_changes_are_seen(db: Database) -> None:
     assert seen(db, cache) == {"n1": "Down", "n3": ""}
 
 
-def test_a_node_made_anew_is_another_one(db: Database) -> None:
+def test_a_node_that_was_made_again_is_another_one(db: Database) -> None:
     """Also where its version were the same: an identity is never used twice, and is looked at too."""
     cache = NodeCache()
     seen(db, cache)
@@ -139,22 +139,22 @@ async def test_a_master_that_lost_its_term_places_nothing_and_the_next_one_sees_
         fence = Fence("cluster-controller", held.term)
         return ClusterController(db, Feed(db, clock), fence, cluster=CLUSTER, clock=clock)
 
-    async def wish(by: ClusterController, name: str) -> str:
+    async def place(by: ClusterController, name: str) -> str:
         wanted = compute(name).model_copy(update={"status": "Initializing"})
-        db.write(lambda tx: resources.upsert(tx, [wanted]))
-        await by.pass_over([str(key_of(wanted))])
+        db.write(lambda tx: resources.find(tx, key_of(wanted)) or resources.insert(tx, [wanted])[0])
+        await by._work(frozenset({str(key_of(wanted))}))
         return str(db.read(lambda tx: resources.get(tx, key_of(wanted))).observed["node"])
 
     old = master("old")
-    first = await wish(old, "web-0")
+    first = await place(old, "web-0")
     other = {"n1": "n2", "n2": "n1"}[first]
     await clock.advance(11.0)
     new = master("new")
     db.write(lambda tx: say(tx, other, "Down"))
     with pytest.raises(StaleTerm):
-        await wish(old, "web-1")
+        await place(old, "web-1")
     assert len(db.read(capacity.takings)) == 1
-    assert await wish(new, "web-1") == first
+    assert await place(new, "web-1") == first
     db.write(lambda tx: say(tx, other, "Up"))
     db.write(lambda tx: say(tx, first, "Down"))
-    assert await wish(new, "web-2") == other
+    assert await place(new, "web-2") == other

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from controller.model import document, registry
-from controller.root.api import docs, openapi, routes
+from controller.root.api import docs, openapi, routes, versions
 
 OPERATIONS = routes.operations()
 DOCUMENT = openapi.document(OPERATIONS)
@@ -62,6 +63,25 @@ def test_every_reference_leads_somewhere() -> None:
     assert names <= set(DOCUMENT["components"]["schemas"])
     responses = set(re.findall(r"#/components/responses/(\w+)", str(DOCUMENT)))
     assert responses <= set(DOCUMENT["components"]["responses"])
+
+
+def test_the_document_and_the_page_list_the_versions() -> None:
+    listed = [each["version"] for each in DOCUMENT["info"]["x-versions"]]
+    assert listed == [each.version for each in versions.VERSIONS] == sorted(set(listed), key=int)
+    assert DOCUMENT["info"]["version"] == listed[-1] == versions.CURRENT
+    page = bytes(docs.page(DOCUMENT).body).decode()
+    assert all(f'id="version-{version}"' in page for version in listed)
+
+
+def test_the_collection_speaks_the_current_version() -> None:
+    client = (Path(__file__).parents[5] / "plugins/module_utils/client.py").read_text()
+    assert f'API_VERSION = "{versions.CURRENT}"' in client
+
+
+def test_no_two_models_have_the_same_name() -> None:
+    assert [name for name in DOCUMENT["components"]["schemas"] if "__" in name] == []
+    assert "order" in DOCUMENT["components"]["schemas"]["Rebalance"]["properties"]
+    assert "max_moves" in DOCUMENT["components"]["schemas"]["RebalanceRequest"]["properties"]
 
 
 def test_fields_carry_their_facts() -> None:

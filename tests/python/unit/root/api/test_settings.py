@@ -33,7 +33,7 @@ def test_a_unix_socket_needs_no_certificate() -> None:
 
 @pytest.mark.parametrize("half", [{"tls_certificate": Path("c.pem")}, {"tls_key": Path("k.pem")}])
 def test_half_a_pair_is_refused(half: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="go together"):
+    with pytest.raises(ValidationError, match="belong together"):
         ApiSettings(**half)
 
 

@@ -197,18 +197,18 @@ def test_9_what_falls_with_a_device(failed: list[str], down: dict[str, str]) -> 
             |         +- leaf02
             +- spine1, spine2
     """
-    found = failure_domains.fallen(TREE, failed)
+    found = failure_domains.find_down(TREE, failed)
     assert found == dict.fromkeys(failed, "itself") | down
 
 
 @pytest.mark.design("J1", "J3")
 @pytest.mark.parametrize("machine", SERVERS)
 def test_10_a_node_falls_by_power_exactly_when_its_whole_domain_does(machine: str) -> None:
-    """Every set of feeds: the domain's name and the walk of ``fallen`` say the same (one definition)."""
+    """Every set of feeds: the domain's name and the walk of ``find_down`` say the same (one definition)."""
     node = Node(name="node1", cluster="tokyo1", spec=NodeSpec(physical_resource=machine))
     zone = failure_domains.zones(node, Cluster.model_validate(dict(CLUSTER.example)), TREE)["power"]
     for failed in ([], ["feed-a"], ["feed-b"], ["feed-a", "feed-b"]):
-        down = failure_domains.fallen(TREE, failed)
+        down = failure_domains.find_down(TREE, failed)
         expected = bool(zone) and set(zone.split("+")) <= set(failed)
         assert (down.get(machine) == "power") == expected, (zone, failed)
 
@@ -221,7 +221,7 @@ def test_11_a_domain_set_by_hand_counts_where_it_names_things() -> None:
 
     def cause(failed: list[str], **spec: Any) -> str | None:
         node = Node(name="node1", cluster="tokyo1", spec=NodeSpec(physical_resource="only-a", **spec))
-        return failure_domains.cause(node, TREE, failure_domains.fallen(TREE, failed))
+        return failure_domains.cause(node, TREE, failure_domains.find_down(TREE, failed))
 
     assert cause(["pdu-a"]) == "power"
     assert cause(["pdu-a"], power_domain="zone-1") == "power"

@@ -12,7 +12,7 @@ def told(asked: int, placed: int, **reasons: int) -> str:
     """In words, what a cluster answers that has found a node for ``placed`` of them."""
     there = [cluster_pb2.Placement(compute=f"web-{index}", node="n1") for index in range(placed)]
     counted = {reason.replace("_", " "): count for reason, count in reasons.items()}
-    return cluster_peer._in_words(cluster_pb2.OfferReply(reasons=counted, placements=there), asked)
+    return cluster_peer._refusal(cluster_pb2.OfferReply(reasons=counted, placements=there), asked)
 
 
 @pytest.mark.design("J8", "J9")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import cast
 
 import pytest
 
 from controller.clock import VirtualClock
+from controller.errors import InvalidInput, Problem
+from controller.model.node import NODE
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.reconcile.cluster_link import ClusterLink
-from controller.store import changes, lease
-from controller.store.database import Database, Fence, Tier
+from controller.store import changes, lease, resources
+from controller.store.database import Database, Fence, Tier, Transaction
 from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest, SyncChunk
 from tests.python.databases import Databases
+from tests.python.integration.cluster.site import CLUSTER, node
 
 
 class Peer:
     """Sends one batch on each stream, then breaks it off."""
 
-    def __init__(self, *batches: ObservedBatch) -> None:
+    def __init__(self, *batches: ObservedBatch, digests: Mapping[str, str] | None = None, refused: str = "") -> None:
+        """``refused``: the owner that the cluster refuses for good; "*": whatever this root sends."""
+        self._digests = dict(digests or {})
+        self._refused = refused
         self.asked: list[int] = []
         self.told: list[SyncChunk] = []
         self._batches = list(batches)
@@ -30,10 +36,16 @@ class Peer:
         yield self
 
     async def Sync(self, chunks: Iterable[SyncChunk], timeout: float) -> None:
-        self.told += chunks
+        for chunk in chunks:
+            if self._refused == "*" or any(each.owner == self._refused for each in chunk.owners):
+                raise InvalidInput([Problem("document", "is not known to this cluster")])
+            self.told.append(chunk)
+
+    def take_all_again(self) -> None:
+        self._refused = ""
 
     async def Digests(self, request: object, timeout: float) -> AsyncIterator[DigestBatch]:
-        yield DigestBatch()
+        yield DigestBatch(digests=self._digests)
 
     async def Observe(self, request: ObserveRequest) -> AsyncIterator[ObservedBatch]:
         self.asked.append(request.since)
@@ -74,3 +86,96 @@ async def test_a_wish_goes_with_the_version_that_it_is_of(db: Database) -> None:
     await link._send(frozenset(link._known))
     assert [(chunk.term, chunk.sequence, chunk.owners[0].gone) for chunk in peer.told] == [(term, head, True)]
     assert head > 40
+
+
+@pytest.mark.design("H5", "G1")
+async def test_the_cluster_is_told_once_every_owner_was_compared(db: Database) -> None:
+    """A cluster whose database was restored acts on nothing before that."""
+    term = db.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 60)).term
+    two = {"Node tokyo1/a": "d1", "Node tokyo1/b": "d1"}
+    for known in ({}, two):
+        peer = Peer(snapshot(1), digests=known)
+        fence = Fence("controller", term)
+        link = ClusterLink("tokyo1", cast(ClusterPeer, peer), db, fence, VirtualClock(), lambda words: None)
+        await link._read()
+        for name in known:
+            assert not any(chunk.complete for chunk in peer.told)
+            await link._send(frozenset([name]))
+        assert [chunk.complete for chunk in peer.told].count(True) == 1
+        assert peer.told[-1].complete
+
+
+TWO = {"Node tokyo1/a": "d1", "Node tokyo1/b": "d1"}
+
+
+def link_to(peer: Peer, db: Database) -> ClusterLink:
+    term = db.write(lambda tx: lease.reassign(tx, "controller", "one", 0, 60)).term
+    fence = Fence("controller", term)
+    return ClusterLink("tokyo1", cast(ClusterPeer, peer), db, fence, VirtualClock(), lambda words: None)
+
+
+def rounds(peer: Peer) -> int:
+    return [chunk.complete for chunk in peer.told].count(True)
+
+
+@pytest.mark.design("H5", "G1")
+async def test_a_round_that_is_slower_than_the_resync_comes_to_its_end(db: Database) -> None:
+    """Each resync began it anew: a root that needs longer than a minute held its clusters for ever."""
+    peer = Peer(snapshot(1), digests=TWO)
+    link = link_to(peer, db)
+    await link._read()
+    await link._send(frozenset(["Node tokyo1/a"]))
+    await link._owners()
+    await link._send(frozenset(["Node tokyo1/b"]))
+    assert rounds(peer) == 1
+    await link._owners()
+    await link._send(frozenset(TWO))
+    assert rounds(peer) == 2, "a hold that began meanwhile waits for a round of its own"
+
+
+@pytest.mark.design("H5", "G1")
+async def test_an_owner_that_the_cluster_refuses_for_good_holds_nothing_up(db: Database) -> None:
+    peer = Peer(snapshot(1), digests=TWO, refused="Node tokyo1/b")
+    link = link_to(peer, db)
+    await link._read()
+    await link._send(frozenset(["Node tokyo1/a"]))
+    assert rounds(peer) == 0
+    with pytest.raises(InvalidInput):
+        await link._send(frozenset(["Node tokyo1/b"]))
+    assert rounds(peer) == 1
+
+
+@pytest.mark.design("H5", "G1")
+async def test_a_cluster_that_refuses_the_root_itself_has_compared_nothing(db: Database) -> None:
+    peer = Peer(snapshot(1), digests=TWO, refused="*")
+    link = link_to(peer, db)
+    await link._owners()
+    for name in TWO:
+        with pytest.raises(InvalidInput):
+            await link._send(frozenset([name]))
+    peer.take_all_again()
+    await link._send(frozenset(["Node tokyo1/a"]))
+    assert rounds(peer) == 0
+    await link._send(frozenset(["Node tokyo1/b"]))
+    assert rounds(peer) == 1
+
+
+@pytest.mark.design("H5", "G1")
+async def test_the_root_remembers_which_agents_had_registered_though_a_restored_cluster_does_not(db: Database) -> None:
+    rows = [node("a", "r1", registered=True), node("b", "r1")]
+    db.write(lambda tx: resources.insert(tx, rows))
+    peer = Peer(snapshot(1), digests=TWO)
+    link = link_to(peer, db)
+    await link._read()
+
+    def report_otherwise(tx: Transaction) -> None:
+        row = resources.get(tx, NODE.key(CLUSTER, "a"))
+        resources.update(tx, [row.model_copy(update={"observed": {}})])
+
+    db.write(report_otherwise)
+    await link._owners()
+    await link._note_compared(link._uncompared, frozenset(TWO))
+    assert [list(chunk.joined) for chunk in peer.told if chunk.complete] == [["a"]]
+    db.write(lambda tx: resources.delete(tx, [NODE.key(CLUSTER, "a")]))
+    await link._owners()
+    assert link._joined == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from controller.model.compute import COMPUTE, Compute
 from controller.model.document import parse
+from controller.model.node import NODE, Node
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.root.reconcile import desired_state
 from controller.root.reconcile.desired_state import Owner
@@ -38,10 +40,24 @@ def test_what_was_asked_changes_the_digest() -> None:
     assert desired_state.service_owner(SERVICE, [other], None).digest != before.digest
 
 
+@pytest.mark.design("G1", "H5")
+def test_a_cluster_learns_that_the_agent_of_a_node_had_registered_and_is_not_sent_it_for_that() -> None:
+    planned = cast(Node, parse(NODE.example))
+    joined = planned.model_copy(update={"observed": {"capacity": {"vcpus": 4}}})
+    remembered = planned.model_copy(update={"observed": {"registered": True}})
+    owners = [desired_state.node_owner(each, {"rack": "r1"}) for each in (planned, joined, remembered)]
+    assert len({owner.digest for owner in owners}) == 1
+    told = [json.loads(owner.documents[0])["observed"].get("registered", False) for owner in owners]
+    assert told == [False, True, True]
+
+
 @pytest.mark.design("K3")
 def test_a_leaving_compute_is_left_out() -> None:
     both = [compute(0), compute(1, status="Deleting")]
-    assert desired_state.service_owner(SERVICE, both, None) == desired_state.service_owner(SERVICE, both[:1], None)
+    left, without = (desired_state.service_owner(SERVICE, each, None) for each in (both, both[:1]))
+    assert (left.documents, left.digest) == (without.documents, without.digest)
+    assert left.deleted_uids == (both[1].uid,), "its disks may be deleted, because it was deleted and not forgotten"
+    assert without.deleted_uids == ()
 
 
 @pytest.mark.design("H5")

@@ -50,7 +50,7 @@ def test_the_same_event_of_another_cluster_stops_nobodys_stream(root: Database, 
     root.write(lambda tx: observed_state.apply(tx, gone))
     (left,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert left.uid == second.uid, "one cluster's deletion is not another's"
-    root.write(lambda tx: observed_state.forget_unlisted(tx, "tokyo2", set()))
+    root.write(lambda tx: observed_state.delete_unlisted(tx, "tokyo2", set()))
     assert root.read(lambda tx: resources.count(tx, EVENT.name)) == 0
 
 

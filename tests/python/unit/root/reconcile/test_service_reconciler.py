@@ -74,6 +74,15 @@ def test_more_replicas_make_the_next_computes(site: Site) -> None:
     assert site.service().status == Status.UPDATING
 
 
+def test_a_service_with_a_label_of_the_old_form_gets_computes(site: Site) -> None:
+    active(site, 2)
+    site.put(3)
+    site._update(site.service(), labels={"my_org/Tier": "gold"})
+    site.advance()
+    assert site.alive() == ["web-0", "web-1", "web-2"]
+    assert site.computes()[-1].labels == {"my_org/Tier": "gold"}
+
+
 @pytest.mark.design("K3")
 def test_fewer_replicas_take_the_tail(site: Site) -> None:
     active(site, 4)
@@ -169,7 +178,7 @@ def test_a_deleted_service_goes_with_everything(site: Site) -> None:
     assert site.advance() is Next.NOTHING
     assert site.names() == ["web-1"]
     site.cluster_removed("web-1")
-    assert site.advance() is Next.GONE
+    assert site.advance() is Next.DELETED
     assert not site.exists()
     assert site.addresses() == []
 
@@ -178,7 +187,7 @@ def test_a_deleted_service_goes_with_everything(site: Site) -> None:
 def test_a_service_that_never_found_a_cluster_goes_at_once(site: Site) -> None:
     site.put(2)
     site.delete()
-    assert site.advance() is Next.GONE
+    assert site.advance() is Next.DELETED
     assert not site.exists()
 
 

@@ -1,0 +1,146 @@
+"""Corrects a restored database by what the nodes have reported, for the cluster controller.
+
+A machine that runs is adopted where it runs: its Compute gets an assignment there, whatever the
+backup says. Where nothing runs, the newest complete copy is adopted. What the nodes have confirmed
+stays as it is. All of it is one transaction, after which the hold ends for every node.
+
+Not promised: that capacity suffices. A machine that runs is adopted also where the database has no
+room for it; then nothing is taken for it, and an event says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from controller.cluster.unit_of_work import reported_copies, storage
+from controller.cluster.unit_of_work.reported_copies import Copy
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
+from controller.errors import NotFound
+from controller.model.assignment import Assignment, AssignmentRole
+from controller.model.compute import COMPUTE, Compute
+from controller.model.envelope import Status
+from controller.model.node import NodeHold, Share
+from controller.model.registry import Key, key_of
+from controller.schedule import Request, share_of_node
+from controller.store import resources, restore_hold
+from controller.store.database import Transaction
+
+_NAMED = 3
+"""How many nodes a reason names."""
+
+
+def advance(tx: Transaction, cluster: str) -> str:
+    """End the hold if nothing is waited for any more; return what is still waited for, or an empty text."""
+    if not restore_hold.is_active(tx):
+        return ""
+    waiting = sorted(node.name for node in restore_hold.held(tx) if node.facts.hold is NodeHold.UNREPORTED)
+    if waiting:
+        more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+        have = "has" if len(waiting) == 1 else "have"
+        return f"waits until {', '.join(waiting[:_NAMED])}{more} {have} reported: the cluster's database was restored"
+    if restore_hold.waits_for_root(tx):
+        return "waits for the root: the cluster's database was restored"
+    adopt(tx, cluster)
+    restore_hold.end(tx)
+    return ""
+
+
+def show(tx: Transaction, reason: str) -> None:
+    """Write why nothing is done into the status of everything that is not Active."""
+    waiting = [
+        compute.model_copy(update={"status_reason": reason})
+        for compute in resources.list_all(tx, COMPUTE)
+        if compute.status != Status.ACTIVE and compute.status_reason != reason
+    ]
+    resources.update(tx, waiting)
+
+
+def adopt(tx: Transaction, cluster: str) -> None:
+    """Correct the assignments of every Compute of which the nodes reported something else."""
+    copies = reported_copies.take_all(tx)
+    keys = [key for uid in copies if (key := _compute_with(tx, uid)) is not None]
+    work = storage.load(tx, cluster, keys)
+    moved: dict[Key, Copy] = {}
+    for key, compute in work.workloads.items():
+        if isinstance(compute, Compute) and (found := settle(work, compute, copies[compute.uid])) is not None:
+            moved[key] = found
+    storage.store(tx, work)
+    work = storage.load(tx, cluster, moved)  # with the capacity that is free now
+    for key, compute in work.workloads.items():
+        if isinstance(compute, Compute):
+            _assign(work, compute, moved[key].node)
+    storage.store(tx, work)
+
+
+def settle(work: UnitOfWork, compute: Compute, copies: Sequence[Copy]) -> Copy | None:
+    """Correct the assignments of one Compute; return the copy for which one has still to be made, if any."""
+    by_node = {copy.node: copy for copy in copies}
+    mine = work.of(compute)
+    if compute.is_deleting:
+        for assignment in mine:
+            if assignment.spec.node in by_node and by_node[assignment.spec.node].state == "Absent":
+                work.release(assignment)
+        return None
+    newest = max([compute.facts.attempt, *(max(each.spec.attempt, each.spec.migrate_attempt) for each in mine)])
+    work.edit(compute, observed={"attempt": max([newest, *(copy.attempt for copy in copies)])})
+    confirmed = [_as_copy(each) for each in mine if each.spec.node not in by_node]
+    if len(confirmed) == len(mine) > 0 and not any(copy.runs for copy in copies):
+        return None
+    usable = [copy for copy in (*confirmed, *copies) if copy.usable]
+    if not usable:
+        return None
+    best = max(usable, key=lambda copy: copy.rank)
+    kept = _keep_only(work, compute, best)
+    facts = {"node": best.node, "lost": None, "migrating_to": None, "migrating_for": None}
+    work.edit(compute, observed=facts)
+    if compute.status in (Status.INITIALIZING, Status.ERROR):
+        work.edit(compute, status="Creating:Scheduled", status_reason="")
+    return None if kept else best
+
+
+def _keep_only(work: UnitOfWork, compute: Compute, best: Copy) -> bool:
+    """Make the copy's node the only owner and release all other assignments; return whether it has an assignment."""
+    kept = False
+    mine: list[Assignment] = work.of(compute)
+    for assignment in mine:
+        if assignment.spec.node != best.node:
+            work.release(assignment)
+    for assignment in work.of(compute):
+        kept = True
+        number = compute.facts.attempt + 1
+        work.edit(compute, observed={"attempt": number})
+        spec = {"migrate_to": None, "migrate_address": "", "migrate_ready": False, "migrate_attempt": number}
+        work.give_role(assignment, AssignmentRole.OWNER)
+        work.edit(assignment, spec=spec)
+    if [each.spec.node for each in mine] != [best.node]:
+        # What asked for the move was done already; else it would be moved once more.
+        work.edit(compute, observed={"migrations": compute.spec.migrations})
+        before = ", ".join(each.spec.node for each in mine) or "no node"
+        work.record_warning(compute, "Adopted", f"it is on {best.node}; the restored database had it on {before}")
+    return kept
+
+
+def _assign(work: UnitOfWork, compute: Compute, node: str) -> None:
+    """Make the assignment of a Compute that was found on a node."""
+    share = share_of_node(work.snapshot, node, Request.of(compute.spec, key=compute.name, service=compute.service_path))
+    if share is None:
+        share = Share()
+        work.record_warning(compute, "NoRoom", f"it was found on {node}, which has no room for it")
+    else:
+        work.snapshot.take(node, share)
+    number = compute.facts.attempt + 1
+    work.assign(compute, node, AssignmentRole.OWNER, share, number)
+    work.edit(compute, observed={"attempt": number})
+
+
+def _as_copy(assignment: Assignment) -> Copy:
+    spec = assignment.spec
+    return Copy(spec.resource_uid, spec.node, assignment.state, assignment.state_reason, spec.role.value, spec.attempt)
+
+
+def _compute_with(tx: Transaction, uid: str) -> Key | None:
+    with suppress(NotFound):
+        found = resources.get_by_uid(tx, uid)
+        return key_of(found) if isinstance(found, Compute) else None
+    return None

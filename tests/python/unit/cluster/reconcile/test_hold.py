@@ -1,0 +1,122 @@
+"""While a cluster is held after a restore nothing is changed: not even by a pass that was under way as it began."""
+
+from __future__ import annotations
+
+import pytest
+
+from controller.clock import VirtualClock
+from controller.cluster.reconcile import node_state
+from controller.cluster.reconcile.cluster_controller import ClusterController
+from controller.cluster.root_link import apply_desired
+from controller.cluster.root_link.apply_desired import OwnerState
+from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.node import NODE, Capacity
+from controller.model.registry import key_of
+from controller.store import capacity, lease, resources, restore_hold
+from controller.store.changes import Feed
+from controller.store.database import Database, Fence, Tier, Transaction
+from tests.python.databases import Databases
+from tests.python.integration.cluster.site import CLUSTER, compute, node
+
+pytestmark = pytest.mark.design("G1", "D5")
+
+SIZE = Capacity(vcpus=40, memory_mib=40960, disk_gib=400)
+
+
+@pytest.fixture
+def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
+    return sqlite_databases.new(Tier.CLUSTER, clock, CLUSTER)
+
+
+def controller_of(db: Database, clock: VirtualClock) -> ClusterController:
+    def fill(tx: Transaction) -> int:
+        joined = node("n1", "r1").model_copy(update={"state": "Up"})
+        resources.insert(tx, [joined.model_copy(update={"observed": {"capacity": SIZE.model_dump()}})])
+        capacity.set_total(tx, "n1", SIZE)
+        resources.insert(tx, [compute("web-0").model_copy(update={"status": "Initializing"})])
+        return lease.reassign(tx, "cluster-controller", "one", 0, 10.0).term
+
+    fence = Fence("cluster-controller", db.write(fill))
+    return ClusterController(db, Feed(db, clock), fence, cluster=CLUSTER, clock=clock)
+
+
+async def test_a_hold_that_begins_after_the_controller_has_looked_counts(db: Database, clock: VirtualClock) -> None:
+    """The hold was looked at before the transaction, in memory: a pass placed what the database did not know to run."""
+    controller = controller_of(db, clock)
+    await controller.watch_nodes()
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=False))
+    await controller._work(frozenset({str(key_of(compute("web-0")))}))
+    assert db.read(lambda tx: resources.list_all(tx, ASSIGNMENT)) == []
+
+
+async def test_the_hold_ends_when_its_last_node_is_given_up(db: Database, clock: VirtualClock) -> None:
+    controller = controller_of(db, clock)
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=False))
+    await controller.watch_nodes()
+    assert db.read(restore_hold.is_active)
+    db.write(lambda tx: restore_hold.release(tx, resources.get(tx, NODE.key(CLUSTER, "n1"))))
+    await controller.watch_nodes()
+    assert not db.read(restore_hold.is_active)
+    await controller._work(frozenset({str(key_of(compute("web-0")))}))
+    assert len(db.read(lambda tx: resources.list_all(tx, ASSIGNMENT))) == 1
+
+
+def test_a_node_that_is_held_is_not_deleted_as_empty(db: Database, clock: VirtualClock) -> None:
+    """The backup has nothing on it; what has come since is known once it has reported."""
+    controller_of(db, clock)
+
+    def leave(tx: Transaction) -> bool:
+        row = resources.get(tx, NODE.key(CLUSTER, "n1"))
+        resources.update(tx, [row.model_copy(update={"status": "Deleting"})])
+        restore_hold.begin(tx, new_epoch=False)
+        return node_state.remove_empty(tx, row)
+
+    assert not db.write(leave)
+
+
+def test_what_was_reported_before_the_restore_is_not_taken_for_a_report(db: Database, clock: VirtualClock) -> None:
+    """The backup was made while the cluster was held."""
+    controller_of(db, clock)
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    db.write(lambda tx: restore_hold.mark_reported(tx, resources.get(tx, NODE.key(CLUSTER, "n1"))))
+    assert db.write(lambda tx: restore_hold.begin(tx, new_epoch=False)) == []
+    assert db.write(lambda tx: restore_hold.begin(tx, new_epoch=True)) == ["n1"]
+
+
+def test_a_node_that_the_root_sends_during_the_hold_is_waited_for_if_its_agent_was_there(
+    db: Database, clock: VirtualClock
+) -> None:
+    """It joined after the backup: what the root sends again may run on it."""
+    controller_of(db, clock)
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    wanted = [node("planned", "r1"), node("joined", "r1", registered=True)]
+    states = [OwnerState(str(key_of(each)), "d", [each]) for each in wanted]
+    db.write(lambda tx: apply_desired.apply(tx, 1, states))
+    assert {each.name for each in db.read(restore_hold.held)} == {"n1", "joined"}
+
+
+def test_a_node_with_assignments_is_waited_for_without_facts(db: Database, clock: VirtualClock) -> None:
+    controller_of(db, clock)
+    spec = {"resource": "default/kanto/web-0", "resource_kind": "Compute", "resource_uid": "u", "node": "n2"}
+    there = Assignment.model_validate({"name": "u-1", "cluster": CLUSTER, "spec": {**spec, "role": "Owner"}})
+    db.write(lambda tx: resources.insert(tx, [node("n2", "r1"), node("n3", "r1")]))
+    db.write(lambda tx: resources.insert(tx, [there]))
+    assert db.write(lambda tx: restore_hold.begin(tx, new_epoch=True)) == ["n1", "n2"]
+
+
+def test_a_node_that_was_planned_at_the_backup_and_has_joined_since_is_waited_for(
+    db: Database, clock: VirtualClock
+) -> None:
+    """Its row has not changed at the root, so that it is not sent again; but the root remembers its agent."""
+    controller_of(db, clock)
+    db.write(lambda tx: resources.insert(tx, [node("n2", "r1"), node("n3", "r1")]))
+    db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n2"]))
+    assert db.read(restore_hold.held) == [], "no hold, nothing to wait for"
+    assert db.write(lambda tx: restore_hold.begin(tx, new_epoch=True)) == ["n1"]
+    db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n1", "n2", "n9"]))
+    db.write(restore_hold.note_root_complete)
+    db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n3"]))
+    assert {each.name for each in db.read(restore_hold.held)} == {"n1", "n2"}
+    db.write(lambda tx: restore_hold.release(tx, resources.get(tx, NODE.key(CLUSTER, "n2"))))
+    db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n2"]))
+    assert {each.name for each in db.read(restore_hold.held)} == {"n1"}, "it was given up"
