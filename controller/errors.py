@@ -20,6 +20,7 @@
     └── TemporaryError            the caller should back off and try again
         ├── TooManyRequests       429  a limit of the caller; nothing was done; ``retry_after`` seconds
         ├── Unavailable           503  a peer, node or database is away
+        ├── InternalError         500  a peer met an error that its code does not foresee, maybe for this request only
         └── TimedOut              504  a deadline passed; whether it took effect is unknown
 
 Codes are part of the API (RFC 9457 ``code``): they never change. Messages may.
@@ -184,6 +185,16 @@ class Unavailable(TemporaryError):
     """Raised when a peer, a node or the database cannot be reached."""
 
     code = "unavailable"
+
+
+class InternalError(TemporaryError):
+    """Raised when a peer, or a write of one item, failed with an error that its code does not foresee.
+
+    It may concern this request alone, so that whoever sent several items together sends each alone.
+    """
+
+    code = "internal"
+    http_status = 500
 
 
 class TimedOut(TemporaryError):

@@ -5,7 +5,8 @@ between the first due key and the call, so that a burst of wakes becomes one bat
 
 One bad key must not hold up the others: when a batch of several keys fails for good (or
 unforeseen), it is halved, until the guilty key stands alone. So ``work`` must be idempotent, as
-all reconcile work is. A TemporaryError is a matter of the peer, not of a key: all keys back off.
+all reconcile work is. A TemporaryError is a matter of the peer, not of a key: all keys back off. An
+InternalError of a peer is like an unforeseen error here: one key may cause it.
 A StaleTerm is told for all keys at once: the process is no longer master.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from controller.clock import Clock
-from controller.errors import StaleTerm, TemporaryError
+from controller.errors import InternalError, StaleTerm, TemporaryError
 from controller.loop.backoff import Backoff
 from controller.loop.base import BaseLoop, ListKeys
 from controller.loop.outcome import Outcome, log_outcome
@@ -73,16 +74,17 @@ class BatchLoop(BaseLoop):
         shared = False
         try:
             result = await self._work(frozenset(keys)) or {}
-        except (TemporaryError, StaleTerm) as error:
-            result = dict.fromkeys(keys, error)
-            shared = True
         except Exception as error:
-            if len(keys) > 1:
+            shared = isinstance(error, TemporaryError | StaleTerm) and not isinstance(error, InternalError)
+            if shared:
+                result = dict.fromkeys(keys, error)
+            elif len(keys) > 1:
                 middle = len(keys) // 2
                 await self._attempt(keys[:middle], left)
                 await self._attempt(keys[middle:], left)
                 return
-            result = {keys[0]: error}
+            else:
+                result = {keys[0]: error}
         for index, key in enumerate(keys):
             special = result.get(key)
             left.discard(key)

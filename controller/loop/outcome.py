@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import structlog
 
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import InternalError, PermanentError, TemporaryError
 
 
 class Verdict(StrEnum):
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     REFUSED = "Refused"
     """Trying again cannot help; tried again only when woken or at the resync."""
     BROKEN = "Broken"
-    """An error that our code did not foresee; tried again after a back-off."""
+    """An error that our code, or a peer's, did not foresee; tried again after a back-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Outcome:
 
 def verdict_of(error: BaseException) -> Verdict:
     """The verdict that an error stands for."""
-    if isinstance(error, TemporaryError):
+    if isinstance(error, TemporaryError) and not isinstance(error, InternalError):
         return Verdict.RETRY
     return Verdict.REFUSED if isinstance(error, PermanentError) else Verdict.BROKEN
 

@@ -218,6 +218,11 @@ class Compute(Resource[ComputeSpec]):
         return read_observed(self, ComputeObserved)
 
     @property
+    def next_migration(self) -> int:
+        """Return the number for one more requested migration: a restored root has counted fewer than were handled."""
+        return max(self.spec.migrations, self.facts.migrations) + 1
+
+    @property
     def service_path(self) -> str:
         """Return its RegionService as ``project/region/name``: the rules of one service count its Computes together."""
         return f"{self.project}/{self.region}/{self.spec.service}"

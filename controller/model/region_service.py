@@ -192,6 +192,8 @@ class RegionServiceObserved(Observed):
     """Address of its Loadbalancer."""
     broken_rules: tuple[str, ...] = ()
     """Hard rules that its Computes break where they are, as of when it was last Active."""
+    not_applied: str = ""
+    """Why its cluster has not applied what was asked for last; empty: it has, or has not tried yet."""
 
 
 class RegionService(Resource[RegionServiceSpec]):

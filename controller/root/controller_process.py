@@ -30,7 +30,12 @@ async def main(settings: ResourceControllerSettings) -> None:
 
         async def work(fence: Fence) -> None:
             controller = RootController(
-                db, feed, fence, process.clock, lambda cluster: ClusterPeer.of(cluster, process.channels)
+                db,
+                feed,
+                fence,
+                process.clock,
+                lambda cluster: ClusterPeer.of(cluster, process.channels),
+                process.report,
             )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(controller.run())

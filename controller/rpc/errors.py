@@ -19,6 +19,7 @@ from controller.errors import (
     Conflict,
     Forbidden,
     ImageInvalid,
+    InternalError,
     InvalidInput,
     NoRoom,
     NotFound,
@@ -64,6 +65,7 @@ _STATUS: dict[type[ResourceError], grpc.StatusCode] = {
     TooManyRequests: _Status.RESOURCE_EXHAUSTED,
     Unavailable: _Status.UNAVAILABLE,
     TimedOut: _Status.DEADLINE_EXCEEDED,
+    InternalError: _Status.INTERNAL,
     TemporaryError: _Status.UNAVAILABLE,
     PermanentError: _Status.FAILED_PRECONDITION,
 }

@@ -20,7 +20,7 @@ import grpc
 import structlog
 from grpc import aio
 
-from controller.errors import PermanentError, ResourceError
+from controller.errors import InternalError, PermanentError, ResourceError
 from controller.rpc.call_limits import CallLimits
 from controller.rpc.errors import status_of, to_metadata
 from controller.rpc.metadata import REQUEST_ID, bind_request_id, metadata_value
@@ -143,7 +143,7 @@ class _Call:
         self._context = context
         self._status = grpc.StatusCode.OK
         self._begin = time.perf_counter()
-        bind_request_id(metadata_value(context.invocation_metadata(), REQUEST_ID))
+        self._request_id = bind_request_id(metadata_value(context.invocation_metadata(), REQUEST_ID))
         self._log = structlog.get_logger("rpc").bind(method=method)
 
     async def fail(self, error: Exception) -> None:
@@ -158,7 +158,8 @@ class _Call:
             await self._context.abort(self._status, error.message[:1000], to_metadata(error))
         self._status = grpc.StatusCode.INTERNAL
         self._log.error("call broke", error=repr(error), exc_info=error)
-        await self._context.abort(self._status, "internal error; the log has it under the request id")
+        hidden = InternalError(f"internal error; the log has it under the request id {self._request_id}")
+        await self._context.abort(self._status, hidden.message, to_metadata(hidden))
 
     def end(self) -> None:
         self._owner.observe(self._method, self._status.name, time.perf_counter() - self._begin)

@@ -4,8 +4,9 @@ Entries have a key. An entry replaces an older one of its key that is not writte
 number of senders costs one write about every ``gather`` seconds. ``add`` returns at once;
 ``add_and_wait`` returns when the entry is written, or raises the error of that entry.
 
-The database may refuse one entry (InvalidInput, Conflict). Then the batch is written in halves
-until the refused entry is alone, so that it costs no other entry. After a TemporaryError an entry
+The database may refuse one entry (InvalidInput, Conflict), or the write may fail for one entry in a
+way that its code does not foresee. Then the batch is written in halves until that entry is alone, so
+that it costs no other entry. After a TemporaryError an entry
 of ``add`` stays, unless a newer one of its key has come; a caller of ``add_and_wait`` gets the error
 and decides itself.
 
@@ -27,8 +28,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import structlog
+
 from controller.clock import Clock
-from controller.errors import ResourceError, TemporaryError, Unavailable
+from controller.errors import InternalError, ResourceError, TemporaryError, Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,19 +43,29 @@ async def write_bisecting(
     """Write all items together; when that is refused, write each half, until a refused item is alone.
 
     Return the parts that were written separately, each with its outcome: what ``write`` returned, a
-    TemporaryError (for a part of any size, which may be retried), or the refusal of a single item.
+    TemporaryError (for a part of any size, which may be retried), or the refusal of a single item: an
+    InternalError where ``write`` raised what is no ResourceError.
     """
     try:
         return [(items, await write(items))]
     except TemporaryError as error:
         return [(items, error)]
-    except ResourceError as error:
+    except Exception as error:
         if len(items) == 1:
-            return [(items, error)]
+            return [(items, _refusal(error))]
     names = list(items)
     middle = len(names) // 2
     parts = ({name: items[name] for name in half} for half in (names[:middle], names[middle:]))
     return [outcome for part in parts for outcome in await write_bisecting(write, part)]
+
+
+def _refusal(error: Exception) -> ResourceError:
+    if isinstance(error, ResourceError):
+        return error
+    structlog.get_logger("batch_writer").error("a write broke", error=repr(error), exc_info=error)
+    made = InternalError(f"internal error: {type(error).__name__}")
+    made.__cause__ = error
+    return made
 
 
 @dataclass
@@ -157,7 +170,7 @@ class BatchWriter(Generic[Item, Result]):
             for entry in entries.values():
                 _fail(entry.waiters, outcome)
             left = {key: entry for key, entry in entries.items() if not entry.waiters}
-            if isinstance(outcome, TemporaryError):
+            if isinstance(outcome, TemporaryError) and not isinstance(outcome, InternalError):
                 if left:
                     self._postponed(len(left), outcome)
                     self._keep(left)

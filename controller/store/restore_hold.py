@@ -113,20 +113,28 @@ def release(tx: Transaction, node: Node) -> None:
 def skip_reports(tx: Transaction) -> list[str]:
     """Wait neither for reports nor for the root any more; return the nodes that have not reported.
 
-    They count as known in this epoch: what such a node says when it returns holds nothing, where the hold began a new
-    epoch. After a hold by the words of agents it has the same epoch, and its word counts again.
+    What such a node says when it returns holds nothing in this epoch, however the hold began, until the node has taken
+    its assignments: see ``note_returned``.
     """
     note_root_complete(tx)
     after = {NodeHold.UNREPORTED: NodeHold.REPORTED, NodeHold.ALONE: NodeHold.NONE}
     epoch = schema.epoch(tx.connection)
     skipped = [
-        made.model_copy(update={"observed": {**made.observed, "epoch": epoch}})
+        made.model_copy(update={"observed": {**made.observed, "epoch": epoch, "skipped": epoch}})
         for node in resources.list_all(tx, NODE)
         if node.facts.hold in after
         for made in [_held(node, after[node.facts.hold])]
     ]
     resources.update(tx, skipped)
     return [node.name for node in skipped]
+
+
+def note_returned(tx: Transaction, cluster: str, name: str) -> None:
+    """Record that a node that was skipped has taken assignments of this epoch: its word counts again."""
+    node = resources.find(tx, NODE.key(cluster, name))
+    if node is not None and node.facts.skipped:
+        observed = {fact: value for fact, value in node.observed.items() if fact != "skipped"}
+        resources.update(tx, [node.model_copy(update={"observed": observed})])
 
 
 def end(tx: Transaction) -> None:

@@ -117,6 +117,14 @@ class AssignmentIndex:
         row = self._nodes.get(name)
         if row is None or self.is_held(name) or not epoch or row.facts.epoch == self._epoch != epoch:
             return False  # it has nothing, or has reported in this epoch and was not sent its assignments yet
+        return row.facts.skipped != self._epoch and self._is_unknown(epoch, version)
+
+    def has_returned(self, name: str, epoch: str, version: int) -> bool:
+        """Return whether a node that was skipped when the hold was ended has taken assignments of this database."""
+        row = self._nodes.get(name)
+        return row is not None and bool(row.observed.get("skipped")) and not self._is_unknown(epoch, version)
+
+    def _is_unknown(self, epoch: str, version: int) -> bool:
         return epoch != self._epoch or version > self._version
 
     def full_set(self, node: str) -> AssignmentsMessage:

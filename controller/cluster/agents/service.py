@@ -116,6 +116,8 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             raise Forbidden(f"{caller.name} is no longer a node of cluster {self._cluster}")
         if self._index.is_unknown_epoch(caller.name, first.hello.epoch, first.hello.assignments_version):
             await self._take_word(caller.name)
+        elif self._index.has_returned(caller.name, first.hello.epoch, first.hello.assignments_version):
+            await self._db.awrite(partial(restore_hold.note_returned, cluster=self._cluster, name=caller.name))
         session = AgentSession(caller.name)
         self._sessions.open(session, self._index)
         self._heartbeats.beat(caller.name)

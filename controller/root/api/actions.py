@@ -95,7 +95,7 @@ async def migrate(call: Call) -> Response:
     def change(tx: Transaction, compute: Compute, asked: Migrate) -> Fields:
         if asked.node is not None:
             _check_target(tx, compute, asked.node)
-        return {"migrations": compute.spec.migrations + 1, "migrate_to": asked.node, "rebalance": None}
+        return {"migrations": compute.next_migration, "migrate_to": asked.node, "rebalance": None}
 
     return await change_spec(call, COMPUTE, Migrate, change)
 

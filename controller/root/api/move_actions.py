@@ -160,7 +160,7 @@ def _with_migrations(tx: Transaction, moves: Sequence[Move], at_once: int) -> li
         if row is None:
             raise NotFound(f"Compute {move.resource} does not exist any more: ask again")
         requested = {
-            "migrations": row.spec.migrations + 1,
+            "migrations": row.next_migration,
             "migrate_to": move.to,
             "rebalance": computes.Rebalance(order=order, at_once=at_once),
         }

@@ -5,8 +5,9 @@ reader follows the Observe stream. Both start over after a lost connection: the 
 sender with the digests that the cluster has. Every message carries the master's term; a cluster refuses lower terms.
 
 A cluster whose database was restored is told once every owner was compared that the root or the cluster knew when the
-stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as compared,
-if the cluster takes the term of this root: else one bad document would hold the cluster for ever.
+stream began. A resync does not restart a slow round. An owner that the cluster refuses for good, or at which it
+meets an error that nobody foresaw, counts as compared, if the cluster takes the term of this root: else one bad
+document would hold the cluster for ever. The owner shows the reason, see ``not_applied``.
 
 Ordering: a report is in the database before the ``view`` shows it, and before it wakes services.
 
@@ -24,15 +25,15 @@ from functools import partial
 import structlog
 
 from controller.clock import Clock
-from controller.errors import ResourceError, StaleTerm, TemporaryError, Unavailable
-from controller.loop import Backoff, BatchLoop
+from controller.errors import InternalError, ResourceError, StaleTerm, TemporaryError, Unavailable
+from controller.loop import Backoff, BatchLoop, Outcome, log_outcome
 from controller.model import registry
 from controller.model.cluster import CLUSTER
 from controller.model.envelope import State, Status
 from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import AnyResource, key_of
 from controller.root.cluster_peer import CALL_DEADLINE, ClusterPeer
-from controller.root.reconcile import desired_state, desired_state_reader, observed_state
+from controller.root.reconcile import desired_state, desired_state_reader, not_applied, observed_state
 from controller.root.reconcile.cluster_view import ClusterView
 from controller.root.reconcile.cost_throttle import CostThrottle
 from controller.store import changes, resources, schema
@@ -54,6 +55,7 @@ class ClusterLink:
         fence: Fence,
         clock: Clock,
         changed: Callable[[Iterable[str]], None],
+        report: Callable[[Outcome], None] = log_outcome,
     ) -> None:
         """``changed`` is called with the ``str(key)`` of each reported Compute and Loadbalancer, and of each owner
         whose state the cluster has applied."""
@@ -70,13 +72,20 @@ class ClusterLink:
         self._uncompared: set[str] = set()
         """Owners that were not compared in this round; a new set for each round."""
         self._joined: set[str] = set()
-        """Nodes whose agents have registered: kept here, for a cluster that was restored reports them otherwise."""
+        """Nodes whose agents have registered."""
         self._told_complete = True
         """Whether the cluster knows that the round is over."""
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
         self._log = structlog.get_logger("link").bind(cluster=name)
         self.sender = BatchLoop(
-            f"sync {name}", self._send, clock=clock, keys=self._owners, gather=0.02, resync=60.0, backoff=_RETRY
+            f"sync {name}",
+            self._send,
+            clock=clock,
+            keys=self._owners,
+            gather=0.02,
+            resync=60.0,
+            backoff=_RETRY,
+            report=report,
         )
 
     async def run(self) -> None:
@@ -99,7 +108,7 @@ class ClusterLink:
         here, self._joined = await self._db.aread(
             lambda tx: (
                 desired_state_reader.names(tx, self.name),
-                desired_state_reader.joined(tx, self.name, self._joined),
+                desired_state_reader.joined(tx, self.name),
             )
         )
         there = await self._digests()
@@ -125,19 +134,20 @@ class ClusterLink:
         uncompared = self._uncompared  # another round may begin meanwhile, with another database of the cluster
         try:
             await self._compare(names)
-        except (TemporaryError, StaleTerm):
-            raise
         except Exception as error:
-            if len(names) == 1 and uncompared & names:
-                await self._announce_term()  # refused as well: this root is what the cluster refuses
-                self._log.error(
-                    "an owner counts as compared, though the cluster does not have it",
-                    owner=next(iter(names)),
-                    error=str(error),
-                )
-                await self._note_compared(uncompared, names)
+            if len(names) == 1 and _concerns_owner(error):
+                await self._refused(next(iter(names)), error, uncompared)
             raise
         await self._note_compared(uncompared, names)
+
+    async def _refused(self, owner: str, error: Exception, uncompared: set[str]) -> None:
+        """Show why the cluster does not have an owner, which counts as compared."""
+        await self._announce_term()  # refused as well: this root is what the cluster refuses
+        reason = not_applied.text(self.name, error)
+        await self._db.awrite(lambda tx: not_applied.show(tx, self.name, owner, reason), fence=self._fence)
+        if owner in uncompared:
+            self._log.error("an owner counts as compared, though the cluster does not have it", owner=owner)
+            await self._note_compared(uncompared, frozenset([owner]))
 
     async def _note_compared(self, uncompared: set[str], names: frozenset[str]) -> None:
         uncompared -= names
@@ -166,12 +176,13 @@ class ClusterLink:
                     known.pop(owner.name, None)
                 else:
                     known[owner.name] = owner.digest
-        services = [
-            owner.name for owner in owners if not owner.deleted and owner.name.startswith(f"{REGION_SERVICE.name} ")
-        ]
+        applied = [owner.name for owner in owners if not owner.deleted]
+        services = [name for name in applied if name.startswith(f"{REGION_SERVICE.name} ")]
         if services:
             sent = {owner.name: owner for owner in owners}
             await self._db.awrite(lambda tx: _mark_scheduled(tx, sent, services), fence=self._fence)
+        if await self._db.aread(lambda tx: not_applied.shown(tx, self.name, applied)):
+            await self._db.awrite(lambda tx: not_applied.clear(tx, self.name, applied), fence=self._fence)
 
     async def _sync(self, part: list[desired_state.Owner], version: int) -> None:
         try:
@@ -212,6 +223,9 @@ class ClusterLink:
                 raise
             except ResourceError as trouble:
                 error = trouble
+            except Exception as trouble:  # nor may it stop the sender, which sends what differs
+                self._log.error("observe stream broke", error=repr(trouble), exc_info=trouble)
+                error = Unavailable(f"internal error: {type(trouble).__name__}")
             if self._clock.monotonic() - started > 10:
                 failures = 0
             failures += 1
@@ -251,8 +265,9 @@ class ClusterLink:
             await self._db.awrite(partial(observed_state.apply, batch=batch), fence=self._fence)
         touched = _update_view(self.view if snapshot is None else snapshot.view, batch, message)
         if snapshot is not None:
-            snapshot.listed.update(str(key_of(row)) for row in batch.resources)
-            if message.snapshot_end:
+            snapshot.listed |= {str(key_of(row)) for row in batch.resources} | batch.unreadable
+            snapshot.readable &= batch.whole
+            if message.snapshot_end and snapshot.readable:
                 delete = partial(observed_state.delete_unlisted, cluster=self.name, listed=snapshot.listed)
                 await self._db.awrite(delete, fence=self._fence)
                 snapshot.view.whole = True
@@ -291,12 +306,14 @@ class _Snapshot:
 
     view: ClusterView = field(default_factory=ClusterView)
     listed: set[str] = field(default_factory=set)
+    readable: bool = True
+    """Whether the key of everything in it could be read; else it does not prove that something does not exist."""
 
 
 def _update_view(view: ClusterView, batch: observed_state.Batch, message: cluster_pb2.ObservedBatch) -> set[str]:
     touched = {str(key_of(row)) for row in batch.resources if registry.get(row.kind).replication.placed}
     deleted = {str(key) for key in batch.deleted if registry.get(key.kind).replication.placed}
-    view.present |= touched
+    view.present |= touched | batch.unreadable
     view.present -= deleted
     for owner, digest in message.digests.items():
         if digest:
@@ -304,6 +321,11 @@ def _update_view(view: ClusterView, batch: observed_state.Batch, message: cluste
         else:
             view.digests.pop(owner, None)
     return touched | deleted
+
+
+def _concerns_owner(error: Exception) -> bool:
+    """Return whether an error may be because of what was sent, and not because of the peer or this master."""
+    return isinstance(error, InternalError) or not isinstance(error, TemporaryError | StaleTerm)
 
 
 def _mark_scheduled(tx: Transaction, sent: dict[str, desired_state.Owner], names: list[str]) -> None:

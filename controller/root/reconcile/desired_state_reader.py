@@ -5,7 +5,7 @@ One transaction reads everything in bulk: a resync of thousands of nodes is a fe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 
 from controller.model.access import JOIN_TOKEN, JoinTokenObserved
 from controller.model.cluster import CLUSTER
@@ -30,10 +30,9 @@ def names(tx: Transaction, cluster: str) -> list[str]:
     return [desired_state.owner_name(key) for key in (*map(key_of, found), *security_groups.named(services))]
 
 
-def joined(tx: Transaction, cluster: str, known: Set[str]) -> set[str]:
-    """Return the nodes of the cluster whose agents have registered, by their rows or as they were ``known`` to have."""
-    nodes = resources.list_all(tx, NODE, parents=(cluster,))
-    return {node.name for node in nodes if node.name in known or node.facts.has_joined}
+def joined(tx: Transaction, cluster: str) -> set[str]:
+    """Return the nodes of the cluster whose agents have registered; a report never takes that back."""
+    return {node.name for node in resources.list_all(tx, NODE, parents=(cluster,)) if node.facts.has_joined}
 
 
 def owners(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Owner]:

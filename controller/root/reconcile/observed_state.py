@@ -16,13 +16,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
+from controller.errors import ResourceError
 from controller.model import registry
 from controller.model.envelope import Status
 from controller.model.kind_rules import Replication
+from controller.model.node import Node
 from controller.model.registry import AnyResource, Key, key_of
+from controller.root.reconcile import not_applied
 from controller.store import resources
 from controller.store.database import Transaction
 
+_log = structlog.get_logger("observed")
 _UPDATING = (Status.UPDATING, Status.UPDATING_SCHEDULED)
 
 
@@ -32,23 +38,34 @@ class Batch:
 
     resources: list[AnyResource] = field(default_factory=list)
     deleted: list[Key] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    """``str(key)`` of what could not be parsed: it is there, whatever its document says."""
+    whole: bool = True
+    """False: of something that is there not even the key could be read."""
 
 
 def parse(cluster: str, documents: Iterable[bytes], deleted: Iterable[str]) -> Batch:
     """Return the documents and the deleted keys of an ObservedBatch, without unknown kinds.
 
     A newer cluster may report kinds that this root does not have yet. A name that is unique only in its cluster gets
-    the name of the cluster as a prefix.
+    the name of the cluster as a prefix. What cannot be parsed is logged and left out: it costs no other document.
     """
     known = {kind.name: kind for kind in registry.kinds() if kind.replication.reported}
     batch = Batch()
     for text in documents:
-        raw: dict[str, Any] = json.loads(text)
-        kind = known.get(raw.get("kind", ""))
-        if kind is not None:
-            if kind.replication.unique_in_cluster:
-                raw["name"] = f"{cluster}.{raw['name']}"
-            batch.resources.append(kind.model.read_peer(raw))
+        raw: dict[str, Any] = {}
+        try:
+            raw = json.loads(text)
+            kind = known.get(raw.get("kind", ""))
+            if kind is not None:
+                if kind.replication.unique_in_cluster:
+                    raw["name"] = f"{cluster}.{raw['name']}"
+                batch.resources.append(kind.model.read_peer(raw))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            _log.error("a reported document is not readable", cluster=cluster, document=text[:200], error=repr(error))
+            key = _key_in(raw)
+            batch.whole = batch.whole and bool(key)
+            batch.unreadable |= {key} - {""}
     for key in deleted:
         name, _, path = key.partition(" ")
         kind = known.get(name)
@@ -56,6 +73,16 @@ def parse(cluster: str, documents: Iterable[bytes], deleted: Iterable[str]) -> B
             qualified = kind.replication.unique_in_cluster
             batch.deleted.append(registry.key_of_path(name, f"{cluster}.{path}" if qualified else path))
     return batch
+
+
+def _key_in(raw: object) -> str:
+    """Return the key of a document as text; empty if it has none that can be read."""
+    try:
+        kind = registry.get(raw["kind"])  # type: ignore[index]
+        names = [raw[parent] for parent in (*kind.model.parents, "name")]  # type: ignore[index]
+        return str(kind.key(*names, project=raw.get("project", "default")))  # type: ignore[attr-defined]
+    except (LookupError, TypeError, AttributeError, ValueError, ResourceError):
+        return ""
 
 
 def apply(tx: Transaction, batch: Batch) -> None:
@@ -106,7 +133,7 @@ def merge(row: AnyResource, seen: AnyResource) -> AnyResource:
     if rules.placed:
         update["status"], update["status_reason"] = _status(row, seen)
     elif rules.status_from_cluster:
-        update["status"], update["status_reason"] = seen.status, seen.status_reason
+        update["status"], update["status_reason"] = seen.status, not_applied.keep(row, seen.status_reason)
     same = all(getattr(row, name) == value for name, value in update.items())
     return row if same else row.model_copy(update=update)
 
@@ -128,7 +155,12 @@ def _status(row: AnyResource, seen: AnyResource) -> tuple[str, str]:
 
 
 def _observed(row: AnyResource, seen: AnyResource) -> dict[str, Any]:
-    """Return the facts that the cluster reports, with those of the root if the kind keeps them."""
+    """Return the facts that the cluster reports, with those of the root if the kind keeps them.
+
+    That a node's agent has registered is never forgotten: a cluster whose database was restored does not know it.
+    """
+    if isinstance(row, Node) and row.facts.has_joined:
+        return {**seen.observed, "registered": True}
     return {**row.observed, **seen.observed} if _rules(row).keeps_root_facts else seen.observed
 
 

@@ -26,7 +26,7 @@ from controller.errors import (
     Unavailable,
     VersionsGone,
 )
-from controller.loop import BatchLoop, BatchResult
+from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
 from controller.model import registry
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.envelope import Status
@@ -64,12 +64,15 @@ class RootController:
         fence: Fence,
         clock: Clock,
         peer_of: PeerOf,
+        report: Callable[[Outcome], None] = log_outcome,
     ) -> None:
+        """``report`` receives the outcomes of all loops."""
         self._db = db
         self._feed = feed
         self._fence = fence
         self._clock = clock
         self._peer_of = peer_of
+        self._report = report
         self._links: dict[str, ClusterLink] = {}
         self._endpoints: dict[str, str] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +82,13 @@ class RootController:
         self._links_changed = asyncio.Event()
         self._log = structlog.get_logger("root-controller")
         self.services = BatchLoop(
-            "services", self._advance_all, clock=clock, keys=self._service_keys, gather=0.03, resync=60.0
+            "services",
+            self._advance_all,
+            clock=clock,
+            keys=self._service_keys,
+            gather=0.03,
+            resync=60.0,
+            report=report,
         )
 
     async def run(self) -> None:
@@ -267,7 +276,13 @@ class RootController:
 
     def _connect(self, cluster: Cluster) -> None:
         link = ClusterLink(
-            cluster.name, self._peer_of(cluster), self._db, self._fence, self._clock, self._wake_observed
+            cluster.name,
+            self._peer_of(cluster),
+            self._db,
+            self._fence,
+            self._clock,
+            self._wake_observed,
+            self._report,
         )
         self._links[cluster.name] = link
         self._endpoints[cluster.name] = cluster.spec.endpoint

@@ -259,7 +259,9 @@ def _summarise(tx: Transaction, state: ServiceState) -> None:
     balancer = state.loadbalancer
     working = Status.CREATING if service.request_method is RequestMethod.CREATE else Status.UPDATING
     status, reason = working, ""
-    if broken:
+    if not_applied := service.facts.not_applied:
+        status, reason = Status.ERROR, not_applied
+    elif broken:
         others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         status, reason = Status.ERROR, f"{broken[0].name}: {broken[0].status_reason}{others}"
     elif state.waiting:

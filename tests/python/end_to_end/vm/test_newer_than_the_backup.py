@@ -7,16 +7,15 @@ where it runs.
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
-from controller.lab.plane import CLUSTER
 from controller.model.assignment import ASSIGNMENT
 from controller.model.node import NODE
-from controller.store import backup, resources, schema
-from controller.store.database import Database, Tier, Transaction
+from controller.store import resources, schema
+from controller.store.database import Tier, Transaction
+from tests.python.end_to_end.vm import restored
 from tests.python.end_to_end.vm.site import Site, compute_key
 from tests.python.end_to_end.vm.watcher import watching
 
@@ -30,46 +29,18 @@ pytestmark = [
 def test_a_machine_that_moved_after_the_backup_keeps_running_where_it_is(site: Site, tmp_path: Path) -> None:
     site.have(2)
     boots = site.boots()
-    _back_up(site, tmp_path / "backup")
+    restored.back_up(site, Tier.CLUSTER, tmp_path / "backup")
     target = site.another_node("web-0")
     site.act(compute_key("web-0"), "migrate", {"node": target.name})
     site.until(lambda: "" if site.node_of("web-0") == target else "web-0 has not arrived")
     site.until_settled(2)
     with watching(site.lab):
-        _restore(site, tmp_path / "backup")
+        restored.restore(site, Tier.CLUSTER, tmp_path / "backup")
         site.until(lambda: _waited_for(site, target.name))
         site.until_settled(2)
     assert site.node_of("web-0") == target
     assert site.boots() == boots, "nobody booted anew"
     assert [path for node in site.lab.nodes for path in (node.state / "quarantine").glob("*")] == []
-
-
-def _database(path: Path) -> Database:
-    return Database(f"sqlite:///{path}", tier=Tier.CLUSTER, cluster=CLUSTER)
-
-
-def _back_up(site: Site, file: Path) -> None:
-    database = _database(site.plane.folder / "cluster.db")
-    backup.backup(database, file)
-    database.close()
-
-
-def _restore(site: Site, file: Path) -> None:
-    """Lose the database under its processes, and have a restored one in its place when they are started again."""
-    lost, restored = site.plane.folder / "cluster.db", site.plane.folder / "restored.db"
-    database = _database(restored)
-    database.upgrade()
-    backup.restore(database, file)
-    database.close()
-    pids = [pid for role in ("cluster-api", "cluster-controller") if (pid := site.pid(role)) is not None]
-    assert len(pids) == 2
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    for ending in ("-wal", "-shm"):
-        lost.with_name(lost.name + ending).unlink(missing_ok=True)
-    restored.replace(lost)
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
 
 
 def _waited_for(site: Site, target: str) -> str:
@@ -84,7 +55,7 @@ def _waited_for(site: Site, target: str) -> str:
         confirmed = [each for each in found if each.spec.node == target and each.status == "Active"]
         return "" if len(confirmed) == len(found) == 1 else f"web-0 is assigned as {found}"
 
-    database = _database(site.plane.folder / "cluster.db")
+    database = restored.database(site, Tier.CLUSTER)
     try:
         return database.read(read)
     finally:

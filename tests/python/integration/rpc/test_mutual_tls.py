@@ -15,7 +15,16 @@ from cryptography import x509
 from grpc import aio
 
 from controller.clock import SystemClock
-from controller.errors import Conflict, Forbidden, InvalidInput, Problem, TimedOut, Unauthenticated, Unavailable
+from controller.errors import (
+    Conflict,
+    Forbidden,
+    InternalError,
+    InvalidInput,
+    Problem,
+    TimedOut,
+    Unauthenticated,
+    Unavailable,
+)
 from controller.pki import ROOT, AuthorityTree, CredentialFolder, Identity, cluster_scope, server_name
 from controller.pki.identity import authority_name
 from controller.rpc import Channels, RpcServer, translated
@@ -135,7 +144,7 @@ async def test_errors_deadlines_and_request_ids_travel(tmp_path: Path) -> None:
             await renew(channel)
         assert invalid.value.problems == (Problem("csr", "no good"),)
         made.agents.error = ZeroDivisionError("secret")
-        with pytest.raises(Unavailable) as broken:
+        with pytest.raises(InternalError, match="request id") as broken:
             await renew(channel)
         assert "secret" not in broken.value.message
         made.agents.error = None

@@ -50,7 +50,7 @@ def test_errors_survive_the_way_through_http(raised: ResourceError) -> None:
     [
         (502, "<html>bad gateway</html>", errors.TemporaryError),
         (418, "teapot", errors.PermanentError),
-        (500, json.dumps({"code": "internal", "detail": "ours"}), errors.TemporaryError),
+        (500, json.dumps({"code": "internal", "detail": "ours"}), errors.InternalError),
         (400, json.dumps({"code": "never_heard_of", "detail": "?"}), errors.PermanentError),
         (400, "[1]", errors.PermanentError),
     ],

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from controller.clock import VirtualClock
-from controller.errors import Conflict, StaleTerm, Unavailable
+from controller.errors import Conflict, InternalError, StaleTerm, Unavailable
 from controller.loop import Backoff, BatchLoop, BatchResult, Outcome, Verdict
 
 STEADY = Backoff(first=1.0, factor=2.0, cap=8.0, jitter=0.0)
@@ -162,3 +162,26 @@ async def test_a_cancelled_batch_is_taken_up_when_run_again() -> None:
     async with running(loop):
         await clock.advance(10)
     assert done == [frozenset("ab")]
+
+
+async def test_a_key_at_which_a_peer_meets_an_unforeseen_error_stands_alone_too() -> None:
+    """The peer's error was taken for an outage: all keys of the batch were retried together forever."""
+    clock = VirtualClock()
+    done: set[str] = set()
+    tries: list[float] = []
+    outcomes: list[Outcome] = []
+
+    async def work(keys: frozenset[str]) -> None:
+        if "3" in keys:
+            if len(keys) == 1:
+                tries.append(clock.monotonic())
+            raise InternalError("internal error")
+        done.update(keys)
+
+    loop = BatchLoop("test", work, clock=clock, backoff=STEADY, gather=0.0, report=outcomes.append)
+    loop.wake(*map(str, range(8)))
+    async with running(loop):
+        await clock.advance(8)
+    assert done == set(map(str, range(8))) - {"3"}
+    assert tries == [0.0, 1.0, 3.0, 7.0], "with growing pauses"
+    assert {outcome.key for outcome in outcomes if outcome.verdict is Verdict.BROKEN} == {"3"}

@@ -85,3 +85,11 @@ def test_a_field_of_a_newer_agent_hides_nothing_around_it() -> None:
     assert facts.capacity == Capacity(vcpus=4, memory_mib=4096)
     assert [cell.cpus for cell in facts.numa] == [(0, 1), (2,)]
     assert facts.zones == {"rack": "r1"}
+
+
+@pytest.mark.design("D5", "G1")
+def test_one_more_migration_is_more_than_a_restored_root_knows_of() -> None:
+    """The root's backup was older than a move: its next number was one that the cluster had handled already."""
+    there = compute({}).model_copy(update={"spec": ComputeSpec.model_construct(migrations=1)})
+    assert there.next_migration == 2
+    assert there.model_copy(update={"observed": {"migrations": 4}}).next_migration == 5

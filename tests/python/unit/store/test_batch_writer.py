@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from controller.clock import VirtualClock
-from controller.errors import Conflict, InvalidInput, Problem, ResourceError, TemporaryError, Unavailable
+from controller.errors import Conflict, InternalError, InvalidInput, Problem, ResourceError, TemporaryError, Unavailable
 from controller.store.batch_writer import BatchWriter
 from tests.python.eventually import eventually
 
@@ -197,14 +197,28 @@ async def test_stop_writes_what_is_there_and_ends(table: Table, clock: VirtualCl
     await running
 
 
-async def test_an_error_that_is_none_of_the_database_is_not_hidden(clock: VirtualClock) -> None:
-    async def broken(_items: Mapping[str, str]) -> None:
-        raise ZeroDivisionError
+async def test_an_unforeseen_error_of_one_entry_costs_no_other(clock: VirtualClock) -> None:
+    """It ended the writer, and with it the process; each restart met the same entry again."""
+    written: list[str] = []
+    refused: list[tuple[str, str]] = []
 
-    writer = BatchWriter(broken, clock)
-    writer.add("a", "1")
-    with pytest.raises(ZeroDivisionError):
-        await writer.run()
+    async def broken(items: Mapping[str, str]) -> None:
+        if "b" in items or "d" in items:
+            raise ZeroDivisionError
+        written.extend(items)
+
+    def note(key: str, _item: str, error: ResourceError) -> None:
+        refused.append((key, error.code))
+
+    writer = BatchWriter(broken, clock, refused=note)
+    for key in "abc":
+        writer.add(key, "1")
+    waits = asyncio.create_task(writer.add_and_wait("d", "1"))
+    await asyncio.sleep(0)
+    assert await writer.flush()
+    assert (written, refused) == (["a", "c"], [("b", "internal")])
+    with pytest.raises(InternalError, match="ZeroDivisionError"):
+        await waits
 
 
 async def test_a_conflict_of_two_entries_is_resolved_by_halves(clock: VirtualClock) -> None:

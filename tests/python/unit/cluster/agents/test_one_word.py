@@ -110,6 +110,12 @@ async def test_a_node_that_was_skipped_may_return_weeks_later(
     assert not index.is_held("n1")
     assert holds(db) == NOBODY
     current = db.read(lambda tx: schema.epoch(tx.connection))
+    assert not index.is_unknown_epoch("n1", current, 1 << 40), "however the hold began"
+    assert not index.has_returned("n1", current, 1 << 40)
+    assert index.has_returned("n1", current, 0), "it was sent its assignments"
+    db.write(lambda tx: restore_hold.note_returned(tx, CLUSTER, "n1"))
+    index = await index_of(db, clock)
+    assert not index.has_returned("n1", current, 0)
     assert index.is_unknown_epoch("n1", current, 1 << 40), "of this database, and newer than it"
 
 

@@ -9,24 +9,35 @@ from typing import cast
 import pytest
 
 from controller.clock import VirtualClock
-from controller.errors import InvalidInput, Problem
+from controller.errors import InternalError, InvalidInput, Problem, ResourceError
+from controller.model.cluster import Cluster
 from controller.model.node import NODE
 from controller.root.cluster_peer import ClusterPeer
+from controller.root.reconcile import observed_state
 from controller.root.reconcile.cluster_link import ClusterLink
-from controller.store import changes, lease, resources
+from controller.store import changes, events, lease, resources
 from controller.store.database import Database, Fence, Tier, Transaction
 from controller.wire.cluster_pb2 import DigestBatch, ObservedBatch, ObserveRequest, SyncChunk
 from tests.python.databases import Databases
 from tests.python.integration.cluster.site import CLUSTER, node
 
+REFUSED = InvalidInput([Problem("document", "is not known to this cluster")])
+
 
 class Peer:
     """Sends one batch on each stream, then breaks it off."""
 
-    def __init__(self, *batches: ObservedBatch, digests: Mapping[str, str] | None = None, refused: str = "") -> None:
-        """``refused``: the owner that the cluster refuses for good; "*": whatever this root sends."""
+    def __init__(
+        self,
+        *batches: ObservedBatch,
+        digests: Mapping[str, str] | None = None,
+        refused: str = "",
+        error: ResourceError = REFUSED,
+    ) -> None:
+        """``refused``: the owner that the cluster answers with ``error``; "*": whatever this root sends."""
         self._digests = dict(digests or {})
         self._refused = refused
+        self._error = error
         self.asked: list[int] = []
         self.told: list[SyncChunk] = []
         self._batches = list(batches)
@@ -38,7 +49,7 @@ class Peer:
     async def Sync(self, chunks: Iterable[SyncChunk], timeout: float) -> None:
         for chunk in chunks:
             if self._refused == "*" or any(each.owner == self._refused for each in chunk.owners):
-                raise InvalidInput([Problem("document", "is not known to this cluster")])
+                raise self._error
             self.told.append(chunk)
 
     def take_all_again(self) -> None:
@@ -160,6 +171,43 @@ async def test_a_cluster_that_refuses_the_root_itself_has_compared_nothing(db: D
     assert rounds(peer) == 1
 
 
+@pytest.mark.design("H5", "G1", "A5")
+@pytest.mark.parametrize("error", [REFUSED, InternalError("internal error")])
+async def test_an_owner_that_breaks_the_cluster_holds_nothing_up_and_shows_why(
+    db: Database, error: ResourceError
+) -> None:
+    """The cluster's unforeseen error was taken for an outage: its hold and all other documents waited forever."""
+    rows = [node("a", "r1"), node("b", "r1")]
+    home = Cluster.model_validate({"name": CLUSTER, "spec": {"region": "kanto", "datacenter": "tokyo"}})
+    db.write(lambda tx: resources.insert(tx, [home]))
+    db.write(lambda tx: resources.insert(tx, rows))
+    peer = Peer(snapshot(1), digests=TWO, refused="Node tokyo1/b", error=error)
+    link = link_to(peer, db)
+    await link._read()
+    with pytest.raises(type(error)):
+        await link._send(frozenset(TWO))
+    await link._send(frozenset(["Node tokyo1/a"]))
+    assert rounds(peer) == 0
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            await link._send(frozenset(["Node tokyo1/b"]))
+    assert rounds(peer) == 1
+
+    def shown(tx: Transaction) -> tuple[str, list[str]]:
+        found = events.of(tx, NODE.name, f"{CLUSTER}/b")
+        return resources.get(tx, NODE.key(CLUSTER, "b")).status_reason, [each.spec.reason for each in found]
+
+    reason, told = db.read(shown)
+    assert reason.startswith(f"cluster {CLUSTER} has not applied this: {error.message}")
+    assert told == ["NotApplied"]
+    seen = rows[1].model_copy(update={"state": "Up"})
+    assert observed_state.merge(db.read(lambda tx: resources.get(tx, NODE.key(CLUSTER, "b"))), seen).status_reason
+    assert db.read(lambda tx: resources.get(tx, NODE.key(CLUSTER, "a"))).status_reason == ""
+    peer.take_all_again()
+    await link._send(frozenset(["Node tokyo1/b"]))
+    assert db.read(shown)[0] == ""
+
+
 @pytest.mark.design("H5", "G1")
 async def test_the_root_remembers_which_agents_had_registered_though_a_restored_cluster_does_not(db: Database) -> None:
     rows = [node("a", "r1", registered=True), node("b", "r1")]
@@ -168,11 +216,9 @@ async def test_the_root_remembers_which_agents_had_registered_though_a_restored_
     link = link_to(peer, db)
     await link._read()
 
-    def report_otherwise(tx: Transaction) -> None:
-        row = resources.get(tx, NODE.key(CLUSTER, "a"))
-        resources.update(tx, [row.model_copy(update={"observed": {}})])
-
-    db.write(report_otherwise)
+    unknowing = observed_state.Batch(resources=[node("a", "r1").model_copy(update={"observed": {}})])
+    db.write(lambda tx: observed_state.apply(tx, unknowing))
+    link = link_to(peer, db)  # the root has been started again
     await link._owners()
     await link._note_compared(link._uncompared, frozenset(TWO))
     assert [list(chunk.joined) for chunk in peer.told if chunk.complete] == [["a"]]

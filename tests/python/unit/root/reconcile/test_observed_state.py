@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import pytest
@@ -13,6 +14,7 @@ from controller.root.reconcile import observed_state
 from controller.store import events, resources
 from controller.store.database import Database, Tier
 from tests.python.databases import Databases
+from tests.python.integration.cluster.site import CLUSTER, compute, node
 
 WEB = ("Compute", "default/kanto/web-0", "Scheduled", "placed on server1")
 
@@ -79,3 +81,27 @@ def test_a_copy_is_written_only_when_it_differs(root: Database, sqlite_databases
     take(root, event)
     (after,) = root.read(lambda tx: resources.list_all(tx, EVENT))
     assert after.resource_version == before.resource_version
+
+
+@pytest.mark.design("H5", "G1")
+def test_that_an_agent_has_registered_is_stored_and_no_report_takes_it_back() -> None:
+    """One process remembered it: after its restart a restored cluster did not wait for the node."""
+    planned = node("server1", "r1")
+    assert not observed_state.merge(planned, node("server1", "r1")).observed.get("registered")
+    joined = observed_state.merge(planned, planned.model_copy(update={"observed": {"capacity": {"vcpus": 4}}}))
+    restored = observed_state.merge(joined, planned.model_copy(update={"observed": {}}))
+    assert restored.observed == {"registered": True}
+    assert observed_state.merge(restored, planned.model_copy(update={"observed": {}})) is restored
+
+
+@pytest.mark.design("H5", "A5")
+def test_a_report_that_cannot_be_read_costs_no_other_and_does_not_count_as_deleted() -> None:
+    """It broke the link to its cluster, again with each connection."""
+    good, bad = compute("web-0"), compute("web-1").model_dump(mode="json")
+    bad["spec"] = 7
+    batch = observed_state.parse(CLUSTER, [json.dumps(bad).encode(), good.model_dump_json().encode()], ())
+    assert [row.name for row in batch.resources] == ["web-0"]
+    assert batch.unreadable == {"Compute default/kanto/web-1"}
+    assert batch.whole
+    for text in (b"{", b"[]", b'{"kind": "Compute", "spec": {}}'):
+        assert not observed_state.parse(CLUSTER, [text], ()).whole

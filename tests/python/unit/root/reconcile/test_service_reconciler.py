@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from controller.clock import VirtualClock
-from controller.errors import AddressesExhausted, NotFound
+from controller.errors import AddressesExhausted, InternalError, NotFound
 from controller.model.envelope import Status
+from controller.root.reconcile import not_applied
 from controller.root.reconcile.service_reconciler import Next
 from controller.store.database import Database, Tier
 from tests.python.unit.root.site import POWER, Site
@@ -290,3 +291,20 @@ def test_a_loadbalancer_is_made_with_the_service_and_holds_up_active(site: Site)
     site.cluster_takes_in()
     site.advance()
     assert site.addresses() == ["172.16.10.10"], "the VIP went with the Loadbalancer"
+
+
+@pytest.mark.design("K3", "A5")
+def test_a_service_that_its_cluster_has_not_applied_is_in_error_with_the_reason(site: Site) -> None:
+    """It was Creating for as long as the cluster broke at it, and only a log said why."""
+    active(site)
+    owner, reason = "RegionService default/kanto/web", not_applied.text("tokyo1", InternalError("internal error"))
+    assert reason == "cluster tokyo1 has not applied this: internal error; it is retried"
+    site.db.write(lambda tx: not_applied.show(tx, "tokyo1", owner, reason))
+    site.db.write(lambda tx: not_applied.show(tx, "tokyo2", owner, not_applied.text("tokyo2", InternalError("x"))))
+    site.advance()
+    assert (site.service().status, site.service().status_reason) == (Status.ERROR, reason)
+    site.db.write(lambda tx: not_applied.clear(tx, "tokyo2", [owner]))
+    assert site.service().facts.not_applied == reason, "another cluster has nothing to say of it"
+    site.db.write(lambda tx: not_applied.clear(tx, "tokyo1", [owner]))
+    site.advance()
+    assert (site.service().status, site.service().status_reason) == (Status.ACTIVE, "")
