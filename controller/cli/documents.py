@@ -1,20 +1,32 @@
-"""Documents from files, folders and standard input, each with its place."""
+"""Documents from files, folders, URLs and standard input, each with its place: what ``-f`` of every command reads."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
+
+import typer
 
 from controller import model as _model  # noqa: F401  (registers the kinds)
+from controller.cli import document_urls
 from controller.cli.exit_codes import UsageProblem
 from controller.errors import InvalidInput, Problem
 from controller.model import document
 from controller.model.registry import AnyResource
 
 SUFFIXES = (".yaml", ".yml", ".json")
+
+FileOption = typer.Option(
+    "-f",
+    "--file",
+    metavar="FILE",
+    help="File, folder or URL (http, https) of documents; - is standard input. May be repeated.",
+)
+Files = Annotated[list[str], FileOption]
+OptionalFiles = Annotated[list[str] | None, FileOption]
 
 
 @dataclass(frozen=True)
@@ -25,21 +37,25 @@ class Source:
     raw: Mapping[str, Any]
 
 
-def read(names: Sequence[str], stdin: TextIO | None = None) -> list[Source]:
-    """Return all documents of the given files and folders, in order; ``-`` is standard input.
+def read(
+    names: Sequence[str], stdin: TextIO | None = None, fetch: Callable[[str], str] = document_urls.fetch
+) -> list[Source]:
+    """Return all documents of the given files, folders and URLs, in order; ``-`` is standard input.
 
     A folder gives its ``*.yaml``, ``*.yml`` and ``*.json`` files in order of name, sub-folders
-    included. Raises UsageProblem for a file that cannot be read, InvalidInput for text that is not YAML.
+    included. Raises UsageProblem for a file that cannot be read, InvalidInput for text that is not YAML, and
+    what ``document_urls.fetch`` raises.
     """
     sources: list[Source] = []
-    for place, text in _texts(names, stdin if stdin is not None else sys.stdin):
+    for place, text in _texts(names, stdin if stdin is not None else sys.stdin, fetch):
         try:
             raws = document.read(text)
         except InvalidInput as error:
             raise InvalidInput([_placed(place, problem) for problem in error.problems]) from error
         sources.extend(Source(f"{place}[{index}]", raw) for index, raw in enumerate(raws))
     if not sources:
-        raise UsageProblem(f"-f {' '.join(names)}: no documents found")
+        told = (document_urls.shown(name) if document_urls.is_url(name) else name for name in names)
+        raise UsageProblem(f"-f {' '.join(told)}: no documents found")
     return sources
 
 
@@ -69,10 +85,13 @@ def _placed(place: str, problem: Problem) -> Problem:
     return Problem(f"{place}: {problem.path}" if problem.path else place, problem.message)
 
 
-def _texts(names: Sequence[str], stdin: TextIO) -> Iterator[tuple[str, str]]:
+def _texts(names: Sequence[str], stdin: TextIO, fetch: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if name == "-":
-            yield "standard input", stdin.read()
+            yield "standard input", _input(stdin)
+            continue
+        if document_urls.is_url(name):
+            yield document_urls.shown(name), fetch(name)
             continue
         path = Path(name)
         if path.is_dir():
@@ -81,6 +100,13 @@ def _texts(names: Sequence[str], stdin: TextIO) -> Iterator[tuple[str, str]]:
             files = [path]
         for file in files:
             yield str(file), _text(file)
+
+
+def _input(stdin: TextIO) -> str:
+    try:
+        return stdin.read()
+    except UnicodeDecodeError as error:
+        raise UsageProblem("-f -: is not UTF-8 text") from error
 
 
 def _text(file: Path) -> str:

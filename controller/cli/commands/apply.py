@@ -9,6 +9,7 @@ import typer
 
 from controller.cli import documents, options
 from controller.cli.arguments import ForceOption, NameArgument, OptionalKindArgument
+from controller.cli.documents import Files, OptionalFiles
 from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.kind_words import find_kind, split_kind_and_name
 from controller.cli.output import View
@@ -21,10 +22,6 @@ from controller.model import document
 app = typer.Typer()
 
 _PANEL = "Documents"
-Files = Annotated[
-    list[str],
-    typer.Option("-f", "--file", help="File or folder of documents; - is standard input. May be repeated."),
-]
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -39,6 +36,7 @@ def apply(
 
     Example:
       resourcectl apply -f examples/tokyo
+      resourcectl apply -f https://example.com/web.yaml
       resourcectl get service web -o yaml | resourcectl apply -f -
     """
     wanted = checked(file)
@@ -72,9 +70,7 @@ def delete(
     session: Session,
     kind: OptionalKindArgument = None,
     name: NameArgument = None,
-    file: Annotated[
-        list[str] | None, typer.Option("-f", "--file", help="Delete what these documents name; may be repeated.")
-    ] = None,
+    file: OptionalFiles = None,
     force: ForceOption = False,
     wait: WaitOption = None,
     no_wait: NoWaitOption = False,

@@ -7,7 +7,8 @@ import dataclasses
 import typer
 
 from controller.cli import options
-from controller.cli.commands.apply import Files, checked
+from controller.cli.commands.apply import checked
+from controller.cli.documents import Files
 from controller.cli.output import View
 from controller.cli.session import Session
 from controller.cli.views import forecasts, plans

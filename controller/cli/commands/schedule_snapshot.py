@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from controller.cli import documents, options
-from controller.cli.commands.apply import Files
+from controller.cli.documents import Files
 from controller.cli.exit_codes import ExitCode, UsageProblem
 from controller.cli.output import View
 from controller.cli.session import Session

@@ -59,3 +59,8 @@ def test_a_missing_file_is_a_usage_problem(tmp_path: Path) -> None:
 def test_an_empty_folder_is_a_usage_problem(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="no documents found"):
         documents.read([str(tmp_path)])
+
+
+def test_standard_input_that_is_not_utf_8_is_a_usage_problem() -> None:
+    with pytest.raises(UsageProblem, match="-f -: is not UTF-8 text"):
+        documents.read(["-"], io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))

@@ -1,0 +1,150 @@
+"""Texts from web servers, for ``-f URL``: within limits of size, time and redirects.
+
+A URL is nobody's API: the request carries no token, and the server is verified with the system's authorities (or those
+of SSL_CERT_FILE). Names and passwords in a URL go to its own server only. They are never printed, and neither is the
+query, in which signed URLs have their secrets.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from controller.cli.exit_codes import UsageProblem
+from controller.errors import ResourceError, TemporaryError, TimedOut, TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+MOST_BYTES = 32 * 1024 * 1024
+"""As much as the API accepts in one request."""
+MOST_SECONDS = 60.0
+"""For one URL, with its redirects."""
+MOST_REDIRECTS = 5
+_SILENT_SECONDS = 15.0
+"""How long a server may take to accept a connection, or to send the next part."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PAGE = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+
+
+def is_url(name: str) -> bool:
+    """Return whether a value of ``-f`` is a URL and not a path."""
+    return _SCHEME.match(name) is not None
+
+
+def shown(url: str) -> str:
+    """Return the URL as it may be printed: without name, password, query and fragment."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def fetch(
+    url: str,
+    transport: httpx.BaseTransport | None = None,  # None: the network
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Return the text at the URL.
+
+    Raises UsageProblem for what is not there or not a document, TooLarge, and TimedOut or Unavailable where another
+    try may succeed.
+    """
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx does without its own command line
+    import httpx
+
+    timeout = httpx.Timeout(_SILENT_SECONDS)
+    deadline = clock() + MOST_SECONDS
+    headers = {"Accept": "application/yaml, application/json, text/plain, */*;q=0.5", "User-Agent": "resource-service"}
+    try:
+        with httpx.Client(headers=headers, timeout=timeout, transport=transport) as client:
+            body = _followed(client, url, lambda: clock() > deadline)
+    except httpx.TimeoutException as error:
+        raise TimedOut(f"-f {shown(url)}: the server did not answer within {_SILENT_SECONDS:g} s") from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+        raise UsageProblem(f"-f {shown(url)}: is not a valid URL") from error
+    except httpx.TransportError as error:
+        raise _unreachable(url, error) from error
+    except httpx.DecodingError as error:
+        raise UsageProblem(f"-f {shown(url)}: the content is not encoded as the server says") from error
+    if _PAGE.match(body):
+        raise _page(url)
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageProblem(f"-f {shown(url)}: is not UTF-8 text") from error
+
+
+def _followed(client: httpx.Client, url: str, is_late: Callable[[], bool]) -> bytes:
+    """Return the content of the URL, or of the one that it leads to."""
+    request = client.build_request("GET", url)
+    _check_scheme(url.partition(":")[0], url)
+    if not request.url.host:
+        raise UsageProblem(f"-f {shown(url)}: is not a valid URL")
+    for _ in range(MOST_REDIRECTS + 1):
+        response = client.send(request, stream=True)
+        try:
+            if not response.has_redirect_location:
+                return _content(response, url, is_late)
+        finally:
+            response.close()
+        following = response.next_request
+        if following is None or is_late():
+            raise _late(url)
+        _check_scheme(following.url.scheme, url, "leads to another address: ")
+        if request.url.scheme == "https" and following.url.scheme != "https":
+            raise UsageProblem(f"-f {shown(url)}: leads from https to http, which is not followed")
+        request = following
+    raise UsageProblem(f"-f {shown(url)}: has more than {MOST_REDIRECTS} redirects")
+
+
+def _content(response: httpx.Response, url: str, is_late: Callable[[], bool]) -> bytes:
+    if response.status_code != HTTPStatus.OK:
+        raise _refused(url, response.status_code)
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
+        raise _page(url)
+    content = bytearray()
+    for part in response.iter_bytes():
+        content += part
+        if len(content) > MOST_BYTES:
+            raise TooLarge(f"-f {shown(url)}: is larger than {MOST_BYTES // 1024**2} MiB")
+        if is_late():
+            raise _late(url)
+    return bytes(content)
+
+
+def _check_scheme(scheme: str, url: str, how: str = "") -> None:
+    if scheme.lower() not in ("http", "https"):
+        raise UsageProblem(f"-f {shown(url)}: {how}scheme {scheme!r} is not supported; use http or https")
+
+
+def _refused(url: str, status: int) -> ResourceError:
+    phrase = {known.value: f" {known.phrase}" for known in HTTPStatus}.get(status, "")
+    message = f"-f {shown(url)}: the server answered {status}{phrase}"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return TemporaryError(message)
+    return UsageProblem(message)
+
+
+def _page(url: str) -> ResourceError:
+    return UsageProblem(f"-f {shown(url)}: is an HTML page, not a document; give the URL of the raw file")
+
+
+def _late(url: str) -> ResourceError:
+    return TimedOut(f"-f {shown(url)}: took longer than {MOST_SECONDS:g} s")
+
+
+def _unreachable(url: str, error: httpx.TransportError) -> ResourceError:
+    """Return what a failed connection means: a certificate does not get better by another try."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            reason = cause.verify_message or "certificate verify failed"
+            return UsageProblem(f"-f {shown(url)}: the certificate of the server is not valid: {reason}")
+        cause = cause.__cause__ or cause.__context__
+    return Unavailable(f"-f {shown(url)}: the server cannot be reached: {error}")
