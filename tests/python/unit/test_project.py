@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import itertools
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,8 +25,9 @@ from controller.model import document, registry
 from controller.model.registry import AnyResource
 from controller.process.settings import ProcessSettings, load_settings
 from controller.root.settings import ResourceApiSettings, ResourceControllerSettings
-from scripts import checks, rows
+from scripts import checks, rows, steps
 from scripts.recorder import Record
+from tests.python.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
 TOKYO = ROOT / "examples" / "tokyo"
@@ -240,7 +243,7 @@ def test_rows_without_a_recorded_run_says_so(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_row_that_the_table_does_not_have_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = Record({"t.py::test_a": "passed"}, rows={"t.py::test_a": {"A1": []}})
-    half = checks.Done(checks.Step("half", []), 0, 1.0, record)
+    half = steps.Done(steps.Step("half", []), 0, 1.0, record)
     checks.save([half], [], tmp_path / "record.json")
     assert rows.main(["--brief", str(tmp_path / "record.json")]) == 0
     record.rows["t.py::test_a"]["Z9"] = []
@@ -266,9 +269,9 @@ TESTS_OF_BOTH_HALVES = {
 
 
 def test_both_halves_of_the_tests_run_and_all_failures_are_named_and_recorded(tmp_path: Path) -> None:
-    """Both halves fail, the first in a process of pytest-xdist."""
+    """Both halves fail at the same time, the first in a process of pytest-xdist."""
     environ = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # starts in half of the time
-    done: list[checks.Done] = []
+    halves: list[steps.Step] = []
     for name, options in (("first", ["-p", "xdist", "-n", "1", "--dist", "loadfile"]), ("second", [])):
         file = tmp_path / f"test_{name}.py"
         file.write_text(TESTS_OF_BOTH_HALVES[file.name])
@@ -284,7 +287,8 @@ def test_both_halves_of_the_tests_run_and_all_failures_are_named_and_recorded(tm
             *options,
             str(file),
         ]
-        done.append(checks.run(checks.Step(name, command, environ, is_pytest=True)))
+        halves.append(steps.Step(name, command, environ, is_pytest=True, lane=len(halves)))
+    done = steps.run(halves)
     assert [each.has_failed for each in done] == [True, True]
     lines = "\n".join(checks.summary(done))
     assert re.search(r"first: failed .*\n  test_first.py::test_bad: assert 1 == 2\nsecond: failed", lines), lines
@@ -303,10 +307,62 @@ def test_coverage_is_told_of_all_tests_and_not_of_some() -> None:
     def names(*options: str) -> list[str]:
         return [step.name for step in checks.steps("tests", options)]
 
-    assert names() == ["tests in two processes", "coverage", "tests alone"]
-    assert names("-k", "lab") == ["tests in two processes", "tests alone"]
-    step = checks.Step("coverage", [sys.executable, "-c", "print('one')\nprint('70 %')\nexit(1)"], has_result=True)
-    assert re.search(r"coverage: failed \(exit code 1\), .*; 70 %$", checks.summary([checks.run(step)])[-1])
+    assert names() == ["tests in two processes", "coverage", "tests of machines"]
+    assert names("-k", "lab") == ["tests in two processes", "tests of machines"]
+    step = steps.Step("coverage", [sys.executable, "-c", "print('one')\nprint('70 %')\nexit(1)"], has_result=True)
+    assert re.search(r"coverage: failed \(exit code 1\), .*; 70 %$", checks.summary(steps.run([step]))[-1])
+
+
+def shell(name: str, script: str, lane: int = 0) -> steps.Step:
+    return steps.Step(name, ["sh", "-c", script], lane=lane)
+
+
+def test_lanes_run_at_the_same_time_and_their_output_does_not_mix(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the first two waits for the other; the second lane's first step speaks in the middle of the first's."""
+    for name in ("there", "back"):
+        os.mkfifo(tmp_path / name)
+    first = shell("first", f"echo a; echo >{tmp_path}/there; cat {tmp_path}/back; echo b")
+    second = shell("second", f"cat {tmp_path}/there; echo c; echo >{tmp_path}/back; exit 3", lane=1)
+    third = shell("third", f"touch {tmp_path}/third", lane=1)
+    after = shell("after", f"echo d; ls {tmp_path}/third", lane=1)
+    seen: list[list[str]] = []
+    done = steps.run([first, second, third, after], lambda done: seen.append([each.step.name for each in done]))
+    assert [(each.step.name, each.code) for each in done] == [("first", 0), ("second", 3), ("third", 0), ("after", 0)]
+    assert capfd.readouterr().out.split() == [
+        *("---", "first", "a", "b"),
+        *("---", "second", "c"),
+        *("---", "third"),
+        *("---", "after", "d", f"{tmp_path}/third"),
+    ]
+    assert seen[-1] == ["first", "second", "third", "after"]
+
+
+def started(program: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, start_new_session=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+async def test_nothing_that_a_run_has_started_outlives_it(tmp_path: Path, number: signal.Signals) -> None:
+    """Of two lanes; what is interrupted has the time to clean up."""
+    tests = "import pathlib, signal\ndef test_it():\n    here = pathlib.Path(__file__).parent\n    try:\n"
+    tests += "        (here / 'up').touch()\n        signal.pause()\n    finally:\n        (here / 'cleaned').touch()\n"
+    (tmp_path / "test_it.py").write_text(tests)
+    command = [*checks.PYTHON, "pytest", "-q", f"--rootdir={tmp_path}", str(tmp_path / "test_it.py")]
+    environ = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-W ignore"}
+    waits = f"echo $$ >{tmp_path}/pid; exec sleep infinity"
+    program = (
+        "from scripts.steps import Step, run\n"
+        f"run([Step('one', {command}, {environ}, is_pytest=True), Step('two', ['sh', '-c', {waits!r}], lane=1)])\n"
+    )
+    with started(program) as process:
+        await eventually(lambda: (tmp_path / "up").exists() and (tmp_path / "pid").exists())
+        pid = await eventually(lambda: (tmp_path / "pid").read_text().strip())
+        process.send_signal(number)
+    assert process.returncode == -number or number is signal.SIGINT
+    await eventually(lambda: not Path(f"/proc/{pid}").exists())
+    await eventually((tmp_path / "cleaned").exists)
 
 
 def _script(name: str) -> Any:
