@@ -7,7 +7,7 @@ on the server does. An answer that is no problem of ours (a proxy's) falls back 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -42,14 +42,18 @@ def value(response: httpx.Response) -> Any:
 
 def refusal(response: httpx.Response) -> ResourceError:
     """The error that an answer whose content was read stands for."""
-    error = error_of(response.status_code, response.text)
+    return error_of(response.status_code, response.text, response.headers)
+
+
+def error_of(status: int, text: str, headers: Mapping[str, str]) -> ResourceError:
+    """The error that an answer stands for."""
+    error = _error_of(status, text)
     if isinstance(error, TooManyRequests):
-        error.retry_after = retry.told(response.headers)
+        error.retry_after = retry.told(headers)
     return error
 
 
-def error_of(status: int, text: str) -> ResourceError:
-    """The error that an answer stands for."""
+def _error_of(status: int, text: str) -> ResourceError:
     try:
         problem = json.loads(text)
     except ValueError:

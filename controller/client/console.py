@@ -48,7 +48,8 @@ async def connect(url: str, token: str | None, ca: str | Path | None, key: Resou
             yield Console(connection)
     except InvalidStatus as error:
         body = error.response.body or b""
-        raise answers.error_of(error.response.status_code, body.decode(errors="replace")) from error
+        text = body.decode(errors="replace")
+        raise answers.error_of(error.response.status_code, text, error.response.headers) from error
     except (OSError, InvalidHandshake) as error:
         raise Unavailable(f"the console cannot be reached: {error}") from error
 

@@ -7,7 +7,7 @@ named resource.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -77,7 +77,7 @@ class ClusterCalls(Protocol):
         ``everything``: every lost Compute is placed again, not only those with on_node_down Rebuild.
         """
 
-    def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+    def schedule_snapshot(self, cluster: str) -> AsyncGenerator[bytes, None]:
         """Return all that placement reads of the cluster, as JSON in parts."""
 
     def console(self, cluster: str, compute: str) -> AbstractAsyncContextManager[ConsoleStream]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -81,7 +81,7 @@ class GrpcClusterCalls:
         report: Mapping[str, Any] = json.loads(reply.report)
         return report
 
-    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+    async def schedule_snapshot(self, cluster: str) -> AsyncGenerator[bytes, None]:
         """Return all that placement reads of the cluster, as JSON in parts."""
         peer = await self._peer(cluster)
         with peer.calling() as stub:

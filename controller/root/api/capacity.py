@@ -7,14 +7,16 @@ a snapshot names all services and takes role admin for all projects.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from controller.errors import Forbidden
 from controller.model import document
 from controller.model.flavor import RESOURCE_FLAVOR, ResourceFlavor
 from controller.root.api import access
 from controller.root.api.answers import ClusterCapacity, ScheduleSnapshotHead
+from controller.root.api.held_response import HeldResponse
 from controller.root.api.operation import Call, bad
 from controller.root.api.query import Parameter
 from controller.root.api.render import JSON, answer
@@ -59,16 +61,19 @@ async def schedule_snapshot(call: Call) -> Response:
         taken_at=call.services.clock.now(),
         flavors=[document.render(flavor, server_set=False) for flavor in flavors],
     )
-    parts = call.services.cluster_calls().schedule_snapshot(key.names[0])
-    first = await anext(parts)  # before the headers: a cluster that cannot be reached is a 503 and no torn answer
+    async with AsyncExitStack() as held:
+        held.enter_context(call.services.limits.downloads.counted(call.token.uid, call.token.name))
+        parts = call.services.cluster_calls().schedule_snapshot(key.names[0])
+        await held.enter_async_context(aclosing(parts))
+        first = await anext(parts)  # before the headers: a cluster that cannot be reached is a 503 and no torn answer
+        return HeldResponse(_whole(head, first, parts), held.pop_all(), media_type=JSON)
 
-    async def whole() -> AsyncIterator[bytes]:
-        yield head.model_dump_json().encode()[:-1] + b', "scheduling": ' + first
-        async for part in parts:
-            yield part
-        yield b"}"
 
-    return StreamingResponse(whole(), media_type=JSON)
+async def _whole(head: ScheduleSnapshotHead, first: bytes, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head.model_dump_json().encode()[:-1] + b', "scheduling": ' + first
+    async for part in parts:
+        yield part
+    yield b"}"
 
 
 def _flavors(tx: Transaction) -> list[ResourceFlavor]:

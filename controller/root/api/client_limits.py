@@ -3,6 +3,8 @@
 An address that sends unknown tokens meets a limit of its own (``token_lookups``). Who meets a limit gets 429 with
 Retry-After, before anything was done.
 
+What stays open (watches, consoles, downloads) has a limit for each token and one for all tokens together.
+
 Limits belong to one process, in its memory: two processes allow twice as much, and a restart resets them.
 """
 
@@ -45,15 +47,24 @@ class RequestLimits(BaseModel):
     )
     refusals_burst: int = Field(100, ge=1, description="Refused writes of one token with records of their own at once.")
     watches_of_token: int = Field(1000, ge=1, description="Watches of one token at the same time.")
+    watches_total: int = Field(8000, ge=1, description="Watches of all tokens at the same time.")
     consoles_of_token: int = Field(100, ge=1, description="Consoles of one token at the same time.")
+    consoles_total: int = Field(500, ge=1, description="Consoles of all tokens at the same time.")
+    downloads_of_token: int = Field(
+        100, ge=1, description="Topologies and schedule snapshots that are sent to one token at the same time."
+    )
+    downloads_total: int = Field(
+        500, ge=1, description="Topologies and schedule snapshots that are sent to all tokens at the same time."
+    )
 
 
 class StreamLimit:
-    """How many watches, or consoles, each token has at the same time."""
+    """How many watches, consoles or downloads there are at the same time: of each token, and of all tokens together."""
 
-    def __init__(self, what: str, most: int, reached: Reached) -> None:
+    def __init__(self, what: str, of_token: int, total: int, reached: Reached) -> None:
         self._what = what
-        self._most = most
+        self._of_token = of_token
+        self._total = total
         self._reached = reached
         self._open: Counter[str] = Counter()
 
@@ -61,18 +72,15 @@ class StreamLimit:
         """Return how many a token has now."""
         return self._open[uid]
 
-    def check(self, uid: str, name: str) -> None:
-        """Raise TooManyRequests where a token has all that it may have."""
-        if self._open[uid] >= self._most:
-            self._reached(f"{self._what}_of_token")
-            raise TooManyRequests(
-                f"token {name} has {self._most} {self._what} already: end some, or give others a token of their own",
-                _STREAM_RETRY_SECONDS,
-            )
+    @property
+    def total(self) -> int:
+        """Return how many there are now."""
+        return self._open.total()
 
     @contextmanager
-    def counted(self, uid: str) -> Iterator[None]:
-        """Count one more of a token while the context is open."""
+    def counted(self, uid: str, name: str) -> Iterator[None]:
+        """Count one more of a token while the context is open; raises TooManyRequests where there are too many."""
+        self._check(uid, name)
         self._open[uid] += 1
         try:
             yield
@@ -80,6 +88,21 @@ class StreamLimit:
             self._open[uid] -= 1
             if not self._open[uid]:
                 del self._open[uid]
+
+    def _check(self, uid: str, name: str) -> None:
+        if self._open[uid] >= self._of_token:
+            self._reached(f"{self._what}_of_token")
+            raise TooManyRequests(
+                f"token {name} has {self._of_token} {self._what} already: "
+                "end some, or give others a token of their own",
+                _STREAM_RETRY_SECONDS,
+            )
+        if self.total >= self._total:
+            self._reached(f"{self._what}_total")
+            raise TooManyRequests(
+                f"all tokens together have {self._total} {self._what} already: try again when some have ended",
+                _STREAM_RETRY_SECONDS,
+            )
 
 
 class ClientLimits:
@@ -91,8 +114,9 @@ class ClientLimits:
         self._of_address = RateLimit(limits.address_per_second, limits.address_burst, clock)
         self._of_token = RateLimit(limits.token_per_second, limits.token_burst, clock)
         self.lookups = TokenLookups(limits.bad_tokens_per_second, limits.bad_tokens_burst, clock, reached)
-        self.watches = StreamLimit("watches", limits.watches_of_token, reached)
-        self.consoles = StreamLimit("consoles", limits.consoles_of_token, reached)
+        self.watches = StreamLimit("watches", limits.watches_of_token, limits.watches_total, reached)
+        self.consoles = StreamLimit("consoles", limits.consoles_of_token, limits.consoles_total, reached)
+        self.downloads = StreamLimit("downloads", limits.downloads_of_token, limits.downloads_total, reached)
 
     def admit_address(self, address: str) -> None:
         """Count a request of an address; raises TooManyRequests."""

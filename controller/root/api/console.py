@@ -5,9 +5,9 @@ upgrade, as problem documents where the server can send them, else with close co
 expires, the console is closed with 1008, and nothing more passes in either direction.
 
 Every console leaves two audit records under one request id: that it was opened, before the first byte, and that it was
-closed. A refused one leaves one record, unless the token asks too often or has too many already. Not promised: the
-second record, when this process is killed or the database is away at that moment; the log has the end of the console
-then.
+closed. A refused one leaves one record, unless the token asks too often, or there are too many already. Not promised:
+the second record, when this process is killed or the database is away at that moment; the log has the end of the
+console then.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ def route(services: Services) -> WebSocketRoute:
             token = await authenticate(services, socket.headers.get("authorization"), client_address(socket))
             services.limits.admit_token(token.uid, token.name)
             # All consoles of a cluster share one connection to it, with the calls of everybody else.
-            services.limits.consoles.check(token.uid, token.name)
-            with services.limits.consoles.counted(token.uid):
+            with services.limits.consoles.counted(token.uid, token.name):
                 await _Session(services, socket, token).run()
         except ResourceError as error:
             await _refuse(socket, error)

@@ -18,16 +18,18 @@ import hashlib
 import re
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from controller.errors import VersionsGone
 from controller.model import registry
 from controller.root.api import access, list_filters, topology_lines
 from controller.root.api import query as q
 from controller.root.api.answers import TopologyLine
+from controller.root.api.held_response import HeldResponse
 from controller.root.api.operation import Call, bad
 from controller.root.api.query import Parameter
 from controller.root.api.render import line
@@ -96,7 +98,20 @@ class Asked:
 async def topology(call: Call) -> Response:
     """Answer with the topology, or 304."""
     asked = _asked(call)
-    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-")  # noqa: SIM115  (closed by whatever sends it)
+    async with AsyncExitStack() as held:
+        held.enter_context(call.services.limits.downloads.counted(call.token.uid, call.token.name))
+        spool = held.enter_context(tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="topology-"))  # noqa: SIM115
+        tag, unchanged = await _read(call, asked, spool)
+        if unchanged:
+            return Response(status_code=304, headers={"ETag": f'"{tag}"', **_HEADERS})
+        length = spool.tell()
+        spool.seek(0)
+        headers = {"ETag": f'"{tag}"', "Content-Length": str(length), **_HEADERS}
+        return HeldResponse(_pieces(spool), held.pop_all(), media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _read(call: Call, asked: Asked, spool: IO[bytes]) -> tuple[str, bool]:
+    """Write the topology to the file, unless the client has it. Return its tag, and whether the client has it."""
 
     def work(tx: Transaction) -> tuple[str, bool]:
         spool.seek(0)
@@ -110,27 +125,15 @@ async def topology(call: Call) -> Response:
         _write(tx, asked, spool, version, tag)
         return tag, False
 
-    try:
-        tag, unchanged = await call.services.db.aread(work)
-    except BaseException:
-        spool.close()
-        raise
-    if unchanged:
-        spool.close()
-        return Response(status_code=304, headers={"ETag": f'"{tag}"', **_HEADERS})
-    length = spool.tell()
-    spool.seek(0)
-    headers = {"ETag": f'"{tag}"', "Content-Length": str(length), **_HEADERS}
-    return StreamingResponse(_pieces(spool), media_type=MEDIA_TYPE, headers=headers)
+    return await call.services.db.aread(work)
 
 
 _HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
 async def _pieces(spool: IO[bytes]) -> AsyncIterator[bytes]:
-    with spool:
-        while piece := spool.read(_PIECE):
-            yield piece
+    while piece := spool.read(_PIECE):
+        yield piece
 
 
 def _write(tx: Transaction, asked: Asked, out: IO[bytes], version: int, tag: str) -> None:

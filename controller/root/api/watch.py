@@ -72,7 +72,7 @@ class _WatchResponse(Response):
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._call.services.limits.watches.counted(self._call.token.uid):
+        with self._call.services.limits.watches.counted(self._call.token.uid, self._call.token.name):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             sending = asyncio.ensure_future(self._send(send))
             listening = asyncio.ensure_future(_disconnected(receive))
@@ -112,7 +112,6 @@ async def watch(call: Call) -> Response:
     head = await call.services.db.aread(changes.head)
     since = head if asked is None else asked
     await call.services.db.aread(lambda tx: changes.since(tx, since, 1))
-    call.services.limits.watches.check(call.token.uid, call.token.name)
     drain: Drain = call.request.app.state.drain
     return _WatchResponse(call, drain, _pieces(call, since, kinds, labels))
 

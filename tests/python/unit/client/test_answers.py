@@ -40,7 +40,7 @@ def client_of(handler: Callable[[httpx.Request], httpx.Response]) -> Client:
 @pytest.mark.parametrize("raised", RAISED, ids=lambda error: error.code)
 def test_errors_survive_the_way_through_http(raised: ResourceError) -> None:
     answer = problems.response(raised, "r1")
-    seen = error_of(answer.status_code, bytes(answer.body).decode())
+    seen = error_of(answer.status_code, bytes(answer.body).decode(), answer.headers)
     assert type(seen) is type(raised)
     assert {name: value for name, value in vars(seen).items() if name != "args"} == vars(raised)
 
@@ -56,7 +56,7 @@ def test_errors_survive_the_way_through_http(raised: ResourceError) -> None:
     ],
 )
 def test_strange_answers_fall_back_on_their_status(status: int, text: str, expected: type[ResourceError]) -> None:
-    assert type(error_of(status, text)) is expected
+    assert type(error_of(status, text, {})) is expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,7 +70,7 @@ class FakeClusters:
             "flavors": [{"name": each.name, "fits": 9, "after_loss": {"rack": loss}} for each in flavors],
         }
 
-    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+    async def schedule_snapshot(self, cluster: str) -> AsyncGenerator[bytes, None]:
         yield b'{"version": 1, "nodes": [], '
         yield b'"services": {}}'
 
@@ -88,7 +88,7 @@ class ClustersAway(FakeClusters):
     async def headroom(self, cluster: str, flavors: Sequence[ResourceFlavor], *, everything: bool) -> Mapping[str, Any]:
         raise Unavailable("cluster tokyo1 is away")
 
-    async def schedule_snapshot(self, cluster: str) -> AsyncIterator[bytes]:
+    async def schedule_snapshot(self, cluster: str) -> AsyncGenerator[bytes, None]:
         raise Unavailable("cluster tokyo1 is away")
         yield b""
 

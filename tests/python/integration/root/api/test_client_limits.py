@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from controller.client import AsyncClient
 from controller.clock import VirtualClock
 from controller.model import registry
 from controller.model.access import TokenRole
+from controller.rate_limit import Reached
 from controller.root.api.app import create_app
 from controller.root.api.bootstrap import ensure_default_project, first_token
 from controller.root.api.client_limits import RequestLimits
@@ -24,7 +27,8 @@ from controller.store.changes import Feed
 from controller.store.database import Database, Tier
 from tests.python.databases import Databases
 from tests.python.eventually import eventually
-from tests.python.integration.root.api.conftest import Api
+from tests.python.integration.root.api.clusters import FakeClusters
+from tests.python.integration.root.api.conftest import SITE, Api
 from tests.python.integration.root.api.serving import served, socket_in
 
 LIMITS = RequestLimits(
@@ -139,6 +143,101 @@ async def test_watches_of_a_token_are_counted_until_they_end(
         await first.aclose()  # type: ignore[attr-defined]
         await eventually(lambda: app.state.services.limits.watches.count(_uid(db)) == 1)
     assert met["watches_of_token"] == 1
+
+
+async def test_watches_of_all_tokens_together_are_counted_until_they_end(
+    db: Database, clock: VirtualClock, met: Counter[str], tmp_path: Path
+) -> None:
+    """Tokens were counted one by one: twenty of them took every connection from all others."""
+    settings = ApiSettings(limits=RequestLimits(watches_total=2))
+    app = create_app(db, Feed(db, clock), clock, settings, reached=lambda name: met.update([name]))
+    socket = socket_in(tmp_path)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(served(app, unix_socket=socket))
+        clients = [
+            await stack.enter_async_context(AsyncClient(f"unix:{socket}", token=secret_of(db, name)))
+            for name in ("one", "two", "three")
+        ]
+        first, second = clients[0].watch(), clients[1].watch()
+        await anext(first)
+        await anext(second)
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket))) as raw:
+            headers = {"Authorization": f"Bearer {secret_of(db, 'four')}"}
+            refused = await raw.get("http://api/v1/watch", headers=headers)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+        assert refused.json()["code"] == "too_many_requests"
+        assert "all tokens together have 2 watches" in refused.json()["detail"]
+        assert met == {"watches_total": 1}
+        await first.aclose()  # type: ignore[attr-defined]
+        await eventually(lambda: app.state.services.limits.watches.total == 1)
+        await anext(clients[2].watch())
+
+
+class Reader:
+    """A client that reads no further than the head of its answer until it is to."""
+
+    def __init__(self, app: Starlette, path: str, secret: str) -> None:
+        self._reads_on = asyncio.Event()
+        self._begun = asyncio.Event()
+        scope = {
+            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": [(b"authorization", f"Bearer {secret}".encode())], "client": ("192.0.2.9", 1),
+            "server": ("api", 80), "scheme": "http", "http_version": "1.1", "asgi": {"version": "3.0"},
+        }  # fmt: skip
+        self._answering = asyncio.ensure_future(app(scope, self._receive, self._send))
+        self.body = b""
+
+    async def begun(self) -> None:
+        """Wait for the head of the answer."""
+        await self._begun.wait()
+
+    async def read_on(self) -> None:
+        """Take the rest of the answer."""
+        self._reads_on.set()
+        await self._answering
+
+    async def _receive(self) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing more comes of this client")
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        self._begun.set()
+        await self._reads_on.wait()
+        self.body += message.get("body", b"")
+
+
+@pytest.mark.parametrize(
+    ("limits", "label", "said"),
+    [
+        (RequestLimits(downloads_of_token=2), "downloads_of_token", "token reader has 2 downloads"),
+        (RequestLimits(downloads_total=2), "downloads_total", "all tokens together have 2 downloads"),
+    ],
+)
+async def test_topologies_and_snapshots_that_are_sent_are_counted_until_they_have_been(
+    db: Database, clock: VirtualClock, met: Counter[str], limits: RequestLimits, label: str, said: str
+) -> None:
+    """A slow reader holds a file or a call to the cluster, and could have as many as it liked."""
+    reached: Reached = lambda name: met.update([name])  # noqa: E731
+    app = create_app(db, Feed(db, clock), clock, ApiSettings(limits=limits), FakeClusters(), reached)
+    admin = first_token(db)
+    async with Api(app, admin) as api:
+        assert (await api.apply(*SITE)).status_code == 200
+        secret = db.write(lambda tx: tokens.create(tx, "reader", "admin")[1])
+        readers = [Reader(app, path, secret) for path in ("/v1/topology", "/v1/clusters/tokyo1/schedule-snapshot")]
+        for reader in readers:
+            await reader.begun()
+        async with client_at(app, "192.0.2.9", secret) as more:
+            for path in ("/v1/topology", "/v1/clusters/tokyo1/schedule-snapshot"):
+                refused = await more.get(path)
+                assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+                assert said in refused.json()["detail"]
+            assert met == {label: 2}
+            assert (await api.get("/v1/topology")).status_code == (200 if label == "downloads_of_token" else 429)
+            for reader in readers:
+                await reader.read_on()
+                assert reader.body
+            assert (await more.get("/v1/topology")).status_code == 200
+            assert app.state.services.limits.downloads.total == 0
 
 
 def _uid(db: Database) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from controller.root.api.client_limits import RequestLimits
 from controller.root.api.settings import ApiSettings
 from controller.store import changes, tokens
 from controller.store.changes import Feed
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from tests.python.eventually import eventually
 from tests.python.integration.root.api.clusters import FakeClusters
 from tests.python.integration.root.api.conftest import SERVICE, Api
@@ -35,7 +36,7 @@ Watch = AsyncIterator[dict[str, Any]]
 @pytest.fixture
 def app(db: Database, clock: VirtualClock, settings: ApiSettings, clusters: FakeClusters) -> Starlette:
     """The feed polls by the machine's clock; everything else uses the clock of the test."""
-    limited = settings.model_copy(update={"limits": RequestLimits(consoles_of_token=3)})
+    limited = settings.model_copy(update={"limits": RequestLimits(consoles_of_token=3, consoles_total=4)})
     return create_app(db, Feed(db, SystemClock(), 0.02), clock, limited, clusters)
 
 
@@ -271,6 +272,40 @@ async def test_a_token_has_so_many_consoles_and_others_have_theirs(
         await eventually(lambda: not limits.consoles._open)
         async with client.console(key):
             pass
+
+
+async def test_all_tokens_together_have_so_many_consoles(
+    client: AsyncClient, service: Api, app: Starlette, db: Database, tmp_path: Path
+) -> None:
+    """Only each token had a limit: ten of them took every call of the cluster's connection."""
+    made_by_the_controller(db)
+    key = registry.get("Compute").key("kanto", "web-0")
+    async with asyncio.timeout(60), AsyncExitStack() as stack:
+        others = [
+            await stack.enter_async_context(
+                AsyncClient(
+                    f"unix:{tmp_path / 'api.sock'}",
+                    token=db.write(partial(_secret_of, name=f"other{number}")),
+                )
+            )
+            for number in range(5)
+        ]
+        for other in others[:4]:
+            await stack.enter_async_context(other.console(key))
+        with pytest.raises(TooManyRequests, match="all tokens together have 4 consoles already") as refused:
+            async with others[4].console(key):
+                pass
+        assert refused.value.retry_after == 5
+        first = await consoles(service)
+        assert {token for token, _, _, _ in first} == {f"other{number}" for number in range(4)}, "no record of it"
+        await stack.aclose()
+        await eventually(lambda: not app.state.services.limits.consoles.total)
+        async with client.console(key):
+            pass
+
+
+def _secret_of(tx: Transaction, name: str) -> str:
+    return tokens.create(tx, name, "operator")[1]
 
 
 async def consoles(api: Api) -> list[tuple[str, str, str, str]]:
