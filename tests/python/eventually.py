@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def eventually(condition: Callable[[], Awaitable[T]], *, deadline: float = ..., every: float = ...) -> T: ...
 @overload
 async def eventually(condition: Callable[[], T | None], *, deadline: float = ..., every: float = ...) -> T: ...
-async def eventually(condition: Callable[[], Any], *, deadline: float = 60.0, every: float = 0.02) -> Any:
+async def eventually(condition: Callable[[], Any], *, deadline: float = 180.0, every: float = 0.02) -> Any:
     """Return the condition's first true value; fail with the last one after ``deadline`` seconds."""
     end = time.monotonic() + deadline
     while True:

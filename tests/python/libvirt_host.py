@@ -295,7 +295,7 @@ def _accepts(path: Path) -> bool:
     return True
 
 
-def _wait(condition: Any, deadline: float = 60.0) -> None:
+def _wait(condition: Any, deadline: float = 180.0) -> None:
     end = time.monotonic() + deadline
     while not condition():
         if time.monotonic() > end:

@@ -91,7 +91,7 @@ class Plant:
         for name in names or self.processes:
             self.processes[name].start()
 
-    def wait_ready(self, *names: str, deadline: float = 60.0) -> None:
+    def wait_ready(self, *names: str, deadline: float = 180.0) -> None:
         """Wait until the named processes, or all, say that they are ready."""
         end = time.monotonic() + deadline
         for name in names or self.processes:
@@ -126,7 +126,7 @@ class Plant:
         token = (self.folder / "admin.token").read_text().strip()
         return Client(f"http://127.0.0.1:{self.port}", token=token)
 
-    def call(self, work: Callable[[Client], Any], deadline: float = 60.0) -> Any:
+    def call(self, work: Callable[[Client], Any], deadline: float = 180.0) -> Any:
         """Do something with a client, again while the API is away."""
         end = time.monotonic() + deadline
         while True:
@@ -176,7 +176,7 @@ class Plant:
         world = self.world
         return Counter(uid for address in world.hosts() for uid in world.read(address).running())
 
-    def until(self, condition: Callable[[], Any], deadline: float = 60.0, what: str = "") -> None:
+    def until(self, condition: Callable[[], Any], deadline: float = 180.0, what: str = "") -> None:
         """Wait for a condition of the site."""
         end = time.monotonic() + deadline
         while True:

@@ -77,7 +77,7 @@ class Site:
 
     # --- the API
 
-    def call(self, work: Callable[[Client], Any], deadline: float = 60) -> Any:
+    def call(self, work: Callable[[Client], Any], deadline: float = 180.0) -> Any:
         """Do something with a client, again while the API is away."""
         end = time.monotonic() + deadline
         while True:
