@@ -30,7 +30,7 @@ from controller.cluster.traffic import loadbalancers
 from controller.cluster.unit_of_work import storage
 from controller.cluster.unit_of_work.node_cache import NodeCache
 from controller.errors import StaleTerm, TemporaryError, VersionsGone
-from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
+from controller.loop import BatchLoop, BatchResult, Outcome, Verdict, log_outcome
 from controller.model import registry
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import Compute
@@ -96,6 +96,7 @@ class ClusterController:
         self._fence = fence
         self._cluster = cluster
         self._clock = clock
+        self._report = report
         self._silence = silence or Silence()
         self._pace = pace = pace or Pace()
         self._limits = limits or Limits()
@@ -152,6 +153,7 @@ class ClusterController:
     def _pass(self, tx: Transaction, keys: frozenset[str]) -> _Pass:
         if restore_hold.is_active(tx):
             return _Pass()  # the end of the hold wakes everything
+        adoption.adopt_kept(tx, self._cluster)
         work = storage.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
         found = list(work.workloads.values())
         computes.reconcile(work, [each for each in found if isinstance(each, Compute)])
@@ -319,7 +321,7 @@ class ClusterController:
         await self._db.awrite(write, fence=self._fence)
 
     async def _every(self, seconds: float, work: Callable[[], object]) -> None:
-        """Repeat ``work``; after a temporary error it is retried at the next time."""
+        """Repeat ``work``; after an error it is retried at the next time."""
         while True:
             await self._clock.sleep(seconds)
             try:
@@ -330,6 +332,9 @@ class ClusterController:
                 raise
             except TemporaryError as error:
                 self._log.info("not done, retried next time", what=getattr(work, "__name__", ""), error=error.message)
+            except Exception as error:  # one bad row stops no other loop
+                name = getattr(work, "__name__", "")
+                self._report(Outcome("intervals", name, Verdict.BROKEN, error, seconds))
 
 
 def _wants_drain(node: Node) -> bool:

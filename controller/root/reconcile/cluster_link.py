@@ -73,6 +73,8 @@ class ClusterLink:
         """Owners that were not compared in this round; a new set for each round."""
         self._joined: set[str] = set()
         """Nodes whose agents have registered."""
+        self._unapplied: set[str] = set()
+        """Owners that the cluster could not apply."""
         self._told_complete = True
         """Whether the cluster knows that the round is over."""
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
@@ -138,11 +140,13 @@ class ClusterLink:
             if len(names) == 1 and _concerns_owner(error):
                 await self._refused(next(iter(names)), error, uncompared)
             raise
+        self._unapplied -= names
         await self._note_compared(uncompared, names)
 
     async def _refused(self, owner: str, error: Exception, uncompared: set[str]) -> None:
         """Show why the cluster does not have an owner, which counts as compared."""
         await self._announce_term()  # refused as well: this root is what the cluster refuses
+        self._unapplied.add(owner)
         reason = not_applied.text(self.name, error)
         await self._db.awrite(lambda tx: not_applied.show(tx, self.name, owner, reason), fence=self._fence)
         if owner in uncompared:
@@ -200,12 +204,14 @@ class ClusterLink:
 
         ``complete``: every owner was compared. A cluster whose database was restored waits for that.
         """
+        unapplied = await self._db.aread(lambda tx: desired_state_reader.uids(tx, self._unapplied)) if complete else {}
         with self._peer.calling() as stub:
             empty = cluster_pb2.SyncChunk(
                 site=await self._site(),
                 term=self._fence.term,
                 complete=complete,
                 joined=sorted(self._joined) if complete else (),
+                unapplied=[cluster_pb2.UnappliedOwner(owner=name, uids=found) for name, found in unapplied.items()],
             )
             await stub.Sync(iter([empty]), timeout=CALL_DEADLINE)
 

@@ -197,6 +197,8 @@ async def test_an_owner_that_breaks_the_cluster_holds_nothing_up_and_shows_why(
         found = events.of(tx, NODE.name, f"{CLUSTER}/b")
         return resources.get(tx, NODE.key(CLUSTER, "b")).status_reason, [each.spec.reason for each in found]
 
+    (last,) = [chunk for chunk in peer.told if chunk.complete]
+    assert not last.unapplied, "a node has no Computes"
     reason, told = db.read(shown)
     assert reason.startswith(f"cluster {CLUSTER} has not applied this: {error.message}")
     assert told == ["NotApplied"]
