@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from controller.cli import documents, options
+from controller.cli import documents, last_applied, options
 from controller.cli.arguments import ForceOption, NameArgument, OptionalKindArgument
 from controller.cli.documents import Files, OptionalFiles
 from controller.cli.exit_codes import ExitCode, UsageProblem
@@ -17,6 +17,7 @@ from controller.cli.session import Session
 from controller.cli.views import plans, progress_lines
 from controller.cli.waiting import NoWaitOption, WaitOption, seconds_of, until_done
 from controller.client.kinds import ResourceName
+from controller.errors import Conflict
 from controller.model import document
 
 app = typer.Typer()
@@ -31,8 +32,14 @@ def apply(
     session: Session,
     file: Files,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    if_unchanged: Annotated[
+        bool,
+        typer.Option("--if-unchanged", help="Refuse to overwrite what was changed since the last apply from here."),
+    ] = False,
 ) -> View:
     """Create or update all resources of the documents in one transaction: all of them, or none.
+
+    A warning names what somebody else has changed since the last apply from here, and what would be overwritten.
 
     Example:
       resourcectl apply -f examples/tokyo
@@ -40,7 +47,14 @@ def apply(
       resourcectl get service web -o yaml | resourcectl apply -f -
     """
     wanted = checked(file)
-    return plans.plan_with_forecasts(session.plan(wanted)) if dry_run else plans.results(session.apply(wanted))
+    plan = session.plan(wanted) if dry_run or last_applied.is_known(session, wanted) else None
+    if plan is not None and last_applied.warn(session, plan) and if_unchanged:
+        raise Conflict("somebody else has changed what the documents overwrite: nothing was written")
+    if dry_run and plan is not None:
+        return plans.plan_with_forecasts(plan)
+    results = session.apply(wanted)
+    last_applied.remember(session, wanted)
+    return plans.results(results)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -59,6 +73,7 @@ def diff(
       resourcectl diff -f examples/tokyo/web.yaml
     """
     plan = session.plan(checked(file))
+    last_applied.warn(session, plan)
     code = ExitCode.DIFFERS if exit_code and plans.differs(plan) else ExitCode.DONE
     return dataclasses.replace(plans.differences(plan), exit_code=code)
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import typer
 
-from controller.cli import options
+from controller.cli import last_applied, options
 from controller.cli.commands.apply import checked
 from controller.cli.documents import Files
 from controller.cli.output import View
@@ -29,6 +29,7 @@ def plan(session: Session, file: Files) -> View:
       resourcectl plan -f examples/tokyo/web.yaml
     """
     answer = session.plan(checked(file))
+    last_applied.warn(session, answer)
     view = plans.plan(answer)
     lines: list[str] = []
     for step in answer["changes"]:

@@ -123,6 +123,7 @@ def url(tmp_path: Path) -> str:
 def empty_shell(tmp_path: Path) -> Shell:
     """A user who knows of no server yet."""
     environ: dict[str, str | None] = {"RESOURCE_CONFIG": str(tmp_path / "config.toml"), "COLUMNS": "200"}
+    environ["XDG_STATE_HOME"] = str(tmp_path / "state")
     environ |= dict.fromkeys(("RESOURCE_SERVER", "RESOURCE_TOKEN", "RESOURCE_TOKEN_FILE", "RESOURCE_REGION"))
     return Shell(tmp_path, environ)
 
