@@ -58,11 +58,7 @@ importer() {
   (cd "$work" && PATH="$home/bin:$PATH" quietly "$home/bin/python" -m galaxy_importer.main "$1")
 }
 
-# From a copy: the tests that run at the same time make and delete files in the checkout, and the build reads them all.
-mkdir "$work/source"
-git ls-files -z --cached --others --exclude-standard |
-  tar --create --null --no-recursion --ignore-failed-read --files-from=- | tar --extract --directory "$work/source"
-quietly ansible-galaxy collection build --force --output-path "$work" "$work/source"
+quietly scripts/collection-build.sh "$work"
 artifact=$(echo "$work"/resource-infra-*.tar.gz)
 if tar -tzf "$artifact" | grep -E '^(collections|controller|tests/python|\.venv)/'; then
   say "the artifact holds what is not the collection's"

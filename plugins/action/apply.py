@@ -51,6 +51,8 @@ class ActionModule(ActionBase):
                 environ=self._environ(),
             )
             result.update(_RUN[task.entry["run"]](task))
+            if task.warnings:
+                result["warnings"] = task.warnings
         except Refused as error:
             result.update(failed=True, changed=_wrote(task), msg=str(error), **error.facts)
         except ApiError as error:
@@ -75,7 +77,7 @@ class ActionModule(ActionBase):
         try:
             return str(self._find_needle("files", name))
         except AnsibleError:
-            raise Refused(f"src {name}: there is no such file or folder, in files/ or beside the play") from None
+            raise Refused(f"src {name}: the file or folder does not exist, in files/ or beside the play") from None
 
 
 def _wrote(task: Task | None) -> bool:

@@ -1,13 +1,16 @@
 # Copyright: (c) Resource Service
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Actions on one resource. What they would change is computed from its current desired state."""
+"""Actions on one resource. In check mode and with ``--diff`` the server plans them: it says what would change, and what
+it would refuse.
+"""
 
 from __future__ import annotations
 
 import typing as t
 
-from .plan_result import planned_change, request_plan
+from ..module_utils.client import ApiError
+from .plan_result import planned_change
 from .resource_task import Document, Named
 from .task import Refused, Task
 
@@ -18,17 +21,24 @@ Asked = tuple[str, Document | None, bool, Document]
 def act(task: Task) -> Document:
     """Do the action, or in check mode return what it would do."""
     named = Named(task)
-    before = named.existing()
+    found = named.get()
+    if found is None and task.check:
+        missing = f"{named} does not exist"
+        task.warn(f"{missing}: without check mode the task fails, unless the play creates it before")
+        return {"changed": True, "resource": {}, "unresolved": [{"path": "name", "message": missing}]}
+    before = named.existing() if found is None else found
     verb, body, changes, fields = _VERBS[task.module](task, named, before)
     title = str(named)
     old = {name: before["spec"].get(name) for name in fields}
     result: Document = {"changed": changes, "resource": before}
     result["diff"] = {"before": old, "after": fields, "before_header": title, "after_header": f"{title} ({verb})"}
-    if task.check and task.module == "node_drain":
-        query = {**named.query, "dry_run": "true"}
-        result["plan"] = task.client.request("POST", f"{named.path}/{verb}", query=query, body={})[1]
-    if changes and named.entry["kind"] == "RegionService" and (task.check or task.diff):
-        result.update(planned_change(request_plan(task, named.merged_into(before, fields)), title))
+    if task.check or (task.diff and task.module != "node_drain"):
+        if task.module == "node_drain":
+            result["plan"] = _moves(task, named)
+        elif changes:
+            planned = _plan(task, named, verb, body)["changes"][0]
+            result.update(planned_change(planned, title))
+            result["diff"]["after_header"] = f"{title} ({verb})"
     if task.check:
         return result
     if changes:
@@ -37,6 +47,24 @@ def act(task: Task) -> Document:
     if task.arguments["wait"]:
         result["resource"] = _wait(task, named)
     return result
+
+
+def _plan(task: Task, named: Named, verb: str, body: Document | None) -> Document:
+    """Return what the server answers to a dry run of the action."""
+    query = {**named.query, "dry_run": "true"}
+    plan: Document = task.client.request("POST", f"{named.path}/{verb}", query=query, body=body or {})[1]
+    return plan
+
+
+def _moves(task: Task, named: Named) -> Document:
+    """Return the moves of a drain; the drain itself needs no cluster, so that one which is away is a warning only."""
+    try:
+        return _plan(task, named, "drain", None)
+    except ApiError as error:
+        if error.status not in (503, 504):
+            raise
+        task.warn(f"{named}: the moves are unknown: {error}")
+        return {}
 
 
 def _wait(task: Task, named: Named) -> Document:

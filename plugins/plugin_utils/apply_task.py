@@ -18,7 +18,7 @@ from ansible.module_utils.common.yaml import SafeLoader, yaml_load_all
 
 from ..module_utils.client import ApiError
 from ..module_utils.module_specs import entries
-from .plan_result import diff, line, refuse
+from .plan_result import diff, line, refuse, warn_of_unresolved
 from .task import Refused, Task
 from .wait import wait_for_all
 
@@ -55,6 +55,7 @@ def apply(task: Task) -> Document:
         ]
         if open_names:
             result["unresolved"] = open_names
+            warn_of_unresolved(task, open_names)
         forecasts = {change["key"]: change["forecast"] for change in changes if change["forecast"] is not None}
         if forecasts:
             result["forecast"] = forecasts

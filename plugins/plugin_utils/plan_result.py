@@ -45,6 +45,18 @@ def refuse(changes: t.Sequence[Change], titles: t.Sequence[str]) -> None:
         raise Refused("; ".join(line(one) for one in problems), problems=problems)
 
 
+def warn_of_unresolved(task: Task, unresolved: t.Sequence[t.Mapping[str, str]], title: str = "") -> None:
+    """In check mode, warn of each name that does not exist yet: once, however many documents need it."""
+    if not task.check:
+        return
+    users: dict[str, list[str]] = {}
+    for one in unresolved:
+        users.setdefault(one["message"], []).append(one.get("document") or title)
+    for message, titles in users.items():
+        more = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
+        task.warn(f"{message}, which {titles[0]}{more} needs: without check mode this is refused")
+
+
 def line(problem: t.Mapping[str, str]) -> str:
     """Return document, field and message; a message that begins with the document is not prefixed with it."""
     title, message = problem.get("document"), problem["message"]

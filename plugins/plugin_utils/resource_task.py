@@ -14,7 +14,7 @@ import typing as t
 from urllib.parse import quote
 
 from ..module_utils.client import ApiError
-from .plan_result import planned_change, request_plan
+from .plan_result import planned_change, request_plan, warn_of_unresolved
 from .task import Refused, Task, WaitTimeout, name_of
 
 Document = dict[str, t.Any]
@@ -42,11 +42,6 @@ class Named:
         """Return the part of a document that identifies the resource."""
         return {"kind": self.entry["kind"], **self.names, **self.query}
 
-    def merged_into(self, current: Document, spec: t.Mapping[str, t.Any]) -> Document:
-        """Return the document of the current desired state, with these fields changed."""
-        kept = {name: current[name] for name in ("labels", "max_revision_history") if name in current}
-        return {**self.identity, **kept, "spec": {**current["spec"], **spec}}
-
     def get(self) -> Document | None:
         """Return the resource; None when it does not exist."""
         try:
@@ -60,7 +55,7 @@ class Named:
         """Return the resource; raises Refused when it does not exist."""
         found = self.get()
         if found is None:
-            raise Refused(f"{self}: there is none")
+            raise Refused(f"{self} does not exist")
         return found
 
     def wait_active(self) -> Document:
@@ -105,6 +100,7 @@ def present(task: Task) -> Document:
             break
         if task.check or task.diff:
             result.update(planned_change(request_plan(task, wanted), str(named)))
+            warn_of_unresolved(task, result.get("unresolved", ()), str(named))
         if task.check:
             return result
         try:

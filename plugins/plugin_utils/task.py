@@ -99,6 +99,8 @@ class Task:
         self.arguments: dict[str, t.Any] = checked.validated_parameters
         self.wrote = False
         """Whether something was written; a task that fails afterwards must report it, too."""
+        self.warnings: list[str] = []
+        """What the user must see although the task succeeds, each once."""
         if not self.arguments["api_timeout"] > 0:
             raise Refused(f"{module}: api_timeout: must be above 0")
         if not self.arguments["wait_timeout"] >= 0:
@@ -108,6 +110,11 @@ class Task:
     def given(self, names: t.Iterable[str]) -> dict[str, t.Any]:
         """Return those of the named arguments that the task gives, without unset values inside them."""
         return {name: _set_only(self.arguments[name]) for name in names if self.arguments.get(name) is not None}
+
+    def warn(self, message: str) -> None:
+        """Have Ansible show a warning with the result of the task, once."""
+        if message not in self.warnings:
+            self.warnings.append(message)
 
     def pause(self, tries: int) -> None:
         """Pause before another try, so that two writers who met do not meet again: longer with each, by chance."""

@@ -5,6 +5,8 @@ So the answer is 202, or 200 where nothing had to change. Cordon sets ``schedula
 cordons and moves everything to other nodes; uncordon ends both. A cancelled drain makes the node schedulable again
 only if the drain cordoned it. Actions that move many Computes are in ``move_actions``.
 
+A dry run answers with the plan of the same change. What the action itself refuses is an error of the dry run too.
+
 Design: D3, F3, K3.
 """
 
@@ -22,7 +24,8 @@ from controller.model.node import NODE, CordonedBy, Node
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import Kind, T
 from controller.model.secrets import redacted_document
-from controller.root.api import access, request_body, write_transaction
+from controller.root.api import access, plan_preview, request_body, write_transaction
+from controller.root.api import query as q
 from controller.root.api.answers import Revision, RevisionList
 from controller.root.api.bodies import Body, Empty, Migrate, Rollback, Scale
 from controller.root.api.operation import Call
@@ -140,7 +143,18 @@ async def list_revisions(call: Call) -> Response:
 async def change_spec(
     call: Call, kind: Kind[T], model: type[B], change: Callable[[Transaction, T, B], Fields]
 ) -> Response:
-    """Change some fields of the named resource's spec, by the same rules as a PUT."""
+    """Change some fields of the named resource's spec, by the same rules as a PUT, or answer with the plan of it."""
+    planned = await planned_change(call, kind, model, change)
+    if call.query.boolean(q.DRY_RUN):
+        return answer(await plan_preview.preview(call, planned))
+    written = await write_transaction.execute(call, planned, several=False)
+    return one(written.results[0].resource, 200 if written.is_unchanged else 202)
+
+
+async def planned_change(
+    call: Call, kind: Kind[T], model: type[B], change: Callable[[Transaction, T, B], Fields]
+) -> Callable[[Transaction], Plan]:
+    """Read the body, check the rights, and return what plans the change of the named resource's spec."""
     asked = await request_body.read_model(call.request, call.services.settings.body_limit, model)
     key = kind.narrow(call.key())
     access.check_write(call.token, kind, key.project)
@@ -152,8 +166,7 @@ async def change_spec(
         spec = current.spec.model_copy(update=dict(change(tx, current, asked)))
         return plan.plan_writes(tx, [current.model_copy(update={"spec": spec})])
 
-    written = await write_transaction.execute(call, planned, several=False)
-    return one(written.results[0].resource, 200 if written.is_unchanged else 202)
+    return planned
 
 
 def _check_target(tx: Transaction, compute: Compute, node_name: str) -> None:

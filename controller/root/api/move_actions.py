@@ -23,12 +23,13 @@ from controller.model.node import NODE, Node
 from controller.model.physical_resource import PHYSICAL_RESOURCE
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import AnyResource, Key, key_of
-from controller.root.api import access, actions, request_body, write_transaction
+from controller.root.api import access, actions, plan_preview, request_body, write_transaction
 from controller.root.api import query as q
 from controller.root.api.answers import BatchResult, Move, MovePlan
 from controller.root.api.bodies import Empty, ManyNodes, RebalanceRequest
 from controller.root.api.operation import Call
 from controller.root.api.render import answer
+from controller.root.api.write_transaction import Planned
 from controller.root.writes import plan
 from controller.root.writes.plan import Plan
 from controller.store import resources
@@ -39,28 +40,28 @@ async def drain_node(call: Call) -> Response:
     """Cordon the node, and let everything on it move away."""
     if not call.query.boolean(q.DRY_RUN):
         return await actions.change_spec(call, NODE, Empty, lambda tx, node, asked: actions.drained(node))
-    await request_body.read_model(call.request, call.services.settings.body_limit, Empty)
-    key = call.key()
-    access.check_write(call.token, call.kind, key.project)
-    await call.services.db.aread(partial(resources.get, key=key))
-    return answer(await _move_plan(call, key.names[0], {"drain": {"nodes": [key.names[1]]}}))
+    planned = await actions.planned_change(call, NODE, Empty, lambda tx, node, asked: actions.drained(node))
+    await call.services.db.aread(partial(_check, planned=planned, several=False))
+    cluster, node = call.key().names
+    return answer(await _move_plan(call, cluster, {"drain": {"nodes": [node]}}))
 
 
 async def drain_nodes(call: Call) -> Response:
     """Drain several nodes in one transaction: their moves are planned together."""
-    asked = await request_body.read_model(call.request, call.services.settings.body_limit, ManyNodes)
+    planned = await _planned_nodes(call, actions.drained)
     if not call.query.boolean(q.DRY_RUN):
-        return await _change_nodes(call, asked, actions.drained)
-    access.check_write(call.token, NODE, "")
-    key = CLUSTER.narrow(call.key())
-    nodes = await call.services.db.aread(partial(_nodes, key=key, asked=asked))
-    return answer(await _move_plan(call, key.names[0], {"drain": {"nodes": [node.name for node in nodes]}}))
+        return await _write_nodes(call, planned)
+    plan_of_nodes = await call.services.db.aread(partial(_check, planned=planned, several=True))
+    names = [step.key.names[-1] for step in plan_of_nodes.steps]
+    return answer(await _move_plan(call, call.key().names[0], {"drain": {"nodes": names}}))
 
 
 async def cancel_drains(call: Call) -> Response:
     """Cancel the drains of several nodes; each is as it was before."""
-    asked = await request_body.read_model(call.request, call.services.settings.body_limit, ManyNodes)
-    return await _change_nodes(call, asked, actions.cancelled)
+    planned = await _planned_nodes(call, actions.cancelled)
+    if call.query.boolean(q.DRY_RUN):
+        return answer(await plan_preview.preview(call, planned))
+    return await _write_nodes(call, planned)
 
 
 async def rebalance(call: Call) -> Response:
@@ -86,7 +87,9 @@ async def _move_plan(call: Call, cluster: str, question: Mapping[str, Any]) -> M
     return MovePlan.model_validate(await call.services.cluster_calls().plan_moves(cluster, question))
 
 
-async def _change_nodes(call: Call, asked: ManyNodes, change: Callable[[Node], Mapping[str, Any]]) -> Response:
+async def _planned_nodes(call: Call, change: Callable[[Node], Mapping[str, Any]]) -> Planned:
+    """Read the body, check the rights, and return what plans the change of each node that is meant."""
+    asked = await request_body.read_model(call.request, call.services.settings.body_limit, ManyNodes)
     access.check_write(call.token, NODE, "")
     key = CLUSTER.narrow(call.key())
 
@@ -98,8 +101,19 @@ async def _change_nodes(call: Call, asked: ManyNodes, change: Callable[[Node], M
             wanted.append(node.model_copy(update={"spec": node.spec.model_copy(update=dict(change(node)))}))
         return plan.plan_writes(tx, wanted)
 
+    return planned
+
+
+async def _write_nodes(call: Call, planned: Planned) -> Response:
     written = await write_transaction.execute(call, planned, several=True)
     return answer(BatchResult.of(written.version, written.results), 200 if written.is_unchanged else 202)
+
+
+def _check(tx: Transaction, planned: Planned, several: bool) -> Plan:
+    """Return the plan; raises what a real write would be refused with, since a MovePlan cannot say it."""
+    found = planned(tx)
+    plan.refuse(found.steps, several=several)
+    return found
 
 
 def _nodes(tx: Transaction, key: Key[Cluster], asked: ManyNodes) -> list[Node]:

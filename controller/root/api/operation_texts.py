@@ -21,6 +21,7 @@ class Text:
     """Names of the operation in the design, separated by blanks."""
 
 
+_PLAN = "With `dry_run` the answer is a Plan, and what the action refuses is refused."
 _MOVE_PLAN = "With `dry_run` the answer is a MovePlan: what would move where, and what cannot be moved."
 
 TEXTS: Mapping[str, Text] = {
@@ -50,18 +51,18 @@ TEXTS: Mapping[str, Text] = {
         "Delete a {kind}",
         "What is in use is refused, and the answer names its users. With `dry_run` the answer is a Plan.",
     ),
-    "CordonNode": Text("Take no new resources", design_methods="CordonNode"),
-    "UncordonNode": Text("Take new resources again, and cancel a drain", design_methods="UncordonNode"),
-    "CancelDrainNode": Text("Cancel a drain"),
-    "ScaleRegionService": Text("Set the number of replicas", design_methods="UpdateResource"),
-    "RollbackRegionService": Text("Go back to a revision", design_methods="UpdateResource"),
-    "StartCompute": Text("Start", design_methods="UpdateResource"),
-    "StopCompute": Text("Shut down", design_methods="UpdateResource"),
-    "RebootCompute": Text("Reboot", design_methods="UpdateResource"),
-    "MigrateCompute": Text("Move to another node while it runs", design_methods="UpdateResource"),
+    "CordonNode": Text("Take no new resources", _PLAN, "CordonNode"),
+    "UncordonNode": Text("Take new resources again, and cancel a drain", _PLAN, "UncordonNode"),
+    "CancelDrainNode": Text("Cancel a drain", _PLAN),
+    "ScaleRegionService": Text("Set the number of replicas", _PLAN, "UpdateResource"),
+    "RollbackRegionService": Text("Go back to a revision", _PLAN, "UpdateResource"),
+    "StartCompute": Text("Start", _PLAN, "UpdateResource"),
+    "StopCompute": Text("Shut down", _PLAN, "UpdateResource"),
+    "RebootCompute": Text("Reboot", _PLAN, "UpdateResource"),
+    "MigrateCompute": Text("Move to another node while it runs", _PLAN, "UpdateResource"),
     "DrainNode": Text("Cordon, and move everything to other nodes", _MOVE_PLAN, "DrainNode"),
     "DrainNodes": Text("Drain nodes, or a whole rack", _MOVE_PLAN, "DrainNode"),
-    "CancelDrainNodes": Text("Cancel drains; nodes that were cordoned before stay cordoned"),
+    "CancelDrainNodes": Text("Cancel drains; nodes that were cordoned before stay cordoned", _PLAN),
     "RebalanceRegionService": Text(
         "Move Computes so that they are spread as its rules say", _MOVE_PLAN, "UpdateResource"
     ),

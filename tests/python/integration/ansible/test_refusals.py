@@ -201,7 +201,7 @@ def test_files_that_cannot_be_read_are_told(refusals: Refusals, tmp_path: Path) 
         "src words.yaml[0]: is no document but a str",
         "src empty.yaml: holds no documents",
         "src folder: holds no documents",
-        "src none.yaml: there is no such file or folder, in files/ or beside the play",
+        "src none.yaml: the file or folder does not exist, in files/ or beside the play",
     ]
     assert told[5].startswith("src torn.yaml: ")
     assert "line 3" in told[5]
