@@ -22,7 +22,10 @@ description:
     C(project_*) above C(service_*); C(provider_*), C(role_*), C(status_*), C(state_*), C(cordoned);
     C(nodes), C(computes) and C(physical_resources). A host is in the deepest of them.
   - In names of groups, every character except letters, digits and C(_) becomes C(_), and the parents' names come
-    first, as in C(rack_tokyo_floor_1_1_1_rack_1_1). Two sources of one name are an error that names both.
+    first, as in C(rack_tokyo_floor_1_1_1_rack_1_1).
+  - A clash of names never fails the inventory. Hosts of one name are left out, all of them. A host with the name of
+    a group is left out. A group of two sources is left out, and its hosts are in the group above it. A warning names
+    both sources and the option that helps.
   - Variables are C(ansible_host) (the first address), C(resource_kind), C(resource_name), C(resource_labels),
     C(resource_status),
     C(resource_state), C(resource_cluster), C(resource_datacenter), C(resource_floor), C(resource_rack),
@@ -106,10 +109,36 @@ options:
   node_names:
     description:
       - V(qualified) names a node with its cluster, V(short) without.
-      - Nodes of two clusters may have one short name, which is an error then.
+      - Nodes of two clusters may have one short name. Then neither is in the inventory, and a warning names both.
     type: str
     choices: [qualified, short]
     default: qualified
+  host_name:
+    description:
+      - Name of each host, as a Jinja2 expression over its variables as in O(compose), for example
+        V(resource_name ~ '-' ~ resource_cluster).
+      - Only the variables that O(variables) names can be used. The name is made before O(compose).
+      - A host is left out with a warning when its name cannot be made, is not a text, is empty, has other characters
+        than letters, digits, C(_), C(-) and C(.), is the name of a group, or is the name of another host too.
+      - With O(strict=true) an expression that fails is an error.
+    type: str
+    env:
+      - name: RESOURCE_INVENTORY_HOST_NAME
+  group_prefix:
+    description: Text before the name of every group that this plugin makes, such as V(site_). For several sources.
+    type: str
+    default: ""
+    env:
+      - name: RESOURCE_INVENTORY_GROUP_PREFIX
+  group_separator:
+    description:
+      - Text between the parts of a group's name.
+      - V(__) keeps floor V(a-b) of V(tokyo) and floor V(b) of V(tokyo-a) apart, as C(floor__tokyo__a_b) and
+        C(floor__tokyo_a__b).
+    type: str
+    default: _
+    env:
+      - name: RESOURCE_INVENTORY_GROUP_SEPARATOR
   variables:
     description:
       - Names of the variables that hosts get, the only ones that O(compose), O(groups) and O(keyed_groups) see
@@ -174,6 +203,14 @@ keyed_groups:
     prefix: model
 cache: true
 cache_timeout: 600
+
+---
+# names of one's own: hosts as tokyo1-server1, groups as site__rack__tokyo__rack_1
+plugin: resource.infra.topology
+hosts: [nodes]
+host_name: resource_cluster ~ '-' ~ resource_name
+group_prefix: site__
+group_separator: __
 """
 
 import contextlib
@@ -186,7 +223,12 @@ from pathlib import Path
 from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
-from ansible_collections.resource.infra.plugins.module_utils import topology, topology_cache, topology_variables
+from ansible_collections.resource.infra.plugins.module_utils import (
+    host_names,
+    topology,
+    topology_cache,
+    topology_variables,
+)
 from ansible_collections.resource.infra.plugins.module_utils.client import (
     ApiError,
     Client,
@@ -198,6 +240,14 @@ HINTS = {
     401: "check api_token, RESOURCE_TOKEN or api_token_file",
     404: "the API does not tell topologies: it is older than this collection",
 }
+
+_REFUSALS = (
+    topology.TopologyError,
+    topology_variables.VariableError,
+    host_names.NamingError,
+    ClientError,
+    OSError,
+)
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -229,9 +279,30 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         self._read_options(path)
         try:
             content = self._content(use_cache=cache)
-        except (topology.TopologyError, topology_variables.VariableError, ClientError, OSError) as error:
+        except _REFUSALS as error:
             raise AnsibleParserError(f"{path}: {self._error_text(error)}") from None
-        self._fill(content)
+        for warning in content["warnings"]:
+            self.display.warning(f"{path}: {warning}")
+        self._fill(self._named(content, path))
+
+    def _named(self, content: t.Mapping[str, t.Any], path: str) -> t.Mapping[str, t.Any]:
+        """Return the content with the names of ``host_name``."""
+        expression = self.get_option("host_name")
+        if not expression:
+            return content
+        made = {host: self._made_name(expression, host, found, path) for host, found in content["hosts"].items()}
+        named, warnings = host_names.renamed(content, made)
+        for warning in warnings:
+            self.display.warning(f"{path}: {warning}")
+        return named
+
+    def _made_name(self, expression: str, host: str, variables: t.Mapping[str, t.Any], path: str) -> t.Any:
+        try:
+            return self._compose(expression, variables)
+        except Exception as error:  # whatever a template of the user raises
+            if self.get_option("strict"):
+                raise AnsibleParserError(f"{path}: host_name: {host}: {error}") from error
+            return error
 
     def _read_options(self, path: str) -> None:
         """As the base class does, but without making a cache plugin, for the cache is our own."""
@@ -259,15 +330,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         short = self.get_option("node_names") == "short"
         variables = self.get_option("variables")
         topology_variables.check(variables or ())
+        prefix, separator = str(self.get_option("group_prefix")), str(self.get_option("group_separator"))
+        host_names.check_groups(prefix, separator)
 
         def ask(tag: str = "") -> topology.Inventory:
             lines = self._client(url, token).stream("/v1/topology", query=query, tag=tag)
-            return topology.read(lines, short, None if variables is None else frozenset(variables))
+            wanted = None if variables is None else frozenset(variables)
+            return topology.read(lines, short, wanted, prefix, separator)
 
         if not self.get_option("cache"):
             return _content_of(ask())
         folder = self.get_option("cache_connection") or topology_cache.default_folder(os.environ)
-        key = topology_cache.key_of(topology.FORMAT, url, token, query, short, variables)
+        key = topology_cache.key_of(topology.FORMAT, url, token, query, short, variables, prefix, separator)
         found = topology_cache.load(folder, key) if use_cache else None
         now = time.time()
         if found and found.is_fresh(self.get_option("cache_timeout"), now):
@@ -374,4 +448,4 @@ def _lasting() -> t.Iterator[None]:
 
 
 def _content_of(whole: topology.Inventory) -> t.Dict[str, t.Any]:
-    return {"hosts": whole.hosts, "groups": whole.groups}
+    return {"hosts": whole.hosts, "groups": whole.groups, "warnings": whole.warnings}

@@ -6,8 +6,9 @@
 Places and zones come before what is in them (the API promises it), so one pass is enough. A host is added to its
 deepest groups only. The result for one site is the same in every run, in the same order.
 
-In names of groups, every character except letters, digits and ``_`` becomes ``_``. Two sources of one name are an
-error that names both; the same is true for hosts.
+In names of groups, every character except letters, digits and ``_`` becomes ``_``. A clash of two names never ends the
+reading: hosts of one name are left out, a group of two sources is left out and its members move to its parent, and a
+warning names both sources and the option that helps.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.resource.infra.plugins.module_utils import topology_variables
+from ansible_collections.resource.infra.plugins.module_utils import host_names, topology_variables
 from ansible_collections.resource.infra.plugins.module_utils.topology_variables import Variables
 
 FORMAT = 1
@@ -39,24 +40,36 @@ _NOT_IN_GROUPS = re.compile(r"[^A-Za-z0-9_]")
 
 
 class TopologyError(Exception):
-    """Raised for an answer that cannot be read, and for names with two sources."""
+    """Raised for an answer that cannot be read."""
 
 
 class Inventory:
     """``hosts`` by name with their variables; ``groups`` by name with ``children`` and ``hosts``.
 
-    ``tag`` is of the answer that it was made of. ``variables`` names those that are set; None: all.
+    ``tag`` is of the answer that it was made of. ``variables`` names those that are set; None: all. ``warnings`` says
+    what was left out, and why.
     """
 
-    def __init__(self, short_node_names: bool = False, variables: t.Optional[t.Container[str]] = None) -> None:
+    def __init__(
+        self,
+        short_node_names: bool = False,
+        variables: t.Optional[t.Container[str]] = None,
+        group_prefix: str = "",
+        group_separator: str = "_",
+    ) -> None:
         self.tag = ""
+        self.warnings: t.List[str] = []
         self.hosts: t.Dict[str, Variables] = {}
         self.groups: Groups = {}
         self._short = short_node_names
         self._variables = variables
+        self._prefix = group_prefix
+        self._separator = group_separator
         self._names: t.Dict[t.Tuple[str, ...], str] = {}
-        self._group_sources: t.Dict[str, t.Tuple[str, ...]] = {}
+        self._group_sources: t.Dict[str, t.List[t.Tuple[str, ...]]] = {}
+        self._parents: t.Dict[str, t.Optional[str]] = {}
         self._host_sources: t.Dict[str, str] = {}
+        self._host_clashes: t.Dict[str, t.List[str]] = {}
         self._clusters: t.Dict[str, t.Tuple[str, str]] = {}
         self._racks: t.Dict[t.Tuple[str, str], str] = {}
         self._node_hosts: t.Dict[t.Tuple[str, str], str] = {}
@@ -68,24 +81,63 @@ class Inventory:
         if handler is not None:
             handler(self, line)
 
-    def check_names(self) -> None:
-        """Raise TopologyError when a host and a group have one name: a pattern would mean both."""
-        for name in self.hosts:
-            if name in self.groups:
-                host, group = self._host_sources[name], _source_text(self._group_sources[name])
-                raise TopologyError(f"{host} and {group} are both {name!r}: a host and a group")
+    def resolve_clashes(self) -> None:
+        """Leave out what has the name of something else, and add a warning for each such name."""
+        self._resolve_groups()
+        reserved = [name for name in self.hosts if name in self.groups or name in host_names.RESERVED]
+        for name in reserved:
+            if name not in self._host_clashes:
+                self.warnings.append(
+                    f"{self._host_sources[name]} would be host {name!r}, which is also the name of a group: it is not "
+                    "in the inventory; set node_names=qualified, host_name or group_prefix"
+                )
+        for name, sources in self._host_clashes.items():
+            self.warnings.append(
+                f"{host_names.shortened(sources)} are all host {name!r}: none of them is in the inventory; "
+                "set node_names=qualified, or rename all but one of them"
+            )
+        lost = {*reserved, *self._host_clashes}
+        if lost:
+            self.hosts = {name: variables for name, variables in self.hosts.items() if name not in lost}
+            for group in self.groups.values():
+                group["hosts"] = [name for name in group["hosts"] if name not in lost]
+
+    def _resolve_groups(self) -> None:
+        """Leave out groups of several sources; what is in them moves up, deepest first."""
+        clashes = {name: sources for name, sources in self._group_sources.items() if len(sources) > 1}
+        if not clashes:
+            return
+        for name, sources in clashes.items():
+            self.warnings.append(
+                f"{host_names.shortened([_source_text(one) for one in sources])} are all group {name!r}: the group is "
+                "left out, and its hosts are in the group above it; set group_separator, or rename all but one of them"
+            )
+        lost = [key for source, key in self._names.items() if len(self._group_sources[self._name_of(source)]) > 1]
+        for key in reversed(lost):
+            group, parent = self.groups.pop(key), self._parents[key]
+            if parent is not None:
+                above = self.groups[parent]
+                above["children"] = [one for one in above["children"] if one != key] + group["children"]
+                above["hosts"] = list(dict.fromkeys([*above["hosts"], *group["hosts"]]))
+
+    def _name_of(self, source: t.Tuple[str, ...]) -> str:
+        return self._prefix + _NOT_IN_GROUPS.sub("_", self._separator.join(source))
 
     def _group(self, *source: str, parent: t.Optional[str] = None) -> str:
-        """Return the name of the group of that source (``rack``, ``tokyo``, ``rack-1``), created when it is new."""
+        """Return the key of the group of that source (``rack``, ``tokyo``, ``rack-1``), created when it is new.
+
+        The key is the group's name. A later source of the same name has a key that is no name, until clashes are
+        resolved.
+        """
         name = self._names.get(source)
         if name is None:
-            name = _NOT_IN_GROUPS.sub("_", "_".join(source))
-            other = self._group_sources.setdefault(name, source)
-            if other != source:
-                raise TopologyError(
-                    f"{_source_text(other)} and {_source_text(source)} are both group {name!r}: rename one of them"
-                )
+            name = self._name_of(source)
+            sources = self._group_sources.setdefault(name, [])
+            sources.append(source)
+            if len(sources) > 1:
+                name = f"{name} {len(sources)}"
             self._names[source] = name
+            self._parents[name] = parent
             self.groups[name] = {"children": [], "hosts": []}
             if parent is not None:
                 self.groups[parent]["children"].append(name)
@@ -94,7 +146,8 @@ class Inventory:
     def _host(self, name: str, source: str, groups: t.Iterable[str], variables: Variables) -> None:
         other = self._host_sources.setdefault(name, source)
         if other != source:
-            raise TopologyError(f"{other} and {source} are both host {name!r}: rename one of them")
+            self._host_clashes.setdefault(name, [other]).append(source)
+            return
         wanted = self._variables
         self.hosts[name] = {
             key: value
@@ -258,10 +311,14 @@ _HANDLERS: t.Mapping[str, t.Callable[[Inventory, t.Mapping[str, t.Any]], None]] 
 
 
 def read(
-    lines: t.Iterable[bytes], short_node_names: bool = False, variables: t.Optional[t.Container[str]] = None
+    lines: t.Iterable[bytes],
+    short_node_names: bool = False,
+    variables: t.Optional[t.Container[str]] = None,
+    group_prefix: str = "",
+    group_separator: str = "_",
 ) -> Inventory:
     """Return the inventory of a whole answer; raises TopologyError for an incomplete one, or a later format."""
-    whole = Inventory(short_node_names, variables)
+    whole = Inventory(short_node_names, variables, group_prefix, group_separator)
     physical: t.List[t.Dict[str, t.Any]] = []
     numbered = iter(lines)
     head = _parsed(next(numbered, b""))
@@ -272,7 +329,7 @@ def read(
         if "end" in line:
             for each in physical:  # after the nodes, which say whose machines some of them are
                 whole.add(each)
-            whole.check_names()
+            whole.resolve_clashes()
             return whole
         if line["kind"] == "PhysicalResource":
             physical.append(line)

@@ -20,7 +20,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-_FORM = 2
+_FORM = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def load(folder: str, key: str) -> t.Optional[Stored]:
             stored = json.load(file)
         tag, content = stored["tag"], stored["content"]
         fits = stored["form"] == _FORM and isinstance(content["hosts"], dict) and isinstance(content["groups"], dict)
+        fits = fits and isinstance(content["warnings"], list)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return Stored(tag, content, at) if fits and isinstance(tag, str) else None

@@ -180,32 +180,54 @@ def test_the_machine_of_a_node_is_no_host_of_its_own():
     assert list(whole(MACHINE).hosts) == ["server1.tokyo"]
 
 
-def test_two_sources_of_one_group_are_an_error_that_names_both():
-    racks = [
-        {"kind": "Rack", "name": name, "datacenter": "tokyo", "spec": {"floor": "floor-1"}} for name in ("a-b", "a--b")
-    ]
-    assert "rack_tokyo_a__b" in whole(racks[1]).groups
+def test_two_sources_of_one_group_cost_that_group_only():
     other = {"kind": "Datacenter", "name": "tokyo-a"}
-    deep = {"kind": "Floor", "name": "b", "datacenter": "tokyo-a"}
-    with pytest.raises(
-        topology.TopologyError, match=r"floor tokyo/a-b and floor tokyo-a/b are both group 'floor_tokyo_a_b'"
-    ):
-        whole({"kind": "Floor", "name": "a-b", "datacenter": "tokyo"}, other, deep)
+    floor, deep = ({"kind": "Floor", "name": n, "datacenter": d} for n, d in (("a-b", "tokyo"), ("b", "tokyo-a")))
+    rack = {"kind": "Rack", "name": "r", "datacenter": "tokyo", "spec": {"floor": "a-b"}}
+    router = {**ROUTER, "spec": {**ROUTER["spec"], "rack": "", "floor": "a-b"}}
+    found = whole(floor, other, deep, rack, router, NODE)
+    (warning,) = found.warnings
+    assert "floor tokyo/a-b and floor tokyo-a/b are all group 'floor_tokyo_a_b'" in warning
+    assert "group_separator" in warning
+    assert not [name for name in found.groups if name.startswith("floor_tokyo_a")]
+    assert parents(found, "rack_tokyo_r") == ["datacenter_tokyo"]
+    assert "leaf1.tokyo" in found.groups["datacenter_tokyo"]["hosts"]
+    assert "server1.tokyo1" in found.hosts
+    apart = whole(floor, other, deep, rack, group_prefix="x_", group_separator="__")
+    assert not apart.warnings
+    assert {"x_floor__tokyo__a_b", "x_floor__tokyo_a__b"} <= set(apart.groups)
 
 
-def test_two_sources_of_one_host_are_an_error_that_names_both():
+def test_names_that_become_one_cost_that_group_at_each_depth():
+    floors = [{"kind": "Floor", "name": name, "datacenter": "tokyo"} for name in ("a-b", "a.b")]
+    racks = [
+        {"kind": "Rack", "name": f"r{mark}r", "datacenter": "tokyo", "spec": {"floor": f"a{mark}b"}} for mark in "-."
+    ]
+    router = {**ROUTER, "spec": {**ROUTER["spec"], "rack": "r.r"}}
+    found = whole(*floors, *racks, router)
+    assert len(found.warnings) == 2
+    assert "leaf1.tokyo" in found.groups["datacenter_tokyo"]["hosts"]
+    assert not [child for group in found.groups.values() for child in group["children"] if child not in found.groups]
+
+
+def test_two_sources_of_one_host_cost_these_hosts_only():
     other = {"kind": "Cluster", "name": "tokyo2", "spec": {"region": "kanto", "datacenter": "tokyo"}}
     twin = {**NODE, "cluster": "tokyo2", "spec": {}}
     assert list(whole(other, NODE, twin).hosts) == ["server1.tokyo1", "server1.tokyo2"]
-    with pytest.raises(
-        topology.TopologyError, match="Node tokyo1/server1 and Node tokyo2/server1 are both host 'server1'"
-    ):
-        whole(other, NODE, twin, short_node_names=True)
+    found = whole(other, NODE, twin, {**NODE, "name": "server2"}, short_node_names=True)
+    assert list(found.hosts) == ["server2"]
+    assert all(group["hosts"] in ([], ["server2"]) for group in found.groups.values())
+    (warning,) = found.warnings
+    assert "Node tokyo1/server1 and Node tokyo2/server1 are all host 'server1'" in warning
+    assert "node_names=qualified" in warning
 
 
-def test_a_host_named_as_a_group_is_an_error():
-    with pytest.raises(topology.TopologyError, match="Node tokyo1/nodes and nodes are both 'nodes'"):
-        whole({**NODE, "name": "nodes"}, short_node_names=True)
+@pytest.mark.parametrize("name", ["nodes", "all", "ungrouped"])
+def test_a_host_named_as_a_group_costs_that_host_only(name):
+    found = whole({**NODE, "name": name}, NODE, short_node_names=True)
+    assert list(found.hosts) == ["server1"]
+    (warning,) = found.warnings
+    assert f"Node tokyo1/{name} would be host '{name}'" in warning
 
 
 @pytest.mark.parametrize(
@@ -228,7 +250,7 @@ def test_kinds_of_later_are_passed_over():
     assert not whole({"kind": "Cage", "name": "x"}).hosts
 
 
-CONTENT = {"hosts": {"a": {"b": 1}}, "groups": {}}
+CONTENT = {"hosts": {"a": {"b": 1}}, "groups": {}, "warnings": []}
 
 
 def test_a_cache_is_fresh_for_its_time_and_the_owners_only(tmp_path):
@@ -257,9 +279,12 @@ def test_a_damaged_cache_is_none(tmp_path, text):
     assert topology_cache.load(str(tmp_path), "k") is None
 
 
-@pytest.mark.parametrize("more", [{"content": {"hosts": [], "groups": {}}}, {"tag": 7}, {"form": 1}])
+@pytest.mark.parametrize(
+    "more",
+    [{"content": {"hosts": [], "groups": {}}}, {"content": {"hosts": {}, "groups": {}}}, {"tag": 7}, {"form": 1}],
+)
 def test_a_damaged_cache_of_the_right_form_is_none(tmp_path, more):
-    whole = {"form": 2, "tag": "7-x", "content": CONTENT}
+    whole = {"form": 3, "tag": "7-x", "content": CONTENT}
     (tmp_path / "k.json").write_text(json.dumps(whole))
     assert topology_cache.load(str(tmp_path), "k") is not None
     (tmp_path / "k.json").write_text(json.dumps({**whole, **more}))
