@@ -25,6 +25,8 @@ from inventory_sync.translation import translate
 
 DIFFERS = 7
 """As ``resourcectl diff --exit-code``."""
+PARTIAL = 8
+"""Done, except for objects of NetBox that were skipped."""
 _PANEL = "NetBox"
 
 
@@ -105,15 +107,16 @@ def commands(kit: Kit) -> typer.Typer:
         netbox = opened(rules, url, token, ca)
         with bar("reading NetBox", len(LISTS)) as tell:
             seen = netbox.snapshot(tell)
-        made = translate(seen, rules)
+        inventory = pull.read(session.client, rules)
+        made = translate(seen, rules, inventory.ours)
         del seen
-        return pull.plan(session.client, made, rules, adopt=adopt, limit=_bytes(mib))
+        return pull.plan(session.client, made, rules, adopt=adopt, limit=_bytes(mib), inventory=inventory)
 
     def shown_pull(found: Pull, *, remove: bool = False, code: int = 0) -> Any:
         view = kit.differences({"changes": found.changes})
         lines = (*view.lines, *report.pulled(found))
         documents = [report.document(found, remove=remove, lines=lines)]
-        return kit.view(documents=documents, single=True, lines=lines, exit_code=code)
+        return kit.view(documents=documents, single=True, lines=lines, exit_code=code or _partial(found))
 
     @app.command(name="pull")
     @kit.shown
@@ -162,7 +165,14 @@ def commands(kit: Kit) -> typer.Typer:
             removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
         view = kit.results([*results, *removed])
         told = report.pulled(found, removed={str(one["key"]) for one in removed}, kept=kept)
-        return kit.view(view.columns, view.rows, view.documents, lines=(*view.lines, *told))
+        return kit.view(
+            view.columns,
+            view.rows,
+            [*view.documents, *report.skipped_documents(found)],
+            lines=(*view.lines, *told),
+            named=view.documents,
+            exit_code=_partial(found),
+        )
 
     @app.command()
     @kit.shown
@@ -215,6 +225,10 @@ def commands(kit: Kit) -> typer.Typer:
         return kit.view(("LIST", "NAME", "ACTION", "FIELDS"), rows, documents, lines=lines)
 
     return app
+
+
+def _partial(found: Pull) -> int:
+    return PARTIAL if found.skipped else 0
 
 
 def _bytes(mib: float) -> int:

@@ -10,7 +10,16 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from controller.errors import InvalidInput, Problem
 from controller.model import document, text
@@ -41,8 +50,37 @@ def _label(word: str) -> str:
 
 Pattern = Annotated[str, AfterValidator(_compiles)]
 Label = Annotated[str, AfterValidator(_label)]
+ObjectType = Literal[
+    "region",
+    "site-group",
+    "site",
+    "location",
+    "rack",
+    "device-type",
+    "device",
+    "power-panel",
+    "power-feed",
+    "prefix",
+]
 DeviceStatus = Literal["offline", "active", "planned", "staged", "failed", "inventory", "decommissioning"]
 SKIP = "skip"
+ID_LABEL = "netbox-id"
+"""Label with the type and the id of the object that a resource was made of."""
+NAME_LABEL = "netbox-name"
+"""Label with the object's own name, where the resource has another."""
+TEMPLATE_FIELDS: dict[str, frozenset[str]] = {
+    "region": frozenset({"parent"}),
+    "site-group": frozenset({"parent"}),
+    "site": frozenset({"region", "group"}),
+    "location": frozenset({"site", "parent", "path"}),
+    "rack": frozenset({"site", "location", "path", "tenant", "facility"}),
+    "device-type": frozenset({"manufacturer"}),
+    "device": frozenset({"site", "location", "path", "rack", "tenant", "role"}),
+    "power-panel": frozenset({"site", "location", "path"}),
+    "power-feed": frozenset({"site", "panel", "rack"}),
+    "prefix": frozenset({"vrf", "vlan", "role"}),
+}
+"""Types of objects that become resources, and what a template of their names can use besides ``name`` and ``id``."""
 
 
 class Part(BaseModel):
@@ -71,7 +109,23 @@ class Names(Part):
 
     replace: tuple[Replacement, ...] = ()
     overrides: dict[str, Name] = Field(default_factory=dict)
-    """Whole names, as NetBox has them. Applied first."""
+    """Whole names, as NetBox has them, by name, by path (``room-a/R001``) or by identity (``netbox-id=rack-17``).
+
+    Applied first.
+    """
+    templates: dict[ObjectType, str] = Field(default_factory=dict)
+    """Names by type of object: ``{location}-{name}``."""
+
+    @field_validator("templates")
+    @classmethod
+    def _fields_exist(cls, templates: dict[str, str]) -> dict[str, str]:
+        for what, template in templates.items():
+            known = TEMPLATE_FIELDS[what] | {"name", "id"}
+            unknown = set(re.findall(r"\{(.*?)\}", template)) - known
+            if unknown or not {"name", "id"} & set(re.findall(r"\{(.*?)\}", template)):
+                words = ", ".join(f"{{{word}}}" for word in sorted(known))
+                raise ValueError(f"the template of {what} must have {{name}} or {{id}}, and can have {words}")
+        return templates
 
 
 class Floors(Part):
@@ -119,12 +173,19 @@ class Labels(Part):
     custom_fields: dict[str, LabelKey] = Field(default_factory=dict)
     fields: dict[Literal["status", "tenant", "platform"], LabelKey] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _leaves_identities(self) -> Self:
+        tags = (label.partition("=")[0] for label in self.tags.values())
+        if reserved := {ID_LABEL, NAME_LABEL} & {*tags, *self.custom_fields.values(), *self.fields.values()}:
+            raise ValueError(f"the sync itself writes the label {', '.join(sorted(reserved))}")
+        return self
+
 
 class Ports(Part):
     """Interfaces of devices."""
 
-    network: Literal["vlan", "role", "prefix", "none"] = "vlan"
-    """Which part of the prefix around a port's address names its network."""
+    network: Literal["vlan", "role", "prefix", "vrf", "none"] = "vlan"
+    """Which part of the prefix around a port's address names its network. The name of its VRF stands before it."""
     skip_types: tuple[str, ...] = ("virtual", "bridge", "lag")
 
 
@@ -134,6 +195,8 @@ class Network(Part):
     role: str | None = None
     tag: str | None = None
     prefix: str | None = None
+    vrf: str | None = None
+    """Name of a VRF; empty: only prefixes without a VRF."""
     cluster: Name
     gateway: int = 1
     """Which address of the subnet, from its first (0); negative from its end."""

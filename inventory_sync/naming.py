@@ -1,61 +1,215 @@
-"""Names and labels of the inventory from those of NetBox, and the check for names that two objects would get.
+"""Names and labels of the inventory from those of NetBox.
 
-Pure. Names are translated one by one. ``NameRegistry`` records the source of each, so that two sources of one name
-are one problem that names both.
+Pure. A name of NetBox is unique only in its location, tenant, panel, manufacturer or VRF, and one of the inventory is
+unique in its datacenter. So an object has several candidates: its own name, its name with what it is in before it,
+and its name with its id. ``NameRegistry`` assigns each object the first one that is free, older objects first.
+
+A name that was assigned stays: the resource has the object's identity as a label, and its name is kept as long as the
+object has the same name in NetBox, wherever it is moved and whatever is added beside it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from controller.errors import Problem
-from controller.model.names import NAME_PATTERN
-from inventory_sync.mapping import Labels, Names
+from controller.model.names import MAX_NAME, NAME_PATTERN
+from controller.model.plain_text import unsafe
+from inventory_sync.mapping import ID_LABEL, Labels, Names
+from inventory_sync.romanization import romanized
+from inventory_sync.skipping import Skips, UnfitObjectError, identity
 
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _NO_VALUE = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME = re.compile(NAME_PATTERN)
+Item = Mapping[str, Any]
 
 
 def translate(given: str, rules: Names) -> str:
     """Return the translated name, which may be invalid (``NameRegistry`` checks it)."""
     if given in rules.overrides:
         return rules.overrides[given]
-    name = given
+    return _joined([rewritten(given, rules)])
+
+
+def rewritten(given: str, rules: Names) -> str:
+    """Return the name after the replacements of the mapping."""
     for rule in rules.replace:
-        name = re.sub(rule.pattern, rule.by, name)
-    return _NO_NAME.sub("-", name.lower()).strip("-")
+        given = re.sub(rule.pattern, rule.by, given)
+    return given
+
+
+def _joined(parts: Iterable[str]) -> str:
+    words = (_NO_NAME.sub("-", romanized(part).lower()).strip("-") for part in parts)
+    return "-".join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An object of NetBox that needs a name."""
+
+    what: str
+    item: Item
+    given: str
+    parent: str = ""
+    """Resource in which the name must be unique; empty: everywhere."""
+    within: tuple[tuple[str, ...], ...] = ()
+    """What can stand before its name, the shortest first: ``(("room-a",), ("floor-1", "room-a"))``."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Values for a template, besides ``name`` and ``id``."""
+
+    @property
+    def number(self) -> int:
+        return int(self.item["id"])
+
+    @property
+    def identity(self) -> str:
+        return identity(self.what, self.number)
+
+    def paths(self) -> Iterator[str]:
+        """Yield the keys that an override can have for this object, the longest first."""
+        yield f"{ID_LABEL}={self.identity}"
+        for words in sorted(self.within, key=len, reverse=True):
+            yield "/".join((*words, self.given))
+
+
+@dataclass(frozen=True)
+class StoredName:
+    """A resource that an earlier pull made of an object."""
+
+    kind: str
+    parent: str
+    name: str
+    base: str = ""
+    """The object's own name at that time, where the resource has another; empty: it has not."""
+    role: str | None = None
+    floor: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredNames:
+    """What the inventory has from earlier pulls."""
+
+    by_identity: Mapping[str, Sequence[StoredName]] = field(default_factory=dict)
+    """An object that was renamed in NetBox has two, until the old one is deleted; the newest is the first."""
+    unlabelled: frozenset[tuple[str, str, str]] = frozenset()
+    """Kind, parent and name of resources that a version without identities has made."""
 
 
 class NameRegistry:
-    """Names by kind and parent, and the problems with them."""
+    """Assigns names by kind and parent."""
 
-    def __init__(self, rules: Names) -> None:
-        self._rules = rules
-        self._by_name: dict[tuple[str, str, str], str] = {}
+    def __init__(
+        self, rules: Names, skips: Skips, stored: StoredNames | None = None, present: Iterable[str] = ()
+    ) -> None:
+        """``present`` are the identities of everything that NetBox has, in the pull or not."""
+        self._rules, self._skips = rules, skips
+        self._templates: Mapping[str, str] = {str(what): template for what, template in rules.templates.items()}
+        self.stored = stored or StoredNames()
         self.problems: list[Problem] = []
+        """What is wrong with the mapping: it ends the pull."""
+        self.short: dict[str, str] = {}
+        """By identity, the object's own name where the resource has another."""
+        self._present = frozenset(present) & self.stored.by_identity.keys()
+        self._used: dict[tuple[str, str, str], str] = {}
 
-    def name(self, kind: str, parent: str, given: str, source: str) -> str:
-        """Return the name for ``given``, and record what is wrong with it in ``problems``."""
-        name = translate(given, self._rules)
-        if not _NAME.match(name):
-            message = f"{given!r} gives no valid name ({name!r}): lower-case letters, digits and -, 63 at most"
-            self.problems.append(Problem(source, f"{message}; see names.overrides"))
-            return name
-        first = self._by_name.setdefault((kind, parent, name), source)
-        if first != source:
-            where = f"{kind} {parent}/{name}" if parent else f"{kind} {name}"
-            self.problems.append(Problem(source, f"would be {where}, which {first} is already; see names.overrides"))
-        return name
+    def assign(self, kind: str, claims: Iterable[Claim]) -> dict[str, str]:
+        """Return names by identity; an object that cannot have one is skipped, but keeps the name that it has."""
+        fit: list[tuple[Claim, Sequence[str]]] = []
+        names: dict[str, str] = {}
+        for claim in sorted(claims, key=lambda one: (one.number, one.what)):
+            with self._skips.guard(claim.what, claim.item):
+                fit.append((claim, self._candidates(claim)))
+                continue
+            if (stored := self.stored_of(claim.identity)) is not None:
+                names[claim.identity] = stored.name
+        self._keep(kind, {claim.parent for claim, _ in fit}, {claim.identity for claim, _ in fit})
+        known = {claim.identity: self._known(kind, claim, candidates) for claim, candidates in fit}
+        for claim, candidates in sorted(fit, key=lambda one: known[one[0].identity] is None):
+            mine = known[claim.identity]
+            name = next((one for one in ([mine] if mine else []) + [*candidates] if self._free(kind, claim, one)), None)
+            if name is None:  # even the one with its id is taken, by an override or by hand
+                self._skips.add(claim.what, claim.item, f"every name for it is taken ({', '.join(candidates)})")
+                continue
+            self._used[kind, claim.parent, name] = claim.identity
+            names[claim.identity] = name
+            if name != (base := translate(claim.given, self._rules)) and _NAME.match(base):
+                self.short[claim.identity] = base
+        return names
+
+    def stored_of(self, found: str) -> StoredName | None:
+        """Return what the inventory has of an object."""
+        return next(iter(self.stored.by_identity.get(found, ())), None)
+
+    def _keep(self, kind: str, parents: Collection[str], fit: Collection[str]) -> None:
+        """Keep the names of what NetBox has and this pull leaves out, so that nothing else takes its resource over."""
+        for found in self._present.difference(fit):
+            for one in self.stored.by_identity[found]:
+                if one.kind == kind and one.parent in parents:
+                    self._used[kind, one.parent, one.name] = found
+
+    def _candidates(self, claim: Claim) -> Sequence[str]:
+        """Return the names that an object may have, the best first. Raises UnfitObjectError."""
+        given = claim.given
+        if not isinstance(given, str) or not given.strip():
+            raise UnfitObjectError("has no name")
+        if bad := unsafe(given, lines=False):
+            raise UnfitObjectError(f"its name must not contain {bad}")
+        for key in claim.paths():
+            if key in self._rules.overrides:
+                return [self._rules.overrides[key], *self._longer(claim, self._rules.overrides[key])]
+        base = translate(given, self._rules)
+        if not _NAME.match(base):
+            message = f"{given!r} gives no valid name ({base!r}): lower-case letters, digits and -, {MAX_NAME} at most"
+            raise UnfitObjectError(f"{message}; see names.overrides")
+        first = base
+        template = self._templates.get(claim.what)
+        if template is not None and given not in self._rules.overrides:
+            fields = {**claim.fields, "name": rewritten(given, self._rules), "id": str(claim.number)}
+            first = _joined([re.sub(r"\{(\w+)\}", lambda match: f" {fields.get(match[1], '')} ", template)])
+            if not _NAME.match(first):
+                message = f"names.templates.{claim.what} gives no valid name ({first!r})"
+                raise UnfitObjectError(f"{message}: lower-case letters, digits and -, {MAX_NAME} at most")
+        return [first, *self._longer(claim, base)]
+
+    def _longer(self, claim: Claim, base: str) -> list[str]:
+        tail = f"-{claim.number}"
+        longer = [_joined([*(rewritten(word, self._rules) for word in words), base]) for words in claim.within]
+        return [*(one for one in longer if _NAME.match(one)), base[: MAX_NAME - len(tail)].rstrip("-") + tail]
+
+    def _known(self, kind: str, claim: Claim, candidates: Sequence[str]) -> str | None:
+        """Return the name that the object's resource has, where it is still to have that name."""
+        stored = self.stored.by_identity.get(claim.identity, ())
+        if not stored:
+            before = [*candidates, _NO_NAME.sub("-", rewritten(claim.given, self._rules).lower()).strip("-")]
+            return next((one for one in before if (kind, claim.parent, one) in self.stored.unlabelled), None)
+        if self._is_set(claim):
+            return None
+        base = translate(claim.given, self._rules)
+        for one in stored:
+            same = (one.kind, one.parent) == (kind, claim.parent)
+            if same and (one.name in candidates or base == (one.base or one.name)):
+                return one.name
+        return None
+
+    def _is_set(self, claim: Claim) -> bool:
+        """Return whether the mapping says what the name is."""
+        if any(key in self._rules.overrides for key in (*claim.paths(), claim.given)):
+            return True
+        return claim.what in self._templates
+
+    def _free(self, kind: str, claim: Claim, name: str) -> bool:
+        return (kind, claim.parent, name) not in self._used
 
 
 def labels(item: Mapping[str, Any], rules: Labels, mark: tuple[str, str]) -> dict[str, str]:
     """Labels of an object: tags, custom fields and fields that the mapping names, and the marker."""
     found: dict[str, str] = {}
-    for field, key in rules.fields.items():
-        value = item.get(field)
+    for part, key in rules.fields.items():
+        value = item.get(part)
         if isinstance(value, dict):
             value = value.get("slug", value.get("value"))
         if value:
@@ -72,7 +226,7 @@ def labels(item: Mapping[str, Any], rules: Labels, mark: tuple[str, str]) -> dic
 
 
 def owned(rules: Labels, mark: tuple[str, str]) -> frozenset[str]:
-    """Return the keys of labels that the sync writes and removes. It changes no others."""
+    """Return the keys of labels that the sync writes and removes, besides those of identities. It changes no others."""
     tags = (label.partition("=")[0] for label in rules.tags.values())
     return frozenset({mark[0], *tags, *rules.custom_fields.values(), *rules.fields.values()})
 
@@ -82,9 +236,15 @@ def label_value(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("value", value.get("name", ""))
     word = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return _NO_VALUE.sub("-", word)[:63].strip("-_.")
+    return _NO_VALUE.sub("-", romanized(word))[:63].strip("-_.")
 
 
 def by_id(items: Iterable[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
     """Return objects by their id."""
     return {int(item["id"]): item for item in items}
+
+
+def one_line(value: Any, length: int = 1024) -> str:
+    """Return a text of NetBox that identifies nothing, without what a text must not have."""
+    words = "".join(each if each.isprintable() else " " for each in str(value or ""))
+    return " ".join(words.split())[:length]

@@ -45,10 +45,12 @@ TIMEOUT = (10.0, 300.0)
 _INTERFACES = "id,name,device,type,mac_address"
 _CABLES = "id,a_terminations,b_terminations,profile"
 _DEVICES = (
-    "id,name,device_type,role,site,location,rack,position,serial,status,primary_ip4,tenant,platform,tags,custom_fields"
+    "id,name,device_type,role,site,location,rack,position,face,serial,status,primary_ip4,tenant,platform,tags,"
+    "custom_fields"
 )
 _ADDRESSES = "id,address,family,vrf,role,assigned_object_type,assigned_object_id,tags"
 _FRONT_PORTS = "id,positions,rear_ports,rear_port,rear_port_position"
+_GROUPS = "id,name,slug,description,parent,tags,custom_fields"
 _FEEDS = "id,name,power_panel,rack,tags,custom_fields,status"
 LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "interfaces": ("dcim/interfaces", {"fields": _INTERFACES}),
@@ -57,8 +59,8 @@ LISTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "ip_addresses": ("ipam/ip-addresses", {"fields": _ADDRESSES}),
     "front_ports": ("dcim/front-ports", {"fields": _FRONT_PORTS}),
     "rear_ports": ("dcim/rear-ports", {"fields": "id,positions"}),
-    "regions": ("dcim/regions", {"brief": "true"}),
-    "site_groups": ("dcim/site-groups", {"brief": "true"}),
+    "regions": ("dcim/regions", {"fields": _GROUPS}),
+    "site_groups": ("dcim/site-groups", {"fields": _GROUPS}),
     "sites": ("dcim/sites", {}),
     "locations": ("dcim/locations", {}),
     "racks": ("dcim/racks", {}),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from inventory_sync.netbox_reader import Item
@@ -34,16 +35,18 @@ class PatchPanels:
         for rear in rear_ports:
             self._positions["dcim.rearport", int(rear["id"])] = int(rear.get("positions") or 1)
         for front in front_ports:
-            port = ("dcim.frontport", int(front["id"]))
-            self._positions[port] = int(front.get("positions") or 1)
-            for position, there in _mapped(front):
-                self._inside[port, position] = there
-                self._inside[there] = (port, position)
+            with suppress(KeyError, TypeError, ValueError):  # such a port leads nowhere
+                port = ("dcim.frontport", int(front["id"]))
+                self._positions[port] = int(front.get("positions") or 1)
+                for position, there in _mapped(front):
+                    self._inside[port, position] = there
+                    self._inside[there] = (port, position)
         for cable in cables:
-            for a, b in pairs(cable):
-                for near, far in ((a, b), (b, a)):
-                    if near["object_type"] in PANEL:
-                        self._far[port_of(near)].append(far)
+            with suppress(KeyError, TypeError, ValueError):  # cabling reports it
+                for a, b in pairs(cable):
+                    for near, far in ((a, b), (b, a)):
+                        if near["object_type"] in PANEL:
+                            self._far[port_of(near)].append(far)
 
     def ends(self, panel: Item) -> list[Item]:
         """Return the ends of all paths that begin at a panel's port."""

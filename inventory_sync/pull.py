@@ -1,8 +1,11 @@
 """Pull: update the inventory from NetBox.
 
-The order of one pull: read everything, translate everything, plan everything. Only when nothing is refused are the
-differences written. What NetBox does not have (other labels, fields that the mapping leaves out) is not
+The order of one pull: read everything, translate everything, plan everything. Only then are the differences
+written. What NetBox does not have (other labels, fields that the mapping leaves out) is not
 changed.
+
+A document that the server refuses is skipped with what depends on it, and the others are planned again. What was
+skipped is neither changed nor deleted.
 
 The marker label tells what the sync has made. What is not marked and has a name that is wanted is
 a conflict, unless it is to be adopted. What is marked and wanted no longer is reported; asked to
@@ -25,10 +28,12 @@ from controller.client import Client
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model import registry
 from controller.model.registry import Key
-from inventory_sync import naming, partial_failure
+from inventory_sync import naming, partial_failure, pruning
 from inventory_sync.locations import Document
+from inventory_sync.mapping import ID_LABEL, NAME_LABEL
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.moved_places import MovedPlaces
+from inventory_sync.skipping import Skipped
 from inventory_sync.translation import KINDS, Translation
 
 REQUEST_BYTES = 24 << 20
@@ -46,6 +51,15 @@ _TAKEN = (
 
 
 @dataclass(frozen=True)
+class Inventory:
+    """What the server has of the kinds of a pull."""
+
+    everything: Mapping[Key, Document]
+    ours: tuple[Document, ...]
+    """What pulls have created."""
+
+
+@dataclass(frozen=True)
 class Pull:
     """The result of comparing NetBox with the inventory: what a pull would do."""
 
@@ -60,6 +74,7 @@ class Pull:
     yielding: tuple[Document, ...] = ()
     """What is stored of those whose addresses and places go to others of ``wanted``, without these."""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
     synced: int = 0
     """How many stored resources the sync created, with those that are no longer in NetBox."""
 
@@ -68,32 +83,93 @@ class Pull:
         return bool(self.wanted)
 
 
+def read(client: Client, rules: Rules) -> Inventory:
+    """Read what the server has of the kinds of a pull."""
+    everything = {_key(one): one for kind in KINDS for one in client.list(kind)}
+    return Inventory(everything, tuple(one for one in everything.values() if _is_ours(one, rules)))
+
+
 def plan(
-    client: Client, translation: Translation, rules: Rules, *, adopt: bool = False, limit: int = REQUEST_BYTES
+    client: Client,
+    translation: Translation,
+    rules: Rules,
+    *,
+    adopt: bool = False,
+    limit: int = REQUEST_BYTES,
+    inventory: Inventory | None = None,
 ) -> Pull:
     """Compare with the inventory. Raises the error with which a write would be refused."""
-    stored = _stored(client, translation.documents, rules)
-    ordered = _sources_first(translation.documents)
+    inventory = inventory or read(client, rules)
+    skipped = list(translation.skipped)
+    documents = translation.documents
+    while True:
+        found, bad = _planned(client, documents, skipped, translation, rules, inventory, adopt=adopt, limit=limit)
+        if not bad:
+            return found
+        pruned = pruning.prune(documents, bad, inventory.everything.__contains__)
+        documents = pruned.documents
+        skipped += pruned.skipped
+
+
+def _planned(
+    client: Client,
+    documents: Sequence[Document],
+    skipped: Sequence[Skipped],
+    translation: Translation,
+    rules: Rules,
+    inventory: Inventory,
+    *,
+    adopt: bool,
+    limit: int,
+) -> tuple[Pull, Mapping[Key, str]]:
+    """Return what a pull would do, and the documents that the server would refuse, with its reasons."""
+    keys = {_key(one) for one in documents}
+    ours = {_key(one) for one in inventory.ours}
+    stored = {key: one for key, one in inventory.everything.items() if key in keys or key in ours}
+    ordered = _sources_first(documents)
     wanted = [_merged(one, stored.get(_key(one)), rules) for one in ordered]
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
     known = {_key(one) for one in wanted}
-    gone = [one for key, one in stored.items() if key not in known and _in_scope(one, rules)]
+    missing = [one for key, one in stored.items() if key not in known and _in_scope(one, rules, translation)]
+    protects = _Protection(skipped, inventory.ours)
+    gone = [one for one in missing if not protects(one)]
     places = MovedPlaces(stored.values(), wanted)
     yielding = list(_without_what_moved([stored[key] for key in known if key in stored], wanted, places))
-    wanted = [*_without_what_moved(gone, wanted, places), *wanted]
+    wanted = [*_without_what_moved(missing, wanted, places), *wanted]
     changes: list[Mapping[str, Any]] = []
     for batch in batches(wanted, limit):
         changes += client.plan(batch)["changes"]
     unchanged = {_key(one) for one, change in zip(wanted, changes, strict=True) if change["action"] == "unchanged"}
     yielding = [one for one in yielding if _key(one) not in unchanged]  # nothing would give it back
     givers = {title for one in (*yielding, *wanted[: len(wanted) - len(known)]) for title in _titles_of(one)}
-    _refuse(wanted, changes, givers)
+    bad = _refused(wanted, changes, givers, known, inventory.everything)
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
-    _, kept = removable(client, gone)
-    synced = sum(_in_scope(one, rules) for one in stored.values())
-    return Pull(
-        tuple(differing), tuple(changes), tuple(gone), tuple(kept), tuple(yielding), translation.left_out, synced
+    kept = [] if bad else removable(client, gone)[1]
+    found = Pull(
+        tuple(differing),
+        tuple(changes),
+        tuple(gone),
+        tuple(kept),
+        tuple(yielding),
+        translation.left_out,
+        tuple(skipped),
+        sum(_in_scope(one, rules, translation) for one in inventory.ours),
     )
+    return found, bad
+
+
+class _Protection:
+    """What the inventory has of skipped objects and of what is in them: NetBox does have it."""
+
+    def __init__(self, skipped: Iterable[Skipped], ours: Iterable[Document]) -> None:
+        self._identities = {one.identity for one in skipped}
+        self._datacenters = {one["name"] for one in ours if one["kind"] == "Datacenter" and self._is_of_skipped(one)}
+
+    def __call__(self, one: Document) -> bool:
+        return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters
+
+    def _is_of_skipped(self, one: Document) -> bool:
+        return one["labels"].get(ID_LABEL) in self._identities
 
 
 def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Document]:
@@ -192,23 +268,11 @@ def _sources_first(documents: Iterable[Document]) -> list[Document]:
     return sorted(given, key=lambda one: (KINDS.index(one["kind"]), depth.get(_key(one), 0)))
 
 
-def _stored(client: Client, wanted: Sequence[Document], rules: Rules) -> dict[Key, Document]:
-    """What the server has of our kinds: all with the marker, and whatever has a wanted name."""
-    keys = {_key(one) for one in wanted}
-    found: dict[Key, Document] = {}
-    for kind in KINDS:
-        for one in client.list(kind):
-            key = _key(one)
-            if key in keys or _is_ours(one, rules):
-                found[key] = one
-    return found
-
-
 def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
     """The document to write: NetBox's fields and labels over those that it says nothing of."""
     if old is None:
         return new
-    owned = naming.owned(rules.labels, rules.mark)
+    owned = naming.owned(rules.labels, rules.mark) | {ID_LABEL, NAME_LABEL}
     labels = {key: value for key, value in old["labels"].items() if key not in owned}
     rest: Document = {field: old[field] for field in ("project", "max_revision_history") if field in old}
     return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
@@ -230,8 +294,7 @@ def _without_what_moved(
         }
         changed = moved.kept(one)
         if any(freed.values()):
-            ports = [{**port, **dict.fromkeys(freed.get(index, ()))} for index, port in enumerate(one["spec"]["ports"])]
-            changed["ports"] = ports
+            changed["ports"] = [_freed(port, freed.get(index, ())) for index, port in enumerate(one["spec"]["ports"])]
         if changed:
             rest: Document = {field: one[field] for field in ("project", "labels", "max_revision_history")}
             yield {**_named(one), **rest, "spec": {**one["spec"], **changed}}
@@ -242,12 +305,28 @@ def _titles_of(one: Document) -> tuple[str, str]:
     return f"{one['kind']} {one['name']}", str(_key(one))
 
 
+def _freed(port: Mapping[str, Any], fields: Collection[str]) -> Mapping[str, Any]:
+    """Return a port without those of its addresses and without the MAC that it gives up."""
+    more = [one for one in port.get("secondary_addresses") or () if _further(one) not in fields]
+    freed: dict[str, Any] = {**port, **dict.fromkeys(name for name in fields if name in port)}
+    return {**freed, "secondary_addresses": more} if "secondary_addresses" in port else freed
+
+
+def _further(one: Mapping[str, Any]) -> str:
+    return f"secondary {one.get('network') or ''} {one['address']}"
+
+
 def _port_claims(one: Document) -> Iterator[tuple[int, dict[str, tuple[str, ...]]]]:
     """Per port, what nobody else in the datacenter may have."""
     for index, port in enumerate(one["spec"].get("ports") or ()):
         places = {"address": (port.get("network") or "", port["address"])} if port.get("address") else {}
         places |= {"mac": ("mac", port["mac"])} if port.get("mac") else {}
-        yield index, {field: (str(one.get("datacenter")), field, *place) for field, place in places.items()}
+        claims: dict[str, tuple[str, ...]] = {
+            field: (str(one.get("datacenter")), *map(str, place)) for field, place in places.items()
+        }
+        for more in port.get("secondary_addresses") or ():
+            claims[_further(more)] = (str(one.get("datacenter")), more.get("network") or "", more["address"])
+        yield index, claims
 
 
 def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], rules: Rules, *, adopt: bool) -> None:
@@ -260,29 +339,54 @@ def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], 
         raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))
 
 
-def _refuse(wanted: Sequence[Document], changes: Sequence[Mapping[str, Any]], givers: Collection[str]) -> None:
-    """Raise what is wrong with any of all the requests, before the first is sent.
+def _refused(
+    wanted: Sequence[Document],
+    changes: Sequence[Mapping[str, Any]],
+    givers: Collection[str],
+    known: Collection[Key],
+    stored: Mapping[Key, Document],
+) -> Mapping[Key, str]:
+    """Return what is refused in any of all the requests, with the reasons, before the first is sent.
 
     A request knows nothing of the others: what it names may be in one of them, and who has the
-    address that it takes may give it up in one.
+    address that it takes may give it up in one. Of two documents that exclude each other only one is returned. Raises
+    InvalidInput when what is refused is no document from NetBox.
     """
     batch = {str(_key(one)) for one in wanted}
-    bad = []
-    for change in changes:
-        where = f"{change['kind']} {change['key']}"
-        for refusal in change["refusals"]:
-            if refusal.get("users") and refusal["path"].startswith(_TAKEN):
-                staying = set(refusal["users"]) - set(givers)
-                # Two devices of which one would grow into the other: it is enough that one gives its place up.
-                if not staying or (change["kind"] == "PhysicalModel" and len(staying) < len(refusal["users"])):
-                    continue
-            users = f" (by {', '.join(refusal['users'])})" if refusal.get("users") else ""
-            bad.append(Problem(f"{where}.{refusal['path']}", refusal["message"] + users))
+    reasons: dict[Key, list[str]] = {}
+    paths: list[Problem] = []
+    for one, change in zip(wanted, changes, strict=True):
+        found = [*_refusals(change, givers)]
         for problem in change["unresolved"]:
             if problem["message"].removesuffix(" does not exist") not in batch:
-                bad.append(Problem(f"{where}.{problem['path']}", problem["message"]))
-    if bad:
-        raise InvalidInput(bad[:_SHOWN] + ([Problem("", f"and {len(bad) - _SHOWN} more")] if bad[_SHOWN:] else []))
+                found.append((problem["path"], problem["message"]))
+        if found:
+            reasons[_key(one)] = [f"{path}: {message}" for path, message in found]
+            paths += [Problem(f"{change['kind']} {change['key']}.{path}", message) for path, message in found]
+    if reasons and not reasons.keys() & set(known):
+        more = len(paths) - _SHOWN
+        raise InvalidInput(paths[:_SHOWN] + ([Problem("", f"and {more} more")] if more > 0 else []))
+    by_title = {title: _key(one) for one in wanted for title in _titles_of(one)}
+    ranks = {_key(one): pruning.rank(one, stored) for one in wanted if _key(one) in reasons}
+    bad = {}
+    for key, said in reasons.items():
+        text = " ".join(said)
+        others = (other for title, other in by_title.items() if other in ranks and other != key and title in text)
+        if key in known and not any(ranks[other] > ranks[key] for other in others):
+            bad[key] = "; ".join(said)
+    return bad or {key: "; ".join(said) for key, said in reasons.items() if key in known}
+
+
+def _refusals(change: Mapping[str, Any], givers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield path and message of each refusal that the other requests of the pull do not resolve."""
+    for refusal in change["refusals"]:
+        if refusal.get("users") and refusal["path"].startswith(_TAKEN):
+            staying = set(refusal["users"]) - set(givers)
+            # Two devices of which one would grow into the other: it is enough that one gives its place up.
+            if not staying or (change["kind"] == "PhysicalModel" and len(staying) < len(refusal["users"])):
+                continue
+        users = f" (by {', '.join(refusal['users'])})" if refusal.get("users") else ""
+        yield refusal["path"], refusal["message"] + users
 
 
 def _is_ours(one: Document, rules: Rules) -> bool:
@@ -290,11 +394,9 @@ def _is_ours(one: Document, rules: Rules) -> bool:
     return bool(one["labels"].get(key) == value)
 
 
-def _in_scope(one: Document, rules: Rules) -> bool:
+def _in_scope(one: Document, rules: Rules, translation: Translation) -> bool:
     """With chosen sites only what lies in their datacenters can be missed."""
-    if not rules.sites:
-        return True
-    return one.get("datacenter") in {naming.translate(site, rules.names) for site in rules.sites}
+    return not rules.sites or one.get("datacenter") in (translation.datacenters or ())
 
 
 def _named(one: Document) -> Document:

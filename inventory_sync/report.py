@@ -26,8 +26,19 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
         else:
             lines.append(f"no longer in NetBox: {said}, deleted with --remove")
     lines += [f"left out: {count} {what}" for what, count in sorted(found.left_out.items())]
+    lines += [f"skipped: {one}" for one in found.skipped]
     unchanged = len(found.changes) - len(found.wanted)
-    return [*lines, f"{len(found.wanted)} differ, {unchanged} as in NetBox, {len(found.gone)} no longer in NetBox"]
+    skipped = f"{len(found.skipped)} skipped, " if found.skipped else ""
+    total = f"{len(found.wanted)} differ, {unchanged} as in NetBox, {skipped}{len(found.gone)} no longer in NetBox"
+    return [*lines, total]
+
+
+def skipped_documents(found: Pull) -> list[Document]:
+    """Return the skipped objects for programs."""
+    return [
+        {"action": "skipped", "object": one.what, "id": one.number, "title": one.title, "reason": one.reason}
+        for one in found.skipped
+    ]
 
 
 def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
@@ -40,6 +51,7 @@ def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
         "gone": [{"kind": one["kind"], "name": one["name"]} for one in found.gone],
         "kept": dict(found.kept),
         "left_out": dict(found.left_out),
+        "skipped": skipped_documents(found),
     }
 
 

@@ -1,29 +1,42 @@
 """The translation of everything that was read from NetBox into documents: ``translate``.
 
-Pure. The result does not depend on the order of the lists. All problems are collected and raised together; with any
-problem no documents are returned.
+Pure. The result does not depend on the order of the lists. An object that cannot be translated is skipped with its
+reason, and with what depends on it. Problems of the mapping file are collected and raised together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from controller.errors import InvalidInput, Problem
-from controller.model import document
-from inventory_sync import cabling, prefixes
+from controller.model import document, registry
+from controller.model.registry import Key
+from inventory_sync import cabling, prefixes, pruning
 from inventory_sync.devices import Devices
 from inventory_sync.locations import Document, Locations
-from inventory_sync.mapping import Mapping
-from inventory_sync.naming import NameRegistry
+from inventory_sync.mapping import ID_LABEL, NAME_LABEL, Mapping
+from inventory_sync.naming import NameRegistry, StoredName, StoredNames
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.patch_panels import PatchPanels
+from inventory_sync.skipping import Skipped, Skips, identity
 
 KINDS = ("Region", "Datacenter", "Floor", "Rack", "PhysicalModel", "PhysicalResource", "NetworkV4")
 """The kinds that a pull writes; a kind that others refer to comes before them."""
 _SHOWN = 50
+_LISTS = {
+    "regions": "region",
+    "site_groups": "site-group",
+    "sites": "site",
+    "locations": "location",
+    "racks": "rack",
+    "device_types": "device-type",
+    "devices": "device",
+    "power_panels": "power-panel",
+    "power_feeds": "power-feed",
+    "prefixes": "prefix",
+}
 
 
 @dataclass(frozen=True)
@@ -32,44 +45,72 @@ class Translation:
 
     documents: tuple[Document, ...]
     left_out: Counter[str]
+    skipped: tuple[Skipped, ...] = ()
+    datacenters: frozenset[str] | None = None
+    """The datacenters of the chosen sites; None: all."""
 
 
-def translate(seen: Snapshot, rules: Mapping) -> Translation:
-    """Return the documents. Raises InvalidInput with all problems."""
+def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -> Translation:
+    """Return the documents. ``stored`` are the resources that earlier pulls made. Raises InvalidInput."""
     if not seen["sites"]:
         raise InvalidInput([Problem("sites", "NetBox shows no site to this token")])
-    taken = NameRegistry(rules.names)
-    places = Locations(seen, rules, taken)
-    devices = Devices(seen, rules, taken, places)
+    stored = list(stored)
+    skips = Skips()
+    taken = NameRegistry(rules.names, skips, stored_names(stored), _present(seen))
+    places = Locations(seen, rules, taken, skips)
+    devices = Devices(seen, rules, taken, places, skips)
     patching = PatchPanels(seen["front_ports"], seen["rear_ports"], seen["cables"])
-    left = cabling.connect(seen["cables"], patching, devices)
+    left = cabling.connect(seen["cables"], patching, devices, skips)
     if devices.skipped:
         left["devices whose role is skipped"] += devices.skipped
-    networks = prefixes.networks(seen, rules, taken)
+    networks = prefixes.networks(seen, rules, taken, skips)
+    if taken.problems:
+        raise InvalidInput(_first_of_each(taken.problems))
     made = [*places.documents, *devices.models, *devices.documents.values(), *networks]
     for one in devices.documents.values():
         for field in ("ports", "network_links", "power_links"):
             if len(one["spec"].get(field) or ()) > 1:
                 one["spec"][field].sort(key=lambda part: tuple(str(value) for value in part.values()))
-    if taken.problems:
-        raise InvalidInput(_first_of_each(taken.problems))
     ordered = sorted(made, key=lambda one: (KINDS.index(one["kind"]), one.get("datacenter", ""), one["name"]))
-    return Translation(tuple(_checked(ordered)), left)
+    known = {pruning.key_of(one) for one in stored}
+    pruned = pruning.prune(ordered, _bad(ordered), known.__contains__)
+    skipped = tuple(sorted({*skips.found.values(), *pruned.skipped}, key=lambda one: (one.what, one.number, str(one))))
+    scope = frozenset(places.sites.values()) if rules.sites else None
+    return Translation(pruned.documents, left, skipped, scope)
 
 
-def _checked(made: Iterable[Document]) -> list[dict[str, Any]]:
-    """Check that the server would accept each document; the path of a problem begins with its kind and name."""
-    bad: list[Problem] = []
-    good: list[Document] = []
+def stored_names(stored: Iterable[Document]) -> StoredNames:
+    """Return the names that earlier pulls have given."""
+    by_identity: dict[str, list[StoredName]] = {}
+    unlabelled = set()
+    for one in sorted(stored, key=lambda one: -int(one.get("resource_version") or 0)):
+        kind = registry.get(one["kind"])
+        parent = str(one[kind.parents[0]]) if kind.parents else ""
+        found = one["labels"].get(ID_LABEL)
+        if found is None:
+            unlabelled.add((one["kind"], parent, one["name"]))
+            continue
+        base, spec = one["labels"].get(NAME_LABEL, ""), one["spec"]
+        name = StoredName(one["kind"], parent, one["name"], base, spec.get("role"), spec.get("floor"))
+        by_identity.setdefault(found, []).append(name)
+    return StoredNames(by_identity, frozenset(unlabelled))
+
+
+def _present(seen: Snapshot) -> Iterator[str]:
+    for name, what in _LISTS.items():
+        for item in seen[name]:
+            yield identity(what, int(item["id"]))
+
+
+def _bad(made: Iterable[Document]) -> dict[Key, str]:
+    """Return what the server would refuse, with the reasons."""
+    bad: dict[Key, str] = {}
     for one in made:
         try:
-            document.parse(one, f"{one['kind']} {one['name']}")
-            good.append(one)
+            document.parse(one)
         except InvalidInput as error:
-            bad.extend(error.problems)
-    if bad:
-        raise InvalidInput(_first_of_each(bad))
-    return good
+            bad[pruning.key_of(one)] = "; ".join(str(problem) for problem in error.problems)
+    return bad
 
 
 def _first_of_each(problems: list[Problem]) -> list[Problem]:

@@ -10,6 +10,7 @@
     5  invalid: a document violates the rules of its kind
     6  try again: the server cannot be reached, or did not answer in time
     7  differs: only from ``diff --exit-code``
+    8  done in part: only from ``netbox pull`` and ``netbox diff``, when objects of NetBox were skipped
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class ExitCode(IntEnum):
     INVALID = 5
     TRY_AGAIN = 6
     DIFFERS = 7
+    PARTIAL = 8
 
 
 _REFUSALS = (

@@ -80,12 +80,26 @@ PHYSICAL_MODEL = register(
 )
 
 
+class PortAddress(Part):
+    """A further address of a port, and its network."""
+
+    network: str = field("Network of the address.", example="fabric", default="", max_length=64)
+    address: Address = field("IPv4 address.", example="10.9.1.3")
+
+
 class PhysicalPort(Part):
-    """A port: the end of a link; has network, address and MAC."""
+    """A port: the end of a link; has network, addresses and MAC."""
 
     name: str = field("Name of the port on its device.", example="eth0", min_length=1, max_length=64)
     network: str = field("Network that the port is in.", example="fabric", default="", max_length=64)
     address: Address | None = field("IPv4 address.", example="10.9.1.2", default=None)
+    secondary_addresses: tuple[PortAddress, ...] = field(
+        "Further addresses of the port.",
+        unordered=True,
+        example=[{"network": "fabric", "address": "10.9.1.3"}],
+        default=(),
+        max_length=256,
+    )
     mac: Mac | None = field("MAC address.", example="52:54:00:00:00:01", default=None)
 
 

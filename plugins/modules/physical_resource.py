@@ -114,6 +114,21 @@ options:
         description:
           - IPv4 address.
         type: str
+      secondary_addresses:
+        description:
+          - Further addresses of the port.
+        type: list
+        elements: dict
+        suboptions:
+          network:
+            description:
+              - Network of the address.
+            type: str
+          address:
+            description:
+              - IPv4 address.
+            type: str
+            required: true
       mac:
         description:
           - MAC address.

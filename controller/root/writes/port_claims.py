@@ -62,5 +62,8 @@ def _places(resource: AnyResource | None) -> Iterator[tuple[Place, str]]:
         if port.address is not None:
             scope = f"port-address/{resource.datacenter}/{port.network}"
             yield (scope, str(port.address)), f"spec.ports[{index}].address"
+        for number, more in enumerate(port.secondary_addresses):
+            scope = f"port-address/{resource.datacenter}/{more.network}"
+            yield (scope, str(more.address)), f"spec.ports[{index}].secondary_addresses[{number}].address"
         if port.mac is not None:
             yield (f"port-mac/{resource.datacenter}", port.mac), f"spec.ports[{index}].mac"

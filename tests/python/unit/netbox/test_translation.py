@@ -107,9 +107,11 @@ def test_unknown_roles_are_counted_or_taken_as_the_default() -> None:
     assert _one(found, "PhysicalResource", "a")["spec"]["role"] == "Other"
 
 
-def test_a_device_of_a_type_that_was_not_shown_is_told() -> None:
-    with pytest.raises(InvalidInput, match=r"device srv \(id 1\): has a device type that NetBox did not show"):
-        _translated(seen(devices=[device(1, "srv", "server", device_type={"id": 77})]))
+def test_a_device_of_a_type_that_was_not_shown_is_skipped() -> None:
+    found = _translated(seen(devices=[device(1, "srv", "server", device_type={"id": 77}), device(2, "leaf", "leaf")]))
+    (skipped,) = map(str, found.skipped)
+    assert skipped.startswith("device srv (id 1): has a device type that NetBox did not show")
+    assert _one(found, "PhysicalResource", "leaf")
 
 
 def test_a_mapping_that_is_no_text_is_told(tmp_path: Path) -> None:
@@ -119,17 +121,15 @@ def test_a_mapping_that_is_no_text_is_told(tmp_path: Path) -> None:
         mapping.load(file)
 
 
-def test_names_are_made_ours_and_twins_are_both_named() -> None:
+def test_names_are_made_ours_and_twins_get_two_names() -> None:
     rules = Names.model_validate({"replace": [{"pattern": r"\.example\.net$"}], "overrides": {"Old One": "new"}})
     assert naming.translate("SRV_01.example.net", rules) == "srv-01"
     assert naming.translate("Old One", rules) == "new"
-    with pytest.raises(InvalidInput) as caught:
-        _translated(seen(devices=[device(1, "A b", "server"), device(2, "a_B", "server")]))
-    assert "device a_B (id 2): would be PhysicalResource dc1/a-b, which device A b (id 1) is already" in str(
-        caught.value
-    )
-    with pytest.raises(InvalidInput, match="gives no valid name"):
-        _translated(seen(devices=[device(1, "---", "server")]))
+    found = _translated(seen(devices=[device(1, "A b", "server"), device(2, "a_B", "server")]))
+    assert _one(found, "PhysicalResource", "a-b")["labels"]["netbox-id"] == "device-1"
+    assert _one(found, "PhysicalResource", "room-a-a-b")["labels"]["netbox-id"] == "device-2"
+    (skipped,) = _translated(seen(devices=[device(1, "---", "server")])).skipped
+    assert "gives no valid name" in skipped.reason
 
 
 def test_labels_come_from_tags_custom_fields_and_fields() -> None:
@@ -166,7 +166,9 @@ def test_a_port_has_its_primary_address_and_the_longest_prefix_around_it() -> No
         )
     )
     (port,) = _one(found, "PhysicalResource", "srv")["spec"]["ports"]
-    assert port == {"name": "eno1", "network": "near", "address": "10.0.0.5", "mac": "52:54:00:aa:00:01"}
+    secondary = [{"network": "near", "address": "10.0.0.6"}]
+    first = {"name": "eno1", "network": "near", "address": "10.0.0.5", "mac": "52:54:00:aa:00:01"}
+    assert port == {**first, "secondary_addresses": secondary}
     kept = seen(
         devices=[device(1, "srv", "server", primary_ip4={"id": 2})],
         interfaces=[interface(7, 1, "eno1")],
