@@ -9,7 +9,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 # Files of git only: tests that run at the same time make and delete others in the checkout.
 git ls-files -z --cached --others --exclude-standard -- galaxy.yml LICENSE CHANGELOG.rst LICENSES meta plugins playbooks \
-  changelogs tests/unit examples/tokyo |
+  changelogs tests/unit tests/sanity examples/tokyo |
   tar --create --null --no-recursion --ignore-failed-read --files-from=- | tar --extract --directory "$copy"
 cp docs/collection.md "$copy/README.md"
 # The release's changelog is made from the fragments, which the checkout keeps.
