@@ -206,7 +206,7 @@ class Devices:
         rack = self._places.rack(device)
         if rack is not None:
             position = device.get("position")
-            below = self._places.first_units.get(int(device["rack"]["id"]), 1) - 1
+            below = self._places.first_unit(device) - 1
             return {
                 "floor": None,
                 "rack": rack[0],
@@ -248,7 +248,7 @@ class Devices:
         """Add what was skipped and is in the inventory: links of others lead to it as before."""
         for item in items:
             number = int(item["id"])
-            stored = self._taken.stored_of(identity(what, number))
+            stored = self._taken.stored_of(identity(what, number), "PhysicalResource")
             if number not in into and stored is not None and self.skips.title_of(what, number):
                 into[number] = Device(stored.parent, stored.name, Role(stored.role or Role.OTHER))
 

@@ -37,6 +37,7 @@ class Locations:
         self.racks: dict[int, tuple[str, str | None]] = {}
         """Rack's id to its name and floor."""
         self.first_units: dict[int, int] = {}
+        """Of each rack, also of a skipped one: positions in it are counted from its first unit."""
         self._floors: set[tuple[str, str]] = set()
         self._floor_of: dict[int, str] = {}
         """By location."""
@@ -96,6 +97,13 @@ class Locations:
         if title is not None and int(rack["id"]) not in self.racks:
             raise UnfitObjectError(f"its {title} is skipped")
         return self.racks.get(int(rack["id"]))
+
+    def first_unit(self, item: Item) -> int:
+        """Return the number of the lowest unit of the rack of an object. Raises UnfitObjectError."""
+        number = int(item["rack"]["id"])
+        if number not in self.first_units:
+            raise UnfitObjectError(f"its {self._skips.title_of('rack', number) or 'rack'} is skipped")
+        return self.first_units[number]
 
     def path(self, item: Item) -> list[str]:
         """Return the slugs of the locations of an object, the outermost first."""
@@ -236,6 +244,7 @@ class Locations:
         claims = []
         for rack in seen["racks"]:
             with self._skips.guard("rack", rack):
+                self.first_units[int(rack["id"])] = int(rack.get("starting_unit") or 1)
                 site = self.datacenter(rack)
                 if site is None:
                     continue
@@ -257,7 +266,6 @@ class Locations:
                 floor = self.floor(claim.item)
                 if floor is None:
                     raise UnfitObjectError("is in no location: give it one, or set floors.default in the mapping")
-                self.first_units[number] = int(claim.item.get("starting_unit") or 1)
                 height = required(claim.item, "u_height")
                 spec: dict[str, Any] = {"floor": floor, "height_units": int(height)}
                 custom = claim.item.get("custom_fields") or {}
@@ -267,9 +275,14 @@ class Locations:
                 self.racks[number] = (name, floor)
                 self._add("Rack", name, "rack", claim.item, spec, datacenter=claim.parent)
         for rack in seen["racks"]:
-            stored = self._taken.stored_of(identity("rack", int(rack["id"])))
-            if self._skips.title_of("rack", int(rack["id"])) and stored is not None:
-                self.racks[int(rack["id"])] = (stored.name, stored.floor)
+            number = int(rack["id"])
+            if self._skips.title_of("rack", number):
+                self.racks.pop(number, None)
+                site = rack.get("site")
+                parent = self.sites.get(int(site["id"])) if isinstance(site, dict) and "id" in site else None
+                stored = self._taken.stored_of(identity("rack", number), "Rack", parent)
+                if parent is not None and stored is not None:
+                    self.racks[number] = (stored.name, stored.floor)
 
     def _add(self, kind: str, name: str, what: str, item: Item, spec: Mapping[str, Any], **parents: str) -> None:
         if self._skips.title_of(what, int(item["id"])):

@@ -11,6 +11,7 @@ object has the same name in NetBox, wherever it is moved and whatever is added b
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,23 @@ from controller.model.plain_text import unsafe
 from inventory_sync.mapping import ID_LABEL, Labels, Names
 from inventory_sync.romanization import romanized
 from inventory_sync.skipping import Skips, UnfitObjectError, identity
+from inventory_sync.stored_names import Contender, NameKey, StoredName, StoredNames, owner
 
 _NO_NAME = re.compile(r"[^a-z0-9]+")
 _NO_VALUE = re.compile(r"[^A-Za-z0-9_.-]+")
 _NAME = re.compile(NAME_PATTERN)
+_TYPES: dict[str, tuple[str, ...]] = {
+    "Region": ("region", "site-group"),
+    "Datacenter": ("site",),
+    "Floor": ("location",),
+    "Rack": ("rack",),
+    "PhysicalModel": ("device-type",),
+    "PhysicalResource": ("device", "power-panel", "power-feed"),
+    "NetworkV4": ("prefix",),
+}
+"""Types of objects that become resources of a kind."""
+_SLUGS = frozenset({"region", "site-group", "site", "location", "device-type"})
+"""Types whose slug is the name."""
 Item = Mapping[str, Any]
 
 
@@ -33,6 +47,11 @@ def translate(given: str, rules: Names) -> str:
     if given in rules.overrides:
         return rules.overrides[given]
     return _joined([rewritten(given, rules)])
+
+
+def earlier(given: str, rules: Names) -> str:
+    """Return the name that a version without identities gave."""
+    return rules.overrides.get(given) or _NO_NAME.sub("-", rewritten(given, rules).lower()).strip("-")
 
 
 def rewritten(given: str, rules: Names) -> str:
@@ -76,29 +95,6 @@ class Claim:
             yield "/".join((*words, self.given))
 
 
-@dataclass(frozen=True)
-class StoredName:
-    """A resource that an earlier pull made of an object."""
-
-    kind: str
-    parent: str
-    name: str
-    base: str = ""
-    """The object's own name at that time, where the resource has another; empty: it has not."""
-    role: str | None = None
-    floor: str | None = None
-
-
-@dataclass(frozen=True)
-class StoredNames:
-    """What the inventory has from earlier pulls."""
-
-    by_identity: Mapping[str, Sequence[StoredName]] = field(default_factory=dict)
-    """An object that was renamed in NetBox has two, until the old one is deleted; the newest is the first."""
-    unlabelled: frozenset[tuple[str, str, str]] = frozenset()
-    """Kind, parent and name of resources that a version without identities has made."""
-
-
 class NameRegistry:
     """Assigns names by kind and parent."""
 
@@ -114,23 +110,32 @@ class NameRegistry:
         self.short: dict[str, str] = {}
         """By identity, the object's own name where the resource has another."""
         self._present = frozenset(present) & self.stored.by_identity.keys()
-        self._used: dict[tuple[str, str, str], str] = {}
+        self._used: dict[NameKey, str] = {}
+        self._found: dict[str, StoredName] = {}
+        """Resources without an identity, by that of the object that they were made of."""
 
     def assign(self, kind: str, claims: Iterable[Claim]) -> dict[str, str]:
         """Return names by identity; an object that cannot have one is skipped, but keeps the name that it has."""
         fit: list[tuple[Claim, Sequence[str]]] = []
+        unfit: list[Claim] = []
         names: dict[str, str] = {}
         for claim in sorted(claims, key=lambda one: (one.number, one.what)):
             with self._skips.guard(claim.what, claim.item):
                 fit.append((claim, self._candidates(claim)))
                 continue
-            if (stored := self.stored_of(claim.identity)) is not None:
-                names[claim.identity] = stored.name
+            unfit.append(claim)
         self._keep(kind, {claim.parent for claim, _ in fit}, {claim.identity for claim, _ in fit})
         known = {claim.identity: self._known(kind, claim, candidates) for claim, candidates in fit}
+        places: dict[str, set[tuple[object, object]]] = defaultdict(set)
+        for claim in (*unfit, *(claim for claim, _ in fit)):
+            places[claim.parent].add(_place(claim.item))
+        known |= self._without_identity(kind, [one for one in fit if known[one[0].identity] is None], places)
+        for claim in unfit:
+            if (stored := self.stored_of(claim.identity, kind, claim.parent)) is not None:
+                names[claim.identity] = stored.name
         for claim, candidates in sorted(fit, key=lambda one: known[one[0].identity] is None):
             mine = known[claim.identity]
-            name = next((one for one in ([mine] if mine else []) + [*candidates] if self._free(kind, claim, one)), None)
+            name = mine or next((one for one in candidates if self._free(kind, claim, one)), None)
             if name is None:  # even the one with its id is taken, by an override or by hand
                 self._skips.add(claim.what, claim.item, f"every name for it is taken ({', '.join(candidates)})")
                 continue
@@ -140,9 +145,10 @@ class NameRegistry:
                 self.short[claim.identity] = base
         return names
 
-    def stored_of(self, found: str) -> StoredName | None:
-        """Return what the inventory has of an object."""
-        return next(iter(self.stored.by_identity.get(found, ())), None)
+    def stored_of(self, found: str, kind: str, parent: str | None = None) -> StoredName | None:
+        """Return what the inventory has of an object, in that parent; without a parent, anywhere."""
+        known = [*self.stored.by_identity.get(found, ()), *([self._found[found]] if found in self._found else [])]
+        return next((one for one in known if one.kind == kind and parent in (None, one.parent)), None)
 
     def _keep(self, kind: str, parents: Collection[str], fit: Collection[str]) -> None:
         """Keep the names of what NetBox has and this pull leaves out, so that nothing else takes its resource over."""
@@ -150,6 +156,46 @@ class NameRegistry:
             for one in self.stored.by_identity[found]:
                 if one.kind == kind and one.parent in parents:
                     self._used[kind, one.parent, one.name] = found
+
+    def _without_identity(
+        self, kind: str, fit: Sequence[tuple[Claim, Sequence[str]]], places: Mapping[str, Collection[object]]
+    ) -> dict[str, str]:
+        """Return the names of resources without an identity, by that of the object that each was made of.
+
+        The others of them are reserved: whose they are is not known.
+        """
+        contenders: dict[NameKey, list[Contender]] = defaultdict(list)
+        for claim, candidates in fit:
+            old = "" if claim.identity in self.stored.by_identity else earlier(claim.given, self._rules)
+            name, is_set = (candidates[0], candidates[0] != old) if self._is_set(claim) else (old, False)
+            if name and not (is_set and not self._has_override(claim)):
+                one = Contender(claim.identity, claim.number, claim.what, claim.item, is_set)
+                contenders[kind, claim.parent, name].append(one)
+        mine = {claim.identity for claim, _ in fit}
+        skipped = [one for one in self._skipped(kind) if one.identity not in mine]
+        names: dict[str, str] = {}
+        for key, stored in self.stored.unlabelled.items():
+            if key[0] != kind:
+                continue
+            self._used.setdefault(key, "")
+            others = [
+                one
+                for one in skipped
+                if earlier(_own_name(one), self._rules) == stored.name
+                and _place(one.item) in places.get(stored.parent, ())
+            ]
+            found = owner(stored, [*contenders[key], *others])
+            if found is not None and found.identity not in self._found:
+                self._found[found.identity] = stored
+                if found.identity in mine:
+                    names[found.identity] = stored.name
+        return names
+
+    def _skipped(self, kind: str) -> Iterator[Contender]:
+        """Yield the skipped objects that could have become a resource of the kind."""
+        for found, (what, item) in self._skips.items.items():
+            if what in _TYPES[kind] and found not in self.stored.by_identity:
+                yield Contender(found, int(item["id"]), what, item)
 
     def _candidates(self, claim: Claim) -> Sequence[str]:
         """Return the names that an object may have, the best first. Raises UnfitObjectError."""
@@ -182,27 +228,34 @@ class NameRegistry:
 
     def _known(self, kind: str, claim: Claim, candidates: Sequence[str]) -> str | None:
         """Return the name that the object's resource has, where it is still to have that name."""
-        stored = self.stored.by_identity.get(claim.identity, ())
-        if not stored:
-            before = [*candidates, _NO_NAME.sub("-", rewritten(claim.given, self._rules).lower()).strip("-")]
-            return next((one for one in before if (kind, claim.parent, one) in self.stored.unlabelled), None)
-        if self._is_set(claim):
-            return None
         base = translate(claim.given, self._rules)
-        for one in stored:
-            same = (one.kind, one.parent) == (kind, claim.parent)
-            if same and (one.name in candidates or base == (one.base or one.name)):
+        is_set = self._is_set(claim)
+        for one in self.stored.by_identity.get(claim.identity, ()):
+            stays = one.name in candidates or (not is_set and base == (one.base or one.name))
+            if stays and (one.kind, one.parent) == (kind, claim.parent):
                 return one.name
         return None
 
     def _is_set(self, claim: Claim) -> bool:
         """Return whether the mapping says what the name is."""
-        if any(key in self._rules.overrides for key in (*claim.paths(), claim.given)):
-            return True
-        return claim.what in self._templates
+        return self._has_override(claim) or claim.what in self._templates
+
+    def _has_override(self, claim: Claim) -> bool:
+        return any(key in self._rules.overrides for key in (*claim.paths(), claim.given))
 
     def _free(self, kind: str, claim: Claim, name: str) -> bool:
         return (kind, claim.parent, name) not in self._used
+
+
+def _own_name(one: Contender) -> str:
+    field = "slug" if one.what in _SLUGS else "prefix" if one.what == "prefix" else "name"
+    return str(one.item.get(field) or (f"device-{one.number}" if one.what == "device" else ""))
+
+
+def _place(item: Item) -> tuple[object, object]:
+    """Return what tells objects of two parents apart, for those that were skipped before their parent was known."""
+    site, panel = item.get("site"), item.get("power_panel")
+    return (site.get("id") if isinstance(site, dict) else None, panel.get("id") if isinstance(panel, dict) else None)
 
 
 def labels(item: Mapping[str, Any], rules: Labels, mark: tuple[str, str]) -> dict[str, str]:

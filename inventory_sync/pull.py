@@ -71,6 +71,8 @@ class Pull:
     """Created by the sync, and no longer in NetBox."""
     kept: tuple[tuple[str, str], ...] = ()
     """Those of them that cannot be deleted now, each with its reason."""
+    unsure: tuple[Document, ...] = ()
+    """Created by a version without identities, and missing while objects are skipped: they are never deleted."""
     yielding: tuple[Document, ...] = ()
     """What is stored of those whose addresses and places go to others of ``wanted``, without these."""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -133,6 +135,7 @@ def _planned(
     missing = [one for key, one in stored.items() if key not in known and _in_scope(one, rules, translation)]
     protects = _Protection(skipped, inventory.ours)
     gone = [one for one in missing if not protects(one)]
+    unsure = [one for one in missing if protects.is_unsure(one)]
     places = MovedPlaces(stored.values(), wanted)
     yielding = list(_without_what_moved([stored[key] for key in known if key in stored], wanted, places))
     wanted = [*_without_what_moved(missing, wanted, places), *wanted]
@@ -150,6 +153,7 @@ def _planned(
         tuple(changes),
         tuple(gone),
         tuple(kept),
+        tuple(unsure),
         tuple(yielding),
         translation.left_out,
         tuple(skipped),
@@ -159,14 +163,21 @@ def _planned(
 
 
 class _Protection:
-    """What the inventory has of skipped objects and of what is in them: NetBox does have it."""
+    """What the inventory has of skipped objects and of what is in them: NetBox does have it.
+
+    A resource of a version without identities may be of any skipped object.
+    """
 
     def __init__(self, skipped: Iterable[Skipped], ours: Iterable[Document]) -> None:
         self._identities = {one.identity for one in skipped}
         self._datacenters = {one["name"] for one in ours if one["kind"] == "Datacenter" and self._is_of_skipped(one)}
 
     def __call__(self, one: Document) -> bool:
-        return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters
+        return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters or self.is_unsure(one)
+
+    def is_unsure(self, one: Document) -> bool:
+        """Return whether it is not known which object the resource was made of, and it may be a skipped one."""
+        return bool(self._identities) and ID_LABEL not in one["labels"]
 
     def _is_of_skipped(self, one: Document) -> bool:
         return one["labels"].get(ID_LABEL) in self._identities

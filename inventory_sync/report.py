@@ -16,8 +16,7 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
     reasons = dict(found.kept if kept is None else kept)
     lines = []
     for one in found.gone:
-        kind = registry.get(one["kind"])
-        path = "/".join(str(one[field]) for field in (*kind.parents, "name"))
+        path = _path(one)
         said = f"{one['kind']} {path}"
         if said in reasons:
             lines.append(f"no longer in NetBox: {said}, kept: {reasons[said]}")
@@ -25,12 +24,23 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
             lines.append(f"no longer in NetBox: {said}, removed")
         else:
             lines.append(f"no longer in NetBox: {said}, deleted with --remove")
+    lines += [f"kept: {said}: {why}" for said, why in _unsure(found)]
     lines += [f"left out: {count} {what}" for what, count in sorted(found.left_out.items())]
     lines += [f"skipped: {one}" for one in found.skipped]
     unchanged = len(found.changes) - len(found.wanted)
     skipped = f"{len(found.skipped)} skipped, " if found.skipped else ""
     total = f"{len(found.wanted)} differ, {unchanged} as in NetBox, {skipped}{len(found.gone)} no longer in NetBox"
     return [*lines, total]
+
+
+def _path(one: Document) -> str:
+    return "/".join(str(one[field]) for field in (*registry.get(one["kind"]).parents, "name"))
+
+
+def _unsure(found: Pull) -> list[tuple[str, str]]:
+    """Return what is kept because it may be of a skipped object, each with that reason."""
+    why = "it has no netbox-id, so that it may be of a skipped object"
+    return [(f"{one['kind']} {_path(one)}", why) for one in found.unsure]
 
 
 def skipped_documents(found: Pull) -> list[Document]:
@@ -49,7 +59,7 @@ def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
         "lines": list(lines),
         "changes": [change for change in found.changes if change["action"] != "unchanged"],
         "gone": [{"kind": one["kind"], "name": one["name"]} for one in found.gone],
-        "kept": dict(found.kept),
+        "kept": {**dict(found.kept), **dict(_unsure(found))},
         "left_out": dict(found.left_out),
         "skipped": skipped_documents(found),
     }

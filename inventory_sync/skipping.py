@@ -45,6 +45,8 @@ class Skips:
         self.found: dict[tuple[str, int, str], Skipped] = {}
         self.identities: dict[str, str] = {}
         """Titles of skipped objects that could have become a resource, by identity."""
+        self.items: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        """Types and fields of these objects, by identity."""
 
     def add(self, what: str, item: Mapping[str, Any], reason: str, *, whole: bool = True) -> None:
         """Record a skipped object; not ``whole``: only a part of it is missing."""
@@ -53,6 +55,7 @@ class Skips:
         self.found[what, number, reason] = Skipped(what, number, named, reason)
         if whole:
             self.identities[identity(what, number)] = named
+            self.items[identity(what, number)] = (what, item)
 
     def title_of(self, what: str, number: int) -> str | None:
         """Return the title of a skipped object; None where it was not skipped."""

@@ -17,10 +17,11 @@ from inventory_sync import cabling, prefixes, pruning
 from inventory_sync.devices import Devices
 from inventory_sync.locations import Document, Locations
 from inventory_sync.mapping import ID_LABEL, NAME_LABEL, Mapping
-from inventory_sync.naming import NameRegistry, StoredName, StoredNames
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.patch_panels import PatchPanels
 from inventory_sync.skipping import Skipped, Skips, identity
+from inventory_sync.stored_names import NameKey, StoredName, StoredNames
 
 KINDS = ("Region", "Datacenter", "Floor", "Rack", "PhysicalModel", "PhysicalResource", "NetworkV4")
 """The kinds that a pull writes; a kind that others refer to comes before them."""
@@ -82,18 +83,17 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
 def stored_names(stored: Iterable[Document]) -> StoredNames:
     """Return the names that earlier pulls have given."""
     by_identity: dict[str, list[StoredName]] = {}
-    unlabelled = set()
+    unlabelled: dict[NameKey, StoredName] = {}
     for one in sorted(stored, key=lambda one: -int(one.get("resource_version") or 0)):
         kind = registry.get(one["kind"])
         parent = str(one[kind.parents[0]]) if kind.parents else ""
-        found = one["labels"].get(ID_LABEL)
-        if found is None:
-            unlabelled.add((one["kind"], parent, one["name"]))
-            continue
         base, spec = one["labels"].get(NAME_LABEL, ""), one["spec"]
-        name = StoredName(one["kind"], parent, one["name"], base, spec.get("role"), spec.get("floor"))
-        by_identity.setdefault(found, []).append(name)
-    return StoredNames(by_identity, frozenset(unlabelled))
+        name = StoredName(one["kind"], parent, one["name"], base, spec.get("role"), spec.get("floor"), spec)
+        if (found := one["labels"].get(ID_LABEL)) is None:
+            unlabelled[one["kind"], parent, one["name"]] = name
+        else:
+            by_identity.setdefault(found, []).append(name)
+    return StoredNames(by_identity, unlabelled)
 
 
 def _present(seen: Snapshot) -> Iterator[str]:

@@ -1,0 +1,207 @@
+"""Names of an inventory that a version without identities has made, and of skipped objects: nothing is taken over."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from controller.client import Client
+from inventory_sync import mapping, pull, report
+from inventory_sync.locations import Document
+from inventory_sync.netbox_reader import Snapshot
+from inventory_sync.translation import Translation, translate
+from tests.python.unit.netbox.seen import MAPPING, cable, device, seen
+
+SITES: list[dict[str, Any]] = [
+    {"id": number, "slug": slug, "region": None, "group": None, "custom_fields": {}, "tags": []}
+    for number, slug in ((1, "dc1"), (2, "dc2"))
+]
+
+
+def _translated(snapshot: Snapshot, stored: Any = (), more: str = "") -> Translation:
+    return translate(snapshot, mapping.parse(MAPPING + more), stored)
+
+
+def _names(found: Translation, kind: str) -> dict[str, str]:
+    return {one["labels"].get("netbox-id", ""): one["name"] for one in found.documents if one["kind"] == kind}
+
+
+def _spec(found: Translation, name: str) -> dict[str, Any]:
+    (one,) = [one for one in found.documents if one["kind"] == "PhysicalResource" and one["name"] == name]
+    return dict(one["spec"])
+
+
+def _rack(number: int, name: str | None, **more: Any) -> dict[str, Any]:
+    place = {"site": {"id": 1, "slug": "dc1"}, "location": {"id": 1}}
+    return {"id": number, "name": name, **place, "u_height": 42, "custom_fields": {}, "tags": [], **more}
+
+
+def _upgraded(found: Translation, **names: str) -> list[Document]:
+    """Return the documents as a version without identities has written them, with other names."""
+    documents = [copy.deepcopy(one) for one in found.documents]
+    for one in documents:
+        one |= {"labels": {"source": "netbox"}, "project": "default", "max_revision_history": 10}
+        one["name"] = names.get(one["name"], one["name"])
+    return documents
+
+
+class Planning:
+    """A server that refuses one name, deletes nothing and records what it was asked."""
+
+    def __init__(self, refused: Mapping[str, str]) -> None:
+        self._refused = refused
+        self.deleted: list[str] = []
+
+    def plan(self, documents: Sequence[Document]) -> dict[str, Any]:
+        return {
+            "changes": [
+                {
+                    "kind": one["kind"],
+                    "key": one["name"],
+                    "action": "update",
+                    "unresolved": [],
+                    "refusals": [
+                        {"path": "spec.position", "message": self._refused[one["name"]], "users": []}
+                        for _ in [0]
+                        if one["name"] in self._refused
+                    ],
+                }
+                for one in documents
+            ]
+        }
+
+    def plan_delete_many(self, documents: Sequence[Document]) -> dict[str, Any]:
+        return {"changes": []}
+
+    def delete_many(self, documents: Iterable[Document]) -> list[Document]:
+        self.deleted += [one["name"] for one in documents]
+        return []
+
+
+def _plan(server: Planning, made: Translation, stored: Sequence[Document]) -> pull.Pull:
+    rules = mapping.parse(MAPPING)
+    everything = {pull._key(one): one for one in stored}
+    return pull.plan(cast(Client, server), made, rules, inventory=pull.Inventory(everything, tuple(stored)))
+
+
+def test_while_anything_is_skipped_a_resource_without_identity_is_kept() -> None:
+    devices = [device(n, name, "server", position=n) for n, name in ((1, "srv"), (2, "other"))]
+    stored = _upgraded(_translated(seen(devices=devices)))
+    made = _translated(seen(devices=devices), stored)
+    server = Planning({"srv": "the rack has no such unit"})
+    found = _plan(server, made, stored)
+    assert [one.identity for one in found.skipped] == ["device-1"]
+    assert not found.gone
+    assert [one["name"] for one in found.unsure] == ["srv"]
+    pull.remove(cast(Client, server), found)
+    assert not server.deleted
+    assert any(line.startswith("kept: PhysicalResource dc1/srv:") for line in report.pulled(found))
+    found = _plan(Planning({}), _translated(seen(devices=devices[1:]), stored), stored)
+    assert [one["name"] for one in found.gone] == ["srv"]
+    assert not found.unsure
+
+
+def test_a_skipped_site_or_rack_costs_nothing_that_has_no_identity() -> None:
+    stored = _upgraded(_translated(seen()))
+    for bad in ({"sites": [{**SITES[0], "slug": None}]}, {"racks": [_rack(1, None)]}):
+        found = _plan(Planning({}), _translated(seen(**bad), stored), stored)
+        assert found.skipped
+        assert not found.gone
+
+
+def test_no_other_object_takes_the_resource_of_a_skipped_one_over() -> None:
+    stored = _upgraded(_translated(seen()))
+    devices = [{**device(1, "srv", "server"), "role": None}, device(9, "SRV", "server", position=20)]
+    found = _translated(seen(devices=devices, racks=[_rack(1, "R1")]), stored)
+    assert _names(found, "PhysicalResource") == {"device-9": "room-a-srv"}
+
+
+def test_cables_of_others_still_lead_to_a_skipped_device_without_identity() -> None:
+    cables = [cable(("interface", 1, "eno1"), ("interface", 2, "p1"))]
+    stored = _upgraded(_translated(seen(cables=cables)))
+    devices = [device(1, "srv", "server"), {**device(2, "leaf", "leaf"), "device_type": None}]
+    found = _translated(seen(cables=cables, devices=devices), stored)
+    assert [link["peer"] for link in _spec(found, "srv")["network_links"]] == ["leaf"]
+
+
+@pytest.mark.parametrize("moved", [_rack(1, "R1", site={"id": 2, "slug": "dc2"}, u_height=None)])
+def test_a_skipped_rack_keeps_no_name_in_another_datacenter(moved: dict[str, Any]) -> None:
+    stored = list(_translated(seen(sites=SITES)).documents)
+    place: dict[str, Any] = {"custom_fields": {}, "tags": [], "parent": None}
+    locations = [{**place, "id": 5, "name": "F", "slug": "f", "site": {"id": 2, "slug": "dc2"}}]
+    moved["location"] = {"id": 5}
+    foreign = _rack(7, "R1", site={"id": 2, "slug": "dc2"}, location={"id": 5})
+    server = device(1, "srv", "server", site={"id": 2, "slug": "dc2"}, location={"id": 5})
+    found = _translated(seen(sites=SITES, locations=locations, racks=[moved, foreign], devices=[server]), stored)
+    assert {one.identity for one in found.skipped} == {"rack-1", "device-1"}
+    unnamed = {**moved, "name": None}
+    found = _translated(seen(sites=SITES, locations=locations, racks=[unnamed, foreign], devices=[server]), stored)
+    assert {one.identity for one in found.skipped} == {"rack-1", "device-1"}
+
+
+@pytest.mark.parametrize("bad", [{"location": None}, {"u_height": None}, {"name": None}])
+def test_positions_in_a_skipped_rack_are_counted_from_its_first_unit(bad: dict[str, Any]) -> None:
+    rack = _rack(1, "R1", starting_unit=3)
+    stored = list(_translated(seen(racks=[rack])).documents)
+    found = _translated(seen(racks=[{**rack, **bad}]), stored)
+    assert _spec(found, "srv")["position"] == 1.5
+    assert _spec(found, "srv")["rack"] == "r1"
+
+
+def test_devices_in_a_rack_with_a_bad_first_unit_are_skipped() -> None:
+    stored = list(_translated(seen()).documents)
+    found = _translated(seen(racks=[_rack(1, "R1", starting_unit="low")]), stored)
+    assert {one.identity for one in found.skipped} == {"rack-1", "device-1", "device-2", "device-3"}
+
+
+@pytest.mark.parametrize("rules", ["names: {templates: {rack: '{name}'}}\n", "names: {overrides: {R1: r1}}\n"])
+def test_an_older_object_does_not_take_a_name_that_is_set(rules: str) -> None:
+    first = _translated(seen(racks=[_rack(5, "R1")], devices=[]), (), rules)
+    both = seen(racks=[_rack(1, "R1"), _rack(5, "R1")], devices=[])
+    second = _translated(both, first.documents, rules)
+    assert _names(second, "Rack") == {"rack-5": "r1", "rack-1": "room-a-r1"}
+    assert _names(_translated(both, second.documents, rules), "Rack") == _names(second, "Rack")
+
+
+def test_a_new_override_or_template_still_renames() -> None:
+    one = seen(racks=[_rack(5, "R1")], devices=[])
+    first = _translated(one).documents
+    for rules in ("names: {overrides: {netbox-id=rack-5: left}}\n", "names: {templates: {rack: '{name} left'}}\n"):
+        assert _names(_translated(one, first, rules), "Rack")["rack-5"].endswith("left")
+
+
+@pytest.mark.parametrize(
+    ("racks", "kept", "names"),
+    [
+        # A resource whose name another object would have by its path, or in ASCII.
+        ([_rack(1, "R1"), _rack(5, "R1")], {"r1": "room-a-r1"}, {"rack-1": "r1", "rack-5": "floor-2-room-a-r1"}),
+        ([_rack(1, "Köln")], {"koeln": "koeln"}, {"rack-1": "room-a-koeln"}),
+        ([_rack(1, "Köln")], {"koeln": "k-ln"}, {"rack-1": "k-ln"}),
+        ([_rack(1, "R1"), _rack(5, "r1")], {}, {"rack-1": "r1", "rack-5": "room-a-r1"}),
+        ([_rack(1, "R1", u_height=9), _rack(5, "r1")], {"r1": "r1"}, {"rack-5": "r1", "rack-1": "room-a-r1"}),
+    ],
+)
+def test_an_upgrade_takes_only_names_of_the_version_before(
+    racks: list[dict[str, Any]], kept: dict[str, str], names: dict[str, str]
+) -> None:
+    stored: list[Document] = []
+    if kept:
+        one = _translated(seen(racks=[_rack(1, next(iter(kept)))], devices=[]))
+        stored = _upgraded(one, **kept)
+    snapshot = seen(racks=racks, devices=[])
+    found = _translated(snapshot, stored)
+    assert _names(found, "Rack") == names
+    written = {(one["kind"], one["name"]): one for one in (*stored, *found.documents)}
+    assert _translated(snapshot, list(written.values())).documents == found.documents
+
+
+def test_an_override_says_whose_a_resource_without_identity_is() -> None:
+    rules = "names: {overrides: {netbox-id=rack-1: left}}\n"
+    snapshot = seen(racks=[_rack(1, "R1")], devices=[])
+    stored = _upgraded(_translated(snapshot), r1="left")
+    found = _translated(snapshot, stored, rules)
+    assert _names(found, "Rack") == {"rack-1": "left"}
+    assert _translated(snapshot, found.documents, rules).documents == found.documents
