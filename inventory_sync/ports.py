@@ -48,9 +48,10 @@ class Ports:
                 ports[int(interface["id"])] = (port, datacenter, named)
                 documents["device", holder]["spec"]["ports"].append(port)
                 port["mac"] = self._mac(interface, datacenter, named)
-        for number, addresses in self._addresses().items():
-            if number in ports:
-                self._add_addresses(addresses, *ports[number])
+        addresses = {number: found for number, found in self._addresses().items() if number in ports}
+        places = self._places(addresses, ports)
+        for number, found in addresses.items():
+            self._add_addresses(found, places, *ports[number])
 
     def _is_skipped_type(self, interface: Item) -> bool:
         return required(interface, "type")["value"] in self._rules.ports.skip_types
@@ -85,23 +86,45 @@ class Ports:
             addresses.sort(key=lambda one: (int(one["id"]) not in primary, int(one["id"])))
         return dict(sorted(found.items(), key=lambda one: min(int(address["id"]) for address in one[1])))
 
-    def _add_addresses(self, addresses: Sequence[Item], port: dict[str, Any], datacenter: str, named: str) -> None:
-        for address in addresses:
+    def _places(
+        self, addresses: Mapping[int, Sequence[Item]], ports: Mapping[int, tuple[dict[str, Any], str, str]]
+    ) -> dict[int, tuple[str, str]]:
+        """Return network and address by the address's id. Each belongs to the interface of the oldest address."""
+        found: dict[int, tuple[str, str]] = {}
+        held = [(int(one["id"]), number, one) for number, some in addresses.items() for one in some]
+        for own, number, address in sorted(held, key=lambda one: one[:2]):
             with self._skips.guard("ip-address", address):
                 at = ipaddress.IPv4Interface(address["address"])
                 network = self._prefixes.name(at, address.get("vrf"), self._rules.ports.network)
-                place = {"network": network, "address": str(at.ip)}
-                other = self._owners.setdefault((datacenter, network, str(at.ip)), named)
-                if other != named:
-                    where = f"network {network}" if network else "no network"
-                    raise UnfitObjectError(f"is on {named}, and {other} has it too, in {where}")
-                if port["address"] is None:
-                    port |= place
-                elif place not in (more := port.setdefault("secondary_addresses", [])) and place != {
-                    "network": port["network"],
-                    "address": port["address"],
-                }:
-                    more.append(place)
+                _, datacenter, named = ports[number]
+                self._owners.setdefault((datacenter, network, str(at.ip)), named)
+                found[own] = (network, str(at.ip))
+        return found
+
+    def _add_addresses(
+        self,
+        addresses: Sequence[Item],
+        places: Mapping[int, tuple[str, str]],
+        port: dict[str, Any],
+        datacenter: str,
+        named: str,
+    ) -> None:
+        for address in addresses:
+            if int(address["id"]) not in places:
+                continue
+            network, at = places[int(address["id"])]
+            place = {"network": network, "address": at}
+            other = self._owners[datacenter, network, at]
+            if other != named:
+                where = f"network {network}" if network else "no network"
+                self._skips.add("ip-address", address, f"is on {named}, and {other} has it too, in {where}")
+            elif port["address"] is None:
+                port |= place
+            elif place not in (more := port.setdefault("secondary_addresses", [])) and place != {
+                "network": port["network"],
+                "address": port["address"],
+            }:
+                more.append(place)
 
 
 def port_name(item: Item) -> str:

@@ -159,6 +159,21 @@ def test_an_address_is_unique_in_its_vrf_and_twins_in_one_are_reported() -> None
     assert "(id 3)" in skipped
 
 
+def test_a_duplicate_address_belongs_to_its_oldest_owner_whatever_else_its_port_has() -> None:
+    def address(number: int, at: str, on: int) -> dict[str, Any]:
+        holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": on}
+        return {"id": number, "address": at, "family": {"value": 4}, "vrf": None, "tags": [], **holder}
+
+    devices = [device(n, f"srv{n}", "server", position=n) for n in (1, 2)]
+    ports = [{**interface(n, n, "eno1"), "mac_address": None} for n in (1, 2)]
+    addresses = [address(1, "10.0.0.1/24", 2), address(2, "10.0.0.5/24", 1), address(3, "10.0.0.5/24", 2)]
+    found = _translated(seen(devices=devices, interfaces=ports, ip_addresses=addresses))
+    spec = {one["name"]: one["spec"]["ports"][0] for one in found.documents if one["kind"] == "PhysicalResource"}
+    assert (spec["srv1"]["address"], spec["srv2"]["address"]) == ("10.0.0.5", "10.0.0.1")
+    assert "secondary_addresses" not in spec["srv2"]
+    assert [one.identity for one in found.skipped] == ["ip-address-3"]
+
+
 def test_a_prefix_in_two_vrfs_becomes_two_networks_and_one_vrf_can_be_chosen() -> None:
     def prefix(number: int, vrf: str | None) -> dict[str, Any]:
         inside = None if vrf is None else {"id": number, "name": vrf}
