@@ -79,6 +79,24 @@ class MovedPlaces:
             for field, value in changed.items()
         }
 
+    def takers(self, one: Document) -> set[tuple[str, Owner]]:
+        """Return the kinds and owners of what takes places of a stored device: what it must give up is theirs."""
+        if one["kind"] != "PhysicalResource":
+            return set()
+        taker = _Taker(_owner(one))
+        slots = [(slot, taker) for slot in {*_slots(one, self._old), *_slots(one, self._new)}]
+        ends = [(end, near) for _, _, ends, near in _links(one) for end in ends]
+        found = {
+            ("PhysicalResource", other.owner)
+            for place, mine in (*slots, *ends)
+            for other in self._takers.get(place, ())
+            if mine.excludes(other)
+        }
+        if self._exceeds(one) or (not found and self._lacks_room(one)):  # its rack became lower, or its model larger
+            found |= {("Rack", (str(one["datacenter"]), str(one["spec"]["rack"])))}
+            found |= {("PhysicalModel", ("", str(one["spec"].get("model"))))}
+        return found
+
     def _lacks_room(self, one: Document) -> bool:
         """Return whether a wanted device takes a unit, or the device would grow into another unwanted one."""
         taker = _Taker(_owner(one))

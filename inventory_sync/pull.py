@@ -5,7 +5,9 @@ written. What NetBox does not have (other labels, fields that the mapping leaves
 changed.
 
 A document that the server refuses is skipped with what depends on it, and the others are planned again. What was
-skipped is neither changed nor deleted.
+skipped is neither changed nor deleted, except that it gives up what NetBox gives to another object now. Where the
+server refuses that too, the other object is skipped. While anything is skipped, what a version without identities has
+made is not deleted either: it may be of a skipped object.
 
 The marker label tells what the sync has made. What is not marked and has a name that is wanted is
 a conflict, unless it is to be adopted. What is marked and wanted no longer is reported; asked to
@@ -20,7 +22,7 @@ the next. Where several are needed, what changes hands is given up in the first.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +147,9 @@ def _planned(
     unchanged = {_key(one) for one, change in zip(wanted, changes, strict=True) if change["action"] == "unchanged"}
     yielding = [one for one in yielding if _key(one) not in unchanged]  # nothing would give it back
     givers = {title for one in (*yielding, *wanted[: len(wanted) - len(known)]) for title in _titles_of(one)}
-    bad = _refused(wanted, changes, givers, known, inventory.everything)
+    bad = _refused(
+        wanted, changes, givers, known, lambda key: _takers(stored[key], wanted, places), inventory.everything
+    )
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
     kept = [] if bad else removable(client, gone)[1]
     found = Pull(
@@ -311,6 +315,21 @@ def _without_what_moved(
             yield {**_named(one), **rest, "spec": {**one["spec"], **changed}}
 
 
+def _takers(giver: Document, wanted: Sequence[Document], moved: MovedPlaces) -> set[Key]:
+    """Return which documents take an address or a place of a resource that NetBox no longer has."""
+    own = {place for _, places in _port_claims(giver) for place in places.values()}
+    taken = moved.takers(giver)
+    return {
+        key
+        for one in wanted
+        if (key := _key(one)) != _key(giver)
+        and (
+            (one["kind"], (str(one.get("datacenter") or ""), str(one["name"]))) in taken
+            or any(place in own for _, places in _port_claims(one) for place in places.values())
+        )
+    }
+
+
 def _titles_of(one: Document) -> tuple[str, str]:
     """As the server names who has an address, and who has a place."""
     return f"{one['kind']} {one['name']}", str(_key(one))
@@ -355,13 +374,14 @@ def _refused(
     changes: Sequence[Mapping[str, Any]],
     givers: Collection[str],
     known: Collection[Key],
+    takers: Callable[[Key], Collection[Key]],
     stored: Mapping[Key, Document],
 ) -> Mapping[Key, str]:
     """Return what is refused in any of all the requests, with the reasons, before the first is sent.
 
     A request knows nothing of the others: what it names may be in one of them, and who has the
-    address that it takes may give it up in one. Of two documents that exclude each other only one is returned. Raises
-    InvalidInput when what is refused is no document from NetBox.
+    address that it takes may give it up in one. Of two documents that exclude each other only one is returned.
+    Where a resource cannot give up what another takes, it is the taker. Raises InvalidInput when nothing takes it.
     """
     batch = {str(_key(one)) for one in wanted}
     reasons: dict[Key, list[str]] = {}
@@ -375,6 +395,14 @@ def _refused(
             reasons[_key(one)] = [f"{path}: {message}" for path, message in found]
             paths += [Problem(f"{change['kind']} {change['key']}.{path}", message) for path, message in found]
     if reasons and not reasons.keys() & set(known):
+        stopped = {
+            taker: f"{key} cannot give up what it takes: {'; '.join(said)}"
+            for key, said in reasons.items()
+            for taker in takers(key)
+            if taker in known
+        }
+        if stopped:
+            return stopped
         more = len(paths) - _SHOWN
         raise InvalidInput(paths[:_SHOWN] + ([Problem("", f"and {more} more")] if more > 0 else []))
     by_title = {title: _key(one) for one in wanted for title in _titles_of(one)}

@@ -1,7 +1,8 @@
 """Objects of NetBox that a pull skips, each with its reason, so that one bad object never stops the others.
 
 Pure. ``Skips.guard`` surrounds the translation of one object. Whatever is wrong with that object is recorded there, and
-the next one follows. What the inventory already has of a skipped object is neither changed nor deleted.
+the next one follows. What the inventory already has of a skipped object is neither changed nor deleted, except
+that it gives up what NetBox gives to another object now.
 """
 
 from __future__ import annotations

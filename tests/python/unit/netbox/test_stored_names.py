@@ -13,7 +13,7 @@ from inventory_sync import mapping, pull, report
 from inventory_sync.locations import Document
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.translation import Translation, translate
-from tests.python.unit.netbox.seen import MAPPING, cable, device, seen
+from tests.python.unit.netbox.seen import MAPPING, cable, device, interface, seen
 
 SITES: list[dict[str, Any]] = [
     {"id": number, "slug": slug, "region": None, "group": None, "custom_fields": {}, "tags": []}
@@ -205,3 +205,37 @@ def test_an_override_says_whose_a_resource_without_identity_is() -> None:
     found = _translated(snapshot, stored, rules)
     assert _names(found, "Rack") == {"rack-1": "left"}
     assert _translated(snapshot, found.documents, rules).documents == found.documents
+
+
+def test_where_a_skipped_object_cannot_give_up_its_unit_the_taker_is_skipped() -> None:
+    one = device(1, "srv", "server", position=7)
+    stored = [
+        {**document, "project": "default", "max_revision_history": 10}
+        for document in _translated(seen(devices=[one])).documents
+    ]
+    devices = [{**one, "role": None}, device(2, "new", "server", position=7), device(3, "other", "server", position=9)]
+    made = _translated(seen(devices=devices), stored)
+    found = _plan(Planning({}), made, stored)
+    (given_up,) = [document for document in found.wanted if document["name"] == "srv"]
+    assert given_up["spec"]["position"] is None
+    found = _plan(Planning({"srv": "is a node"}), made, stored)
+    assert [skipped.identity for skipped in found.skipped] == ["device-1", "device-2"]
+    assert "PhysicalResource dc1/srv cannot give up what it takes" in found.skipped[1].reason
+    assert {"srv", "new"}.isdisjoint(document["name"] for document in found.wanted)
+    assert "other" in {document["name"] for document in found.wanted}
+    assert not found.gone
+
+
+def test_where_a_skipped_object_cannot_give_up_its_address_the_taker_is_skipped() -> None:
+    def address(on: int) -> dict[str, Any]:
+        holder = {"assigned_object_type": "dcim.interface", "assigned_object_id": on}
+        return {"id": 1, "address": "10.0.0.5/24", "family": {"value": 4}, "vrf": None, "tags": [], **holder}
+
+    devices = [device(n, f"srv{n}", "server", position=n) for n in (1, 2)]
+    ports = [{**interface(n, n, "eno1"), "mac_address": None} for n in (1, 2)]
+    first = _translated(seen(devices=devices, interfaces=ports, ip_addresses=[address(1)]))
+    stored = [{**document, "project": "default", "max_revision_history": 10} for document in first.documents]
+    devices[0] = {**devices[0], "role": None}
+    made = _translated(seen(devices=devices, interfaces=ports, ip_addresses=[address(2)]), stored)
+    found = _plan(Planning({"srv1": "is a node"}), made, stored)
+    assert [skipped.identity for skipped in found.skipped] == ["device-1", "device-2"]
