@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.python.integration.cli.conftest import Shell
+from tests.python.integration.netbox.standin import StandIn
 
 ROOT = Path(__file__).parents[4]
 BIN = Path(sys.executable).parent
@@ -18,6 +19,11 @@ BIN = Path(sys.executable).parent
 
 def _changed(ops: Shell, mapping: str, *words: str, fails: bool = False) -> int:
     """Run it; the number of tasks that say changed."""
+    (changed,) = re.findall(r"changed=(\d+)", _output(ops, mapping, *words, fails=fails))
+    return int(changed)
+
+
+def _output(ops: Shell, mapping: str, *words: str, fails: bool = False) -> str:
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("RESOURCE_", "ANSIBLE_"))}
     environ |= {key: value for key, value in ops.environ.items() if value is not None}
     environ |= {"ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
@@ -26,8 +32,7 @@ def _changed(ops: Shell, mapping: str, *words: str, fails: bool = False) -> int:
     command = [str(BIN / "ansible-playbook"), str(ROOT / "playbooks" / "netbox.yml"), *given]
     done = subprocess.run(command, env=environ, cwd=ops.folder, capture_output=True, text=True, check=False)
     assert (done.returncode != 0) is fails, done.stdout + done.stderr
-    (changed,) = re.findall(r"changed=(\d+)", done.stdout)
-    return int(changed)
+    return done.stdout
 
 
 @pytest.mark.design("N4", "N7")
@@ -44,3 +49,15 @@ def test_playbook_pulls_once_and_says_so(ops: Shell, mapping: str) -> None:
 def test_playbook_fails_with_a_wrong_token(ops: Shell, mapping: str) -> None:
     ops.environ["NETBOX_TOKEN"] = "nbt_abcdefghijkl.wrong"
     assert _changed(ops, mapping, fails=True) == 0
+
+
+@pytest.mark.design("N4")
+def test_playbook_fails_at_its_end_when_objects_were_skipped_unless_accepted(
+    ops: Shell, netbox: StandIn, mapping: str
+) -> None:
+    netbox.find("dcim/devices", name="dc1-r001-srv01")["role"] = None
+    assert "5 objects of NetBox were skipped" in _output(ops, mapping, "--check", fails=True)
+    assert "5 objects of NetBox were skipped" in _output(ops, mapping, fails=True)
+    assert "dc1-r001-srv02" in ops.ok("get", "physical-resources", "-o", "name")
+    assert "5 objects of NetBox were skipped" in _output(ops, mapping, fails=True)
+    assert _changed(ops, mapping, "-e", "netbox_allow_skipped=true") == 0

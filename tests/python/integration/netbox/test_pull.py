@@ -189,6 +189,30 @@ def test_two_sources_of_one_name_get_two_names_that_stay(ops: Shell, netbox: Sta
 
 
 @pytest.mark.design("N4")
+def test_after_an_upgrade_a_skipped_device_is_not_removed(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    """The version before gave no identities, and the position of a device is refused now."""
+    ops.ok("netbox", "pull", "-m", mapping)
+    for kind in ("racks", "physical-resources", "floors", "datacenters", "regions", "physical-models"):
+        documents = json.loads(ops.ok("get", kind, "-o", "json"))
+        for one in documents:
+            one["labels"].pop("netbox-id", None)
+            one["labels"].pop("netbox-name", None)
+        ops.ok("apply", "-f", "-", stdin=json.dumps(documents))
+    before = ops.ok("get", "physical-resources", "-o", "name")
+    netbox.find("dcim/devices", name="dc1-r001-srv01")["position"] = 77.0
+    partial = ops.run("netbox", "pull", "-m", mapping, "--remove")
+    assert partial.exit_code == 8, partial.output
+    assert "skipped: " in partial.output
+    assert "kept: PhysicalResource dc1/dc1-r001-srv01: it has no netbox-id" in partial.output
+    assert ops.ok("get", "physical-resources", "-o", "name") == before
+    netbox.find("dcim/devices", name="dc1-r001-srv01")["position"] = None
+    ops.ok("netbox", "pull", "-m", mapping, "--remove")
+    server = json.loads(ops.ok("get", "physical-resource", "dc1/dc1-r001-srv01", "-o", "json"))
+    assert server["labels"]["netbox-id"] == "device-5"
+    assert "0 differ" in ops.ok("netbox", "pull", "-m", mapping)
+
+
+@pytest.mark.design("N4")
 def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn, mapping: str) -> None:
     ops.environ["NETBOX_TOKEN"] = "nbt_abcdefghijkl." + "x" * 40
     refused = ops.run("netbox", "pull", "-m", mapping)
