@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ..module_utils.client import ApiError
-from .plan_result import planned_change
+from .plan_result import planned_change, warn_of_unresolved
 from .resource_task import Document, Named
 from .task import Refused, Task
 
@@ -38,6 +38,8 @@ def act(task: Task) -> Document:
         elif changes:
             planned = _plan(task, named, verb, body)["changes"][0]
             result.update(planned_change(planned, title))
+            if task.check:  # without check mode the action is refused for them
+                warn_of_unresolved(task, result.get("unresolved", ()), title)
             result["diff"]["after_header"] = f"{title} ({verb})"
     if task.check:
         return result

@@ -72,13 +72,16 @@ async def rebalance(call: Call) -> Response:
     service = await call.services.db.aread(partial(_service_to_move, key=key))
     question = {"service": key.path, "max_moves": asked.max_moves}
     found = await _move_plan(call, service.facts.cluster, {"rebalance": question})
-    if call.query.boolean(q.DRY_RUN) or not found.moves:
+    if not found.moves:
         return answer(found)
 
     def planned(tx: Transaction) -> Plan:
         _service_to_move(tx, key)
         return plan.plan_writes(tx, _with_migrations(tx, found.moves, asked.at_once))
 
+    if call.query.boolean(q.DRY_RUN):
+        await call.services.db.aread(partial(_check, planned=planned, several=True))
+        return answer(found)
     await write_transaction.execute(call, planned, several=True, audited=key)
     return answer(found, 202)
 
