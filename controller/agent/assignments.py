@@ -108,8 +108,6 @@ class Assignments:
         self.confirmed = False
         self.known = False
         """Whether a full set ever came; before it the agent knows nothing about its node."""
-        self.kept: frozenset[str] = frozenset()
-        """Machines without an assignment that stay as they are, as the last full set says."""
         self.access: NetworkAccess | None = None
         """Who may open connections to the node's machines; None: no cluster that knows has told."""
 
@@ -124,7 +122,7 @@ class Assignments:
             self._replace(message, *self._applied(message))
 
     async def apply(self, message: AssignmentsMessage) -> set[str]:
-        """Apply a message; return the uids of resources whose assignments it changed, or that are not kept any more.
+        """Apply a message; return the uids of resources whose assignments it changed.
 
         Raises InvalidInput for a role that this agent does not know, and what the writer raises when
         the disk refuses; nothing is changed then.
@@ -134,11 +132,10 @@ class Assignments:
         if self._path is not None and (changed or message.full or access is not self.access):
             content = _serialize(message.version, message.epoch or self.epoch, by_name, access)
             await asyncio.to_thread(self._write, self._path, content)
-        kept = self.kept
         self._replace(message, by_name, changed)
         # A change before the first full set of a session is applied, but proves nothing about the rest.
         self.confirmed = self.confirmed or message.full
-        return changed | (kept - self.kept)
+        return changed
 
     async def save(self) -> None:
         """Write them again: the folder was away, and may hold older ones. Raises what the writer raises."""
@@ -198,8 +195,6 @@ class Assignments:
         self.version = message.version
         self.epoch = message.epoch or self.epoch
         self.known = self.known or message.full
-        if message.full:
-            self.kept = frozenset(message.kept)
         self.access = self._access_after(message)
         if not changed:
             return

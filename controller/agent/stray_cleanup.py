@@ -3,8 +3,7 @@
 Nothing is removed before the cluster has sent a full set of assignments in the present session:
 until then a machine without an assignment proves nothing. A machine must then be unassigned for
 the whole grace period. Its disks are not deleted but kept aside: the cluster's database is the only
-source that says that nobody wants them, and it may be a restored one that is too old. A machine that
-the cluster names as kept stays as it is.
+source that says that nobody wants them, and it may be a restored one that is too old.
 """
 
 from __future__ import annotations
@@ -56,9 +55,6 @@ class StrayCleanup:
 
     async def reconcile(self, uid: str, machine: Machine | None) -> float | None:
         """Take away what is left of a resource that is not assigned; return the seconds until the next round."""
-        if uid in self._assignments.kept:
-            self.reset(uid)
-            return None  # the full set that does not keep it any more requeues it
         if machine is None:
             self.reset(uid)
             if self._assignments.confirmed and self._journal.migration(uid) is not None:

@@ -203,8 +203,6 @@ class NodeObserved(Observed):
     """Whether the node gets no assignments yet, because the cluster's database was restored."""
     epoch: str = ""
     """Epoch of the cluster's database in which the node reported what is on it."""
-    kept: tuple[str, ...] = ()
-    """Uids of machines on it that stay as they are: the cluster has not applied the documents that they belong to."""
     skipped: str = ""
     """Epoch in which an operator ended the hold without the node's report. Until the node has taken its assignments of
     that epoch, what it knows otherwise holds nothing."""

@@ -131,12 +131,7 @@ class AssignmentIndex:
         """Return all assignments of the node."""
         items = self._items.get(node, {}).values()
         return AssignmentsMessage(
-            full=True,
-            version=self._version,
-            items=items,
-            epoch=self._epoch,
-            access=self._access.of(node),
-            kept=self._kept(node),
+            full=True, version=self._version, items=items, epoch=self._epoch, access=self._access.of(node)
         )
 
     async def wait_until_current(self) -> None:
@@ -229,18 +224,14 @@ class AssignmentIndex:
 
     def _take_node(self, row: Node, released: set[str]) -> None:
         """Take a changed row; a node's session ends when its report is waited for from now on: it reports again."""
-        name, before, kept = row.name, self._hold(row.name), self._kept(row.name)
+        name, before = row.name, self._hold(row.name)
         self._nodes[name] = row
         now = self._hold(name)
         if now and now != before and (not before or now == NodeHold.UNREPORTED):
             released.discard(name)
             self._deleted(name)
-        elif (before or kept != self._kept(name)) and not now:
+        elif before and not now:
             released.add(name)
-
-    def _kept(self, name: str) -> list[str]:
-        row = self._nodes.get(name)
-        return [] if row is None else list(row.observed.get("kept", ()))
 
     def _hold(self, name: str) -> str:
         row = self._nodes.get(name)

@@ -4,16 +4,13 @@ A machine that runs is adopted where it runs: its Compute gets an assignment the
 backup says. Where nothing runs, the newest complete copy is adopted. What the nodes have confirmed
 stays as it is. All of it is one transaction, after which the hold ends for every node.
 
-A Compute that the root has and whose documents the cluster could not apply is kept: its machines stay as they are, and
-are adopted once it is applied.
-
 Not promised: that capacity suffices. A machine that runs is adopted also where the database has no
 room for it; then nothing is taken for it, and an event says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from controller.cluster.unit_of_work import reported_copies, storage
@@ -23,7 +20,7 @@ from controller.errors import NotFound
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import Status
-from controller.model.node import NODE, NodeHold, Share
+from controller.model.node import NodeHold, Share
 from controller.model.registry import Key, key_of
 from controller.schedule import Request, share_of_node
 from controller.store import resources, restore_hold
@@ -74,30 +71,6 @@ def adopt(tx: Transaction, cluster: str) -> None:
         if isinstance(compute, Compute):
             _assign(work, compute, moved[key].node)
     storage.store(tx, work)
-    _keep(tx, cluster, copies)
-
-
-def adopt_kept(tx: Transaction, cluster: str) -> None:
-    """Adopt what was kept of Computes that are applied now, and release what the root does not have any more."""
-    kept = reported_copies.uids(tx)
-    if not kept:
-        return
-    if not kept <= reported_copies.unapplied(tx) or any(_compute_with(tx, uid) is not None for uid in kept):
-        adopt(tx, cluster)
-
-
-def _keep(tx: Transaction, cluster: str, copies: Mapping[str, Sequence[Copy]]) -> None:
-    """Keep the copies of Computes that could not be applied, and name them in the rows of their nodes."""
-    waiting = {uid for uid in reported_copies.unapplied(tx) & copies.keys() if _compute_with(tx, uid) is None}
-    kept = [copy for uid in sorted(waiting) for copy in copies[uid] if copy.state != "Absent"]
-    reported_copies.put_back(tx, kept)
-    changed = []
-    for node in resources.list_all(tx, NODE, parents=(cluster,)):
-        uids = [copy.uid for copy in kept if copy.node == node.name]
-        if uids != list(node.facts.kept):
-            observed = {name: value for name, value in node.observed.items() if name != "kept"}
-            changed.append(node.model_copy(update={"observed": {**observed, "kept": uids} if uids else observed}))
-    resources.update(tx, changed)
 
 
 def settle(work: UnitOfWork, compute: Compute, copies: Sequence[Copy]) -> Copy | None:

@@ -153,7 +153,6 @@ class ClusterController:
     def _pass(self, tx: Transaction, keys: frozenset[str]) -> _Pass:
         if restore_hold.is_active(tx):
             return _Pass()  # the end of the hold wakes everything
-        adoption.adopt_kept(tx, self._cluster)
         work = storage.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
         found = list(work.workloads.values())
         computes.reconcile(work, [each for each in found if isinstance(each, Compute)])

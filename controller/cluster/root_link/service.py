@@ -18,7 +18,7 @@ from controller.cluster.agents.console import relay
 from controller.cluster.forecast import admission, move_preview, rpc
 from controller.cluster.moves import node_loss
 from controller.cluster.root_link import apply_desired, stream_observed
-from controller.cluster.unit_of_work import reported_copies, storage
+from controller.cluster.unit_of_work import storage
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
 from controller.model.compute import Compute
 from controller.model.node import NODE
@@ -241,5 +241,4 @@ def _apply(
         apply_desired.check_term(tx, chunk.term)
         if chunk.complete:
             restore_hold.hold_joined(tx, cluster, chunk.joined)
-            reported_copies.note_unapplied(tx, {uid: each.owner for each in chunk.unapplied for uid in each.uids})
             restore_hold.note_root_complete(tx)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from controller.model.assignment import AssignmentRole
@@ -17,7 +17,6 @@ from controller.store.claims import Claim
 from controller.store.database import Transaction
 
 _SCOPE = "reported-copy"
-_UNAPPLIED = "unapplied-uid"
 
 
 @dataclass(frozen=True)
@@ -55,29 +54,6 @@ def replace(tx: Transaction, node: str, copies: Iterable[Copy]) -> None:
     """Store what the node has reported, in place of what it had reported before."""
     claims.free_values(tx, [(_SCOPE, value) for value in claims.taken(tx, _SCOPE) if value.partition("/")[2] == node])
     claims.take(tx, [Claim(_SCOPE, f"{one.uid}/{node}", _encoded(one)) for one in copies])
-
-
-def note_unapplied(tx: Transaction, owners: Mapping[str, str]) -> None:
-    """Store the uids of the Computes of owners that could not be applied, in place of those stored before."""
-    known = claims.taken(tx, _UNAPPLIED)
-    if known != owners:
-        claims.free_values(tx, [(_UNAPPLIED, uid) for uid in known])
-        claims.take(tx, [Claim(_UNAPPLIED, uid, owner) for uid, owner in owners.items()])
-
-
-def unapplied(tx: Transaction) -> set[str]:
-    """Return the uids of the Computes that the root has, and that could not be applied."""
-    return set(claims.taken(tx, _UNAPPLIED))
-
-
-def uids(tx: Transaction) -> set[str]:
-    """Return the uids of which copies are stored."""
-    return {value.partition("/")[0] for value in claims.taken(tx, _SCOPE)}
-
-
-def put_back(tx: Transaction, copies: Iterable[Copy]) -> None:
-    """Store copies that were taken, for later."""
-    claims.take(tx, [Claim(_SCOPE, f"{one.uid}/{one.node}", _encoded(one)) for one in copies])
 
 
 def take_all(tx: Transaction) -> dict[str, list[Copy]]:

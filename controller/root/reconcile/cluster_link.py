@@ -5,9 +5,11 @@ reader follows the Observe stream. Both start over after a lost connection: the 
 sender with the digests that the cluster has. Every message carries the master's term; a cluster refuses lower terms.
 
 A cluster whose database was restored is told once every owner was compared that the root or the cluster knew when the
-stream began. A resync does not restart a slow round. An owner that the cluster refuses for good, or at which it
-meets an error that nobody foresaw, counts as compared, if the cluster takes the term of this root: else one bad
-document would hold the cluster for ever. The owner shows the reason, see ``not_applied``.
+stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as compared,
+if the cluster takes the term of this root: else one bad document would hold the cluster for ever. A node that has
+joined does not, and neither does an owner at which the cluster meets an error that nobody foresaw: what runs of them
+is not known to the cluster, which waits for them, or for an operator who ends the hold. Other owners are applied
+meanwhile. The owner shows the reason, see ``not_applied``.
 
 Ordering: a report is in the database before the ``view`` shows it, and before it wakes services.
 
@@ -30,6 +32,7 @@ from controller.loop import Backoff, BatchLoop, Outcome, log_outcome
 from controller.model import registry
 from controller.model.cluster import CLUSTER
 from controller.model.envelope import State, Status
+from controller.model.node import NODE
 from controller.model.region_service import REGION_SERVICE
 from controller.model.registry import AnyResource, key_of
 from controller.root.cluster_peer import CALL_DEADLINE, ClusterPeer
@@ -73,8 +76,6 @@ class ClusterLink:
         """Owners that were not compared in this round; a new set for each round."""
         self._joined: set[str] = set()
         """Nodes whose agents have registered."""
-        self._unapplied: set[str] = set()
-        """Owners that the cluster could not apply."""
         self._told_complete = True
         """Whether the cluster knows that the round is over."""
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
@@ -140,16 +141,15 @@ class ClusterLink:
             if len(names) == 1 and _concerns_owner(error):
                 await self._refused(next(iter(names)), error, uncompared)
             raise
-        self._unapplied -= names
         await self._note_compared(uncompared, names)
 
     async def _refused(self, owner: str, error: Exception, uncompared: set[str]) -> None:
-        """Show why the cluster does not have an owner, which counts as compared."""
+        """Show why the cluster does not have an owner, which counts as compared if it was refused for good."""
         await self._announce_term()  # refused as well: this root is what the cluster refuses
-        self._unapplied.add(owner)
         reason = not_applied.text(self.name, error)
         await self._db.awrite(lambda tx: not_applied.show(tx, self.name, owner, reason), fence=self._fence)
-        if owner in uncompared:
+        has_joined = owner in {desired_state.owner_name(NODE.key(self.name, node)) for node in self._joined}
+        if owner in uncompared and not isinstance(error, InternalError) and not has_joined:
             self._log.error("an owner counts as compared, though the cluster does not have it", owner=owner)
             await self._note_compared(uncompared, frozenset([owner]))
 
@@ -204,14 +204,12 @@ class ClusterLink:
 
         ``complete``: every owner was compared. A cluster whose database was restored waits for that.
         """
-        unapplied = await self._db.aread(lambda tx: desired_state_reader.uids(tx, self._unapplied)) if complete else {}
         with self._peer.calling() as stub:
             empty = cluster_pb2.SyncChunk(
                 site=await self._site(),
                 term=self._fence.term,
                 complete=complete,
                 joined=sorted(self._joined) if complete else (),
-                unapplied=[cluster_pb2.UnappliedOwner(owner=name, uids=found) for name, found in unapplied.items()],
             )
             await stub.Sync(iter([empty]), timeout=CALL_DEADLINE)
 

@@ -35,12 +35,6 @@ def joined(tx: Transaction, cluster: str) -> set[str]:
     return {node.name for node in resources.list_all(tx, NODE, parents=(cluster,)) if node.facts.has_joined}
 
 
-def uids(tx: Transaction, owner_names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the uids of the Computes that are to exist, by owner, for those owners that are services."""
-    services = [name for name in owner_names if name.startswith(f"{REGION_SERVICE.name} ")]
-    return {str(key_of(state.service)): [each.uid for each in state.alive] for state in states(tx, services)}
-
-
 def owners(tx: Transaction, cluster: str, owner_names: Iterable[str]) -> list[Owner]:
     """Return the desired state of each owner; an owner without a row, or of another cluster, counts as deleted."""
     wanted = {name: parse_key(name) for name in owner_names}

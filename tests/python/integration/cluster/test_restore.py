@@ -15,7 +15,6 @@ from controller.agent.drivers.memory import MemoryDriver
 from controller.agent.simulate import Simulator
 from controller.store import backup, restore_hold
 from controller.store.database import Tier
-from controller.wire import cluster_pb2
 from tests.python.databases import Databases
 from tests.python.eventually import eventually
 from tests.python.integration.cluster.site import CLUSTER, Site, compute, node
@@ -238,39 +237,4 @@ async def test_a_new_database_without_a_backup_adopts_what_runs(site: Site, data
     await settled(site, "web-0", "web-1")
     assert places(site) == before
     assert boots(simulator) == started
-    assert await kept_aside(simulator) == []
-
-
-@pytest.mark.design("G1", "K3")
-async def test_machines_of_a_service_that_could_not_be_applied_stay_until_it_is(
-    site: Site, databases: Databases, tmp_path: Path
-) -> None:
-    """db-0 is newer than the backup, and the restored cluster breaks at its document: the hold ends without it."""
-    simulator = await running(site)
-    await site.send_desired(WEB, [compute("web-0")])
-    await settled(site, "web-0")
-    backup.backup(site.database, tmp_path / "backup")
-    await site.send_desired(DB, [compute("db-0")])
-    await settled(site, "db-0", "web-0")
-    there, started, uid = place_of(site, "db-0"), boots(simulator), compute("db-0").uid
-
-    await lose_the_database(site, databases)
-    backup.restore(site.database, tmp_path / "backup")
-    site.start_api()
-    await eventually(lambda: (site.folder / "api1.sock").exists())
-    unapplied = [cluster_pb2.UnappliedOwner(owner=DB, uids=[uid])]
-    chunk = cluster_pb2.SyncChunk(term=site.term, complete=True, unapplied=unapplied)
-    await site.stub().Sync(iter([chunk]), timeout=60)
-    site.start_controller()
-    await eventually(lambda: not any(each.facts.hold for each in site.nodes().values()))
-    await site.send_desired(WEB, [compute("web-0"), compute("web-1")])
-    await settled(site, "web-0", "web-1")
-    assert {name: list(each.facts.kept) for name, each in site.nodes().items() if each.facts.kept} == {there: [uid]}
-
-    await site.send_desired(DB, [compute("db-0")])
-    await settled(site, "db-0", "web-0", "web-1")
-    assert place_of(site, "db-0") == there
-    assert started.items() <= boots(simulator).items()
-    assert len(boots(simulator)) == 3
-    assert not any(each.facts.kept for each in site.nodes().values())
     assert await kept_aside(simulator) == []

@@ -121,12 +121,10 @@ class Bench:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    async def assign(
-        self, *items: AssignmentItem, full: bool = True, removed: tuple[str, ...] = (), kept: tuple[str, ...] = ()
-    ) -> None:
+    async def assign(self, *items: AssignmentItem, full: bool = True, removed: tuple[str, ...] = ()) -> None:
         """Apply a message as the session does."""
         self.version += 1
-        message = Assignments(full=full, version=self.version, items=items, removed=removed, kept=kept)
+        message = Assignments(full=full, version=self.version, items=items, removed=removed)
         first = not self.agent.assignments.confirmed
         changed = await self.agent.assignments.apply(message)
         self.agent._requeue(changed)

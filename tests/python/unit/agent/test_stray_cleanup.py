@@ -37,21 +37,3 @@ async def test_strays_go_only_after_a_full_set_of_this_session(
     assert "u0" not in world.read(HERE).disks
     assert [(one.uid, one.name) for one in await driver.quarantined()] == [("u0", "default.kanto.web-0")]
     await successor.until(lambda: successor.agent.reports.get("u0") is None or successor.report("u0").state == "Absent")
-
-
-async def test_a_machine_that_the_cluster_keeps_stays_as_it_is_until_it_does_not(
-    benches: Benches, clock: VirtualClock, world: MemoryHypervisors, tmp_path: Path
-) -> None:
-    """The cluster could not apply the document of u0: that no assignment names it proves nothing."""
-    driver = MemoryDriver(HERE, world, clock=clock)
-    bench = await benches.start(driver, clock, state=tmp_path)
-    await bench.assign(item("u0"), item("u1", index=1))
-    await bench.until(lambda: running(world) == {"u0", "u1"})
-    await bench.assign(item("u1", index=1), kept=("u0",))
-    await clock.advance(300)
-    await bench.assign(item("u2", index=2), full=False)
-    await bench.until(lambda: "u2" in running(world))
-    assert running(world) == {"u0", "u1", "u2"}
-    await bench.assign(item("u1", index=1), item("u2", index=2))
-    await bench.until(lambda: running(world) == {"u1", "u2"})
-    assert [one.uid for one in await driver.quarantined()] == ["u0"]

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster.agents import held_reports
-from controller.cluster.agents.assignment_index import AssignmentIndex
 from controller.cluster.reconcile import node_state
 from controller.cluster.reconcile.cluster_controller import ClusterController
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.apply_desired import OwnerState
-from controller.cluster.unit_of_work import reported_copies
-from controller.loop import Outcome, Verdict
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.node import NODE, Capacity
 from controller.model.registry import key_of
-from controller.store import capacity, changes, lease, resources, restore_hold
+from controller.store import capacity, lease, resources, restore_hold
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence, Tier, Transaction
-from controller.wire.agent_pb2 import ResourceReport
 from tests.python.databases import Databases
 from tests.python.integration.cluster.site import CLUSTER, compute, node
 
@@ -127,52 +120,3 @@ def test_a_node_that_was_planned_at_the_backup_and_has_joined_since_is_waited_fo
     db.write(lambda tx: restore_hold.release(tx, resources.get(tx, NODE.key(CLUSTER, "n2"))))
     db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n2"]))
     assert {each.name for each in db.read(restore_hold.held)} == {"n1"}, "it was given up"
-
-
-async def test_copies_of_what_could_not_be_applied_are_kept_until_the_root_has_it_no_more(
-    db: Database, clock: VirtualClock
-) -> None:
-    """Of the two Computes that the database does not have, the root names one."""
-    controller = controller_of(db, clock)
-    index = AssignmentIndex(db, Feed(db, clock), clock, CLUSTER)
-
-    def begin(tx: Transaction) -> None:
-        restore_hold.begin(tx, new_epoch=True)
-        reports = [ResourceReport(resource_uid=uid, role="Owner", state="Running") for uid in ("mine", "nobodys")]
-        assert held_reports.take(tx, CLUSTER, "n1", reports)
-        reported_copies.note_unapplied(tx, {"mine": "RegionService default/kanto/db"})
-
-    async def kept() -> list[str]:
-        await index._begin()
-        return list(index.full_set("n1").kept)
-
-    db.write(begin)
-    await controller.watch_nodes()
-    assert not db.read(restore_hold.is_active)
-    assert await kept() == ["mine"]
-    key = str(key_of(compute("web-0")))
-    before = db.read(changes.head)
-    await controller._work(frozenset())
-    assert db.read(changes.head) == before, "a pass without news writes nothing"
-    db.write(lambda tx: reported_copies.note_unapplied(tx, {}))
-    await controller._work(frozenset({key}))
-    assert await kept() == []
-    assert db.read(reported_copies.uids) == set()
-
-
-async def test_an_unforeseen_error_about_nodes_ends_no_other_loop(db: Database, clock: VirtualClock) -> None:
-    """It ended the controller, and a cluster that was held stayed so."""
-    outcomes: list[Outcome] = []
-    fence = Fence("cluster-controller", db.write(lambda tx: lease.reassign(tx, "cluster-controller", "a", 0, 9.0)).term)
-    controller = ClusterController(db, Feed(db, clock), fence, cluster=CLUSTER, clock=clock, report=outcomes.append)
-    calls: list[float] = []
-
-    def broken() -> None:
-        calls.append(clock.monotonic())
-        raise ZeroDivisionError
-
-    task = asyncio.create_task(controller._every(1.0, broken))
-    await clock.advance(2.5)
-    task.cancel()
-    assert len(calls) == 2
-    assert {(each.key, each.verdict) for each in outcomes} == {("broken", Verdict.BROKEN)}
