@@ -3,8 +3,8 @@
 Steps of one lane run in their order. The output of a step goes to a file, and the files are shown in the order of the
 steps: what runs at the same time does not mix, and what is shown first is shown as it comes.
 
-Nothing outlives this process. Each step is a session of its own: an interrupt ends it as Ctrl-C in a terminal would,
-and the kernel ends it when this process is killed.
+Each step is a session of its own. An interrupt ends it as Ctrl-C in a terminal would. When this process is killed, the
+kernel ends each step's command: pytest ends what its tests have started, and a script ends after its present command.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ async def _command(command: Sequence[str], environ: Mapping[str, str], output: P
     """Run a command. When this process is killed, pytest is interrupted, so that fixtures end what they started."""
     with output.open("ab") as out:
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "INT" if interrupts else "TERM", "--", *command),
+            # A shell starts what runs in the background with SIGINT ignored, and children inherit that.
+            *("env", "--default-signal=INT", "setpriv", "--pdeathsig", "INT" if interrupts else "TERM", "--", *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -61,8 +61,9 @@ def fetch(
     timeout = httpx.Timeout(_SILENT_SECONDS)
     deadline = clock() + MOST_SECONDS
     headers = {"Accept": "application/yaml, application/json, text/plain, */*;q=0.5", "User-Agent": "resource-service"}
+    headers["Accept-Encoding"] = "gzip"
     try:
-        with httpx.Client(headers=headers, timeout=timeout, transport=transport) as client:
+        with httpx.Client(headers=headers, timeout=timeout, transport=transport, verify=_authorities()) as client:
             body = _followed(client, url, lambda: clock() > deadline)
     except httpx.TimeoutException as error:
         raise TimedOut(f"-f {shown(url)}: the server did not answer within {_SILENT_SECONDS:g} s") from error
@@ -108,6 +109,9 @@ def _content(response: httpx.Response, url: str, is_late: Callable[[], bool]) ->
         raise _refused(url, response.status_code)
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
         raise _page(url)
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):  # what is packed several times may become far larger than the limit
+        raise UsageProblem(f"-f {shown(url)}: content encoding {encoding!r} is not supported")
     content = bytearray()
     for part in response.iter_bytes():
         content += part
@@ -116,6 +120,11 @@ def _content(response: httpx.Response, url: str, is_late: Callable[[], bool]) ->
         if is_late():
             raise _late(url)
     return bytes(content)
+
+
+def _authorities() -> ssl.SSLContext:
+    """Return the system's certificate authorities, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
+    return ssl.create_default_context()
 
 
 def _check_scheme(scheme: str, url: str, how: str = "") -> None:

@@ -41,7 +41,7 @@ def warn(session: Session, plan: Document) -> bool:
     for index, (step, fields) in enumerate(found):
         by = _by(session, step) if index < _MOST_SHOWN else ""
         more = f" and {len(fields) - _MOST_SHOWN} more" if len(fields) > _MOST_SHOWN else ""
-        told = f"{step['kind']} {step['key']} was changed{by} since it was last applied from here"
+        told = f"{step['kind']} {step['key']} was changed since it was last applied from here{by}"
         fields_told = ", ".join(fields[:_MOST_SHOWN]) + more
         sys.stderr.write(printable(f"warning: {told}; the documents overwrite {fields_told}") + "\n")
     return bool(found)
@@ -70,7 +70,7 @@ def _overwritten(session: Session, step: Document) -> list[str]:
 
 
 def _by(session: Session, step: Document) -> str:
-    """Return who changed the resource last and when, for those who may read the records of writes."""
+    """Return who wrote the resource last and when, for those who may read the records of writes."""
     fields = {"spec.resource_kind": str(step["kind"]), "spec.resource": str(step["key"]), "spec.outcome": "ok"}
     try:
         records = session.find(find_kind("AuditRecord"), fields=fields)
@@ -79,7 +79,7 @@ def _by(session: Session, step: Document) -> str:
     if not records:
         return ""
     last = max(records, key=lambda record: str(record["spec"].get("at") or ""))["spec"]
-    return f" by {last['token']} at {str(last.get('at')).partition('.')[0].removesuffix('Z')}Z"
+    return f" (last written by {last['token']} at {str(last.get('at')).partition('.')[0].removesuffix('Z')}Z)"
 
 
 def _digests(wanted: Document) -> dict[str, str]:

@@ -54,7 +54,7 @@ class RequestLimits(BaseModel):
         100, ge=1, description="Topologies and schedule snapshots that are sent to one token at the same time."
     )
     downloads_total: int = Field(
-        500, ge=1, description="Topologies and schedule snapshots that are sent to all tokens at the same time."
+        250, ge=1, description="Topologies and schedule snapshots that are sent to all tokens at the same time."
     )
 
 

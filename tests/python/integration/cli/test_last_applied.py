@@ -40,8 +40,10 @@ def test_a_change_by_somebody_else_is_named_before_it_is_overwritten(shell: Shel
     file = shell.write("region.yaml", REGION.format("lab", "two"))
     for words in (("apply", "--dry-run"), ("diff",), ("plan",), ("apply",)):
         warning = shell.run(*words, "-f", file).stderr
-        assert warning.startswith("warning: Region kanto was changed by admin at 20"), words
-        assert warning.endswith("Z since it was last applied from here; the documents overwrite labels.env\n"), words
+        assert warning.startswith(
+            "warning: Region kanto was changed since it was last applied from here (last written by admin at 20"
+        ), words
+        assert warning.endswith("Z); the documents overwrite labels.env\n"), words
     assert applied(shell, "lab", "two") == (0, ""), "it was applied from here"
 
 

@@ -125,6 +125,11 @@ def test_no_error_prints_a_secret() -> None:
             "the content is not encoded as the server says",
         ),
         (
+            httpx.Response(200, stream=httpx.ByteStream(b"x"), headers={"content-encoding": "gzip, gzip"}),
+            ExitCode.USAGE,
+            "content encoding 'gzip, gzip' is not supported",
+        ),
+        (
             httpx.Response(302, headers={"location": "file:///etc/passwd"}),
             ExitCode.USAGE,
             "leads to another address: scheme 'file' is not supported; use http or https",
