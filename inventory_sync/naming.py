@@ -172,18 +172,17 @@ class NameRegistry:
                 one = Contender(claim.identity, claim.number, claim.what, claim.item, is_set)
                 contenders[kind, claim.parent, name].append(one)
         mine = {claim.identity for claim, _ in fit}
-        skipped = [one for one in self._skipped(kind) if one.identity not in mine]
+        skipped: dict[str, list[Contender]] = defaultdict(list)
+        for one in self._skipped(kind):
+            if one.identity not in mine:
+                skipped[earlier(_own_name(one), self._rules)].append(one)
         names: dict[str, str] = {}
         for key, stored in self.stored.unlabelled.items():
             if key[0] != kind:
                 continue
             self._used.setdefault(key, "")
-            others = [
-                one
-                for one in skipped
-                if earlier(_own_name(one), self._rules) == stored.name
-                and _place(one.item) in places.get(stored.parent, ())
-            ]
+            near = places.get(stored.parent, ())
+            others = [one for one in skipped.get(stored.name, ()) if _place(one.item) in near]
             found = owner(stored, [*contenders[key], *others])
             if found is not None and found.identity not in self._found:
                 self._found[found.identity] = stored

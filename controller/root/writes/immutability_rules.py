@@ -1,6 +1,7 @@
-"""The rules that refuse a change of a field, per kind; whether the document itself is valid is checked before.
+"""The rules that refuse changes of immutable fields, and changes that other resources prevent, per kind.
 
-Checked inside the write's own transaction, or on the snapshot of a dry run. Each refusal names the field and carries
+Whether the document itself is valid is checked before. The rules are checked inside the write's own
+transaction, or on the snapshot of a dry run. Each refusal names the field and carries
 the status that a real write answers: 422 for a change that is never possible, 409 for a change that other resources
 prevent now. ``refusals`` only finds them; ``plan.refuse`` raises them.
 
