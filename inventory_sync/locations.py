@@ -21,6 +21,8 @@ from inventory_sync.skipping import Skips, UnfitObjectError, identity, required
 
 Document = dict[str, Any]
 PLACE_NUMBERS = ("building", "storey", "number")
+_LONGEST_PATH = 32
+"""Locations that a name may be made from; more words do not fit into a name of 63 characters."""
 
 
 class Locations:
@@ -42,6 +44,7 @@ class Locations:
         self._floor_of: dict[int, str] = {}
         """By location."""
         self._outermost: dict[int, Item] = {}
+        self._inside_itself: set[int] = set()
         """By id of each location on the way to it, so that deep nesting costs each step once."""
         self._read_sites(seen)
         self._read_regions(seen)
@@ -106,11 +109,11 @@ class Locations:
         return self.first_units[number]
 
     def path(self, item: Item) -> list[str]:
-        """Return the slugs of the locations of an object, the outermost first."""
+        """Return the slugs of the locations of an object, the nearest ones only, the outermost first."""
         location: Any = item.get("location")
         found: list[str] = []
         passed: set[int] = set()
-        while location is not None and int(location["id"]) not in passed:
+        while location is not None and int(location["id"]) not in passed and len(passed) < _LONGEST_PATH:
             passed.add(int(location["id"]))
             location = self._locations.get(int(location["id"]), location)
             if location.get("slug"):
@@ -166,7 +169,7 @@ class Locations:
             with self._skips.guard(what, region):
                 path: list[str] = []
                 parent, passed = region.get("parent"), {number}
-                while parent is not None and int(parent["id"]) not in passed:
+                while parent is not None and int(parent["id"]) not in passed and len(passed) <= _LONGEST_PATH:
                     passed.add(int(parent["id"]))
                     path.insert(0, str(parent["slug"]))
                     parent = (known.get(int(parent["id"])) or {}).get("parent")
@@ -221,7 +224,8 @@ class Locations:
             return location
         way: dict[int, Item] = {}
         while (number := int(location["id"])) not in self._outermost:
-            if number in way:
+            if number in way or number in self._inside_itself:
+                self._inside_itself.update(way)
                 raise UnfitObjectError("is inside of itself, by the parents that NetBox names")
             way[number] = location
             parent = location.get("parent")
