@@ -57,7 +57,7 @@ docs: setup ## what is made from the models: pages of docs/, modules of the coll
 	@$(BIN)/python -m scripts.kind_table $(ARGS)
 	@$(BIN)/python -m scripts.collection $(ARGS)
 
-lock: setup ## choose the versions of all Python packages anew
+lock: setup ## choose the versions of all Python packages again
 	@$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --extra=dev --generate-hashes --no-emit-index-url \
 	  --no-emit-trusted-host --strip-extras --output-file=requirements-dev.txt pyproject.toml
 

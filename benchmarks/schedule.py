@@ -164,7 +164,7 @@ def baseline(nodes: list[NodeFacts], placements: int = 3000) -> float:
 
 
 def drain(nodes: list[NodeFacts]) -> Figure:
-    """A rack's Computes planned anew, with the rack closed and each service's rules over what stays."""
+    """A rack's Computes planned again, with the rack closed and each service's rules over what stays."""
     snapshot = Snapshot(nodes)
     rack = {node.name for node in nodes[:PER_RACK]}
     policy = {"rules": [POWER, {"axis": "rack", "mode": "AntiAffinity"}]}

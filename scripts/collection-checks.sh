@@ -2,7 +2,7 @@
 # Builds the collection, installs the artifact in a temporary folder, and checks it there as a user would get it:
 # ansible-test sanity and units, ansible-lint, antsibull, galaxy-importer. From PyPI alone.
 #
-# Caches live outside of the checkout and are made anew when they are missing: those of ansible-test in
+# Caches live outside of the checkout and are made again when they are missing: those of ansible-test in
 # ~/.ansible/test, galaxy-importer's environment (it pins other versions than ours) below the user's cache folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.design("G1")
 
 
 def everything(tx: Transaction) -> dict[str, list[tuple[object, ...]]]:
-    """All rows but the log's; documents read as models, since PostgreSQL orders their keys anew."""
+    """All rows but the log's; documents read as models, since PostgreSQL orders their keys its own way."""
     held = {}
     for table in metadata.sorted_tables:
         if table in (change, counter):

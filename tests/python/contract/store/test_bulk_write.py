@@ -53,18 +53,18 @@ def test_what_was_written_is_seen_by_the_same_transaction(database: Database) ->
     assert database.write(work) == len(MANY)
 
 
-@pytest.mark.parametrize("anew", [False, True])
-def test_one_that_is_not_what_was_read_undoes_everything(database: Database, anew: bool) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_one_that_is_not_what_was_read_undoes_everything(database: Database, again: bool) -> None:
     old = store(database, *racks("a", "b"))
     database.write(lambda tx: resources.delete(tx, [key_of(old[1])]))
-    if anew:
+    if again:
         store(database, *racks("b"))
     head = database.read(changes.head)
     with pytest.raises(Conflict, match="Rack tokyo/b was deleted, or deleted and created again") as refused:
         database.write(lambda tx: bulk_write.write(tx, racks("c"), old))
     assert refused.value.users == ("Rack tokyo/b",)
     assert database.read(changes.head) == head
-    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, RACK))] == ["a", "b"][: 1 + anew]
+    assert [row.name for row in database.read(lambda tx: resources.list_all(tx, RACK))] == ["a", "b"][: 1 + again]
 
 
 def test_one_that_exists_already_undoes_everything(database: Database) -> None:

@@ -98,7 +98,7 @@ class Site:
         self.act(WEB, "scale", {"replicas": replicas})
 
     def put_web(self, **changes: Any) -> None:
-        """Change the template of the service ``web``, or make it anew as the example has it."""
+        """Change the template of the service ``web``, or create it again as the example has it."""
         rules = [{"axis": axis, "mode": "AntiAffinity"} for axis in ("power", "rack")]
         template: Document = {"flavor": "small", "image": "guest", "schedule_policy": {"rules": rules}}
         template |= {"network_policy": {"static_networks": ["service"]}, **changes}

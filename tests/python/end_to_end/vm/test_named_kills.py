@@ -158,7 +158,7 @@ def test_killed_in_the_middle(site: Site, process: str, operation: Operation) ->
         site.until_settled(begun.replicas)
     after = site.boots()
     stayed = boots.keys() & after.keys()
-    assert {name: after[name] for name in stayed} == {name: boots[name] for name in stayed}, "nobody booted anew"
+    assert {name: after[name] for name in stayed} == {name: boots[name] for name in stayed}, "no machine booted again"
     assert len(after) == begun.replicas
 
 

@@ -39,7 +39,7 @@ def test_a_machine_that_moved_after_the_backup_keeps_running_where_it_is(site: S
         site.until(lambda: _waited_for(site, target.name))
         site.until_settled(2)
     assert site.node_of("web-0") == target
-    assert site.boots() == boots, "nobody booted anew"
+    assert site.boots() == boots, "no machine booted again"
     assert [path for node in site.lab.nodes for path in (node.state / "quarantine").glob("*")] == []
 
 

@@ -42,7 +42,7 @@ from controller.store.database import Fence, Tier, Transaction
 from controller.wire.agent_pb2 import ResourceReport
 from tests.python.databases import Databases
 from tests.python.integration.cluster.site import CLUSTER, compute, node
-from tests.python.unit.schedule.churn import FLAVORS, POLICIES, fleet
+from tests.python.unit.schedule.churn_fleet import FLAVORS, POLICIES, fleet
 from tests.python.unit.schedule.judge import Judge
 
 SEED = "RESOURCE_CHURN_SEED"
@@ -272,7 +272,7 @@ class Play:
 
             def give_up(tx: Transaction, name: str = name) -> None:
                 forget_node(tx, CLUSTER, "s1", 1, name, connected=lambda _: False, down_after=60.0)
-                node_state.write(tx, CLUSTER, {name: Seen("Up", "made anew")})
+                node_state.write(tx, CLUSTER, {name: Seen("Up", "created again")})
 
             self.db.write(give_up)
             self.seen["forgotten"] += 1

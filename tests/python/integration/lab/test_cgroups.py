@@ -61,7 +61,7 @@ def test_each_libvirt_is_in_the_cgroup_of_its_node_and_sees_it_as_the_root(machi
             assert str(pid) in leaf.split()
             assert set(seen.split()) <= set(leaf.split()), "and nothing of the machine's"
     for tree in machine.trees:
-        # So that a tree that was mounted anew could be told from this one.
+        # So that a tree that was mounted again differs from this one.
         subprocess.run(lab.nodes[0].enter("mount", "-o", "remount,bind,noexec", str(tree.point)), check=True)
     mounts = [mounted(each.enter) for each in lab.nodes]
     lab.up()

@@ -5,7 +5,7 @@ happens to the agent that began it. Agents forget everything in a crash but what
 their assignments and the journal of migrations. Reports may be lost, doubled, late and in any
 order; assignments may be lost, but not overtake each other (one stream).
 
-A machine carries the identity of its disks, so that a machine made anew where another existed is
+A machine carries the identity of its disks, so that a machine created again where another existed is
 seen as the loss that it is.
 """
 
@@ -314,7 +314,7 @@ class World:
         assert sorted(self.owners.values()) == owners
         assert set(self.claims) == {(each.spec.node, UID) for each in self.assignments.values()}
         if not self.lost_host:
-            assert self.fresh_machines() <= 1, "a machine was made anew, its disks are lost"
+            assert self.fresh_machines() <= 1, "a machine was created again, its disks are lost"
 
     def fresh_machines(self) -> int:
         following = next(self.disks)

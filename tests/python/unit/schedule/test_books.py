@@ -1,4 +1,4 @@
-"""What is remembered between decisions: never other than a snapshot made anew would say.
+"""What is remembered between decisions: never other than a new snapshot would say.
 
 Each drawn history places services, gives some back, closes and reopens nodes; beside it a second
 book is kept by hand, per node, cell and cpu.

@@ -249,7 +249,7 @@ def test_13_what_is_on_its_way_is_lost_with_the_node_it_comes_from_only() -> Non
     """
     r1: [a: web-0, moving to b]   r2: [b: a place for web-0]   r3: [c: full but for one]    one per rack, hard
 
-    r1 is lost: what came to b by then is of no use, and b has room for web-0 anew: 4 - 1 + 1 are left.
+    r1 is lost: what came to b by then is of no use, and b has room for web-0 again: 4 - 1 + 1 are left.
     r2 is lost: web-0 stays on a, and nothing is moved: 3 + 1 are left. r3 is lost: 3 + 3 are left.
     """
     hard = [{"axis": "rack", "mode": "AntiAffinity", "hard": True}]

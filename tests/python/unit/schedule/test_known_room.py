@@ -1,4 +1,4 @@
-"""Room that is kept between attempts: the same as counting every node anew, one by one or in arrays."""
+"""Room that is kept between attempts: the same as counting every node again, one by one or in arrays."""
 
 from __future__ import annotations
 

@@ -58,7 +58,9 @@ def test_a_scaling(replicas: int, made: int, ready: int, status: str, progress: 
 def test_a_deletion() -> None:
     assert progress_lines.deletion(None) == Progress("deleted", done=True)
     assert progress_lines.deletion({"status": "Deleting", "status_reason": ""}) == Progress("Deleting")
-    assert progress_lines.deletion({"status": "Active"}) == Progress("deleted", done=True), "made anew"
+    assert progress_lines.deletion({"status": "Active"}) == Progress("deleted", done=True), (
+        "created again under the same name"
+    )
     waits = {"status": "Deleting", "status_reason": "its node is Down"}
     assert progress_lines.deletion(waits) == Progress("Deleting: its node is Down")
 

@@ -56,7 +56,7 @@ def db(sqlite_databases: Databases, clock: VirtualClock) -> Database:
 
 
 def test_the_place_on_the_target_is_given_to_nobody(db: Database) -> None:
-    """r3 is lost: web-1 goes neither to r1 nor to r2. r2 is lost: web-0 stays. r1 is lost: web-0 goes to r2 anew."""
+    """r3 is lost: web-1 goes neither to r1 nor to r2. r2 is lost: web-0 stays. r1 is lost: web-0 goes to r2 again."""
     whole = db.read(lambda tx: inputs.read_inputs(tx, CLUSTER))
     report = inputs.report(whole, [SMALL], everything=False)
     assert (report["computes"], report["flavors"][0]["fits"]) == (2, 9), "a moving one is one, with two shares"

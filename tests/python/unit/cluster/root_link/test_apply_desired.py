@@ -175,7 +175,7 @@ def test_a_state_that_comes_late_does_not_undo_a_newer_one(db: Database) -> None
 
 @pytest.mark.design("G1", "G4")
 def test_another_root_is_refused_until_the_cluster_has_forgotten_its_own(db: Database) -> None:
-    """A root made anew asks for nothing: heeded, it would have everything removed."""
+    """A root that was set up again asks for nothing: to obey it would remove everything."""
     db.write(lambda tx: apply_desired.check_site(tx, "s1"))
     send_desired(db, compute("web-0"), term=9)
     db.write(lambda tx: apply_desired.check_site(tx, "s1"))

@@ -89,12 +89,12 @@ def test_a_node_that_was_made_again_is_another_one(db: Database) -> None:
     seen(db, cache)
     version = db.read(lambda tx: db_row(tx, "n1")).resource_version
 
-    def anew(tx: Transaction) -> None:
+    def again(tx: Transaction) -> None:
         resources.delete(tx, [key_of(node("n1", "n1"))])
         again = node("n1", "n1").model_copy(update={"state": "Unknown", "resource_version": version})
         resources.insert(tx, [again], log=False)
 
-    db.write(anew)
+    db.write(again)
     assert seen(db, cache) == {"n1": "Unknown", "n2": "Up"}
 
 

@@ -131,7 +131,7 @@ def rounds(peer: Peer) -> int:
 
 @pytest.mark.design("H5", "G1")
 async def test_a_round_that_is_slower_than_the_resync_comes_to_its_end(db: Database) -> None:
-    """Each resync began it anew: a root that needs longer than a minute held its clusters for ever."""
+    """Each resync began the round again: a root that needs more than a minute held its clusters forever."""
     peer = Peer(snapshot(1), digests=TWO)
     link = link_to(peer, db)
     await link._read()
