@@ -27,8 +27,9 @@ from controller.agent.state_guard import StateGuard
 from controller.clock import Clock
 from controller.errors import InvalidInput, Problem
 from controller.model.service_process import ProcessKind
-from controller.process.heartbeat import ApiClient
-from controller.process.process import VERSION, Process
+from controller.process.api_client import ApiClient
+from controller.process.process import Process
+from controller.process.self_description import VERSION
 from controller.wire.agent_pb2_grpc import add_NodeServiceServicer_to_server
 
 WATCH_SECONDS = 1.0

@@ -21,7 +21,7 @@ from controller.cli.kind_words import find_kind
 from controller.cli.session import Session
 from controller.errors import ResourceError
 from controller.model import registry
-from controller.model.secrets import HIDDEN, redacted_document
+from controller.model.secret_fields import HIDDEN, redacted_document
 from controller.printable import printable
 
 Document = Mapping[str, Any]

@@ -14,7 +14,7 @@ from controller.cluster.reconcile.node_state import Silence
 from controller.cluster.settings import ClusterControllerSettings
 from controller.model.service_process import ProcessKind
 from controller.pki import cluster_scope, server_name
-from controller.process.heartbeat import ApiClient
+from controller.process.api_client import ApiClient
 from controller.process.process import Process
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence, Tier

@@ -22,7 +22,7 @@ from controller.model.moments import Moment
 from controller.model.names import Address, Mac, Name
 from controller.model.registry import Column, Kind, register
 from controller.model.schedule_policy import SchedulePolicy
-from controller.model.secrets import SecretText
+from controller.model.secret_fields import SecretText
 
 
 class Power(StrEnum):

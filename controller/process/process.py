@@ -26,37 +26,34 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from controller.clock import Clock, SystemClock
-from controller.errors import ResourceError, Unauthenticated, find_stale
+from controller.errors import ResourceError, find_stale
 from controller.loop import Outcome, log_outcome
 from controller.model.service_process import ProcessKind, ProcessRole
-from controller.pki import ROOT, CredentialFolder, Identity, Renewer, cluster_scope, local_issuer
+from controller.pki import CredentialFolder, Renewer
+from controller.process import certificate
 from controller.process.health import HealthServer
 from controller.process.heartbeat import Heartbeat, SendHeartbeat
 from controller.process.logs import configure_logs
 from controller.process.metrics import Metrics
+from controller.process.self_description import VERSION, SelfDescription
 from controller.process.settings import ProcessSettings
 from controller.process.standing import Standing
 from controller.rpc import Channels, RpcServer, StatusServicer
 from controller.rpc.call_limits import CallLimits
 from controller.rpc.server import AddServicer
-from controller.wire import api_pb2, status_pb2
 from controller.wire.status_pb2_grpc import add_StatusServiceServicer_to_server
 
 if TYPE_CHECKING:
     from controller.process.mastership import Mastership, Work
     from controller.store.database import Database, Fence
 
-VERSION = version("resource-service")
 FORCE_SECONDS = 10.0
 """Seconds after a drain's deadline until a process that hangs is ended by force."""
 
@@ -92,32 +89,33 @@ class Process:
         self.clock = clock or SystemClock()
         configure_logs(kind.value, settings.name, settings.log_level)
         self.log = structlog.get_logger("process")
-        self.identity = _identity(kind, settings)
+        self.identity = certificate.identity_of(kind, settings)
         self.folder = CredentialFolder(settings.tls.folder)
         self.channels = Channels(self.folder)
         self.metrics = Metrics(process=kind.value, name=settings.name, version=VERSION)
         limits = CallLimits(self.clock, self.metrics.limit_reached)
         self.server = RpcServer(self.folder, observe=self.metrics.call, limits=limits)
         self.mastership: Mastership | None = None
-        self.endpoint = settings.endpoint
-        """Where others reach the gRPC server; known once ``run`` listens."""
-        self._renewer = self._local_renewer()
+        self._renewer = certificate.local_renewer(self.folder, self.identity, settings, self.clock)
         self._listeners: list[tuple[str, bool, Callable[[int], None]]] = []
         self._tasks: list[_Task] = []
-        self._waiting: dict[str, str] = {_STARTING: "starting"}
+        self._self = SelfDescription(kind, settings.name, settings.cluster, settings.endpoint)
+        self._self.not_ready(_STARTING, "starting")
         self._heartbeat: Heartbeat | None = None
         self._stop = asyncio.Event()
-        self._begin = time.monotonic()
-        self._role = ProcessRole.NONE
-        self._term = 0
         self.health = HealthServer(
             settings.health,
-            lambda: self._waiting,
+            lambda: self._self.not_ready_parts,
             self.metrics.registry,
             clock=self.clock,
             reached=self.metrics.limit_reached,
         )
-        self.add_service(lambda server: add_StatusServiceServicer_to_server(StatusServicer(self._status), server))
+        self.add_service(lambda server: add_StatusServiceServicer_to_server(StatusServicer(self._self.status), server))
+
+    @property
+    def endpoint(self) -> str:
+        """Return where others reach the gRPC server; known once ``run`` listens."""
+        return self._self.endpoint
 
     # --- composing
 
@@ -141,12 +139,12 @@ class Process:
 
     def not_ready(self, part: str, why: str) -> None:
         """Mark a part as not ready, with the reason."""
-        self._waiting[part] = why
+        self._self.not_ready(part, why)
         self._send_heartbeat_soon()
 
     def ready(self, part: str) -> None:
         """Mark a part as ready."""
-        if self._waiting.pop(part, None) is not None:
+        if self._self.ready(part):
             self._send_heartbeat_soon()
 
     def report(self, outcome: Outcome) -> None:
@@ -164,7 +162,7 @@ class Process:
                 try:
                     await db.aread(lambda tx: tx.now)
                 except ResourceError as error:
-                    if "database" not in self._waiting:
+                    if "database" not in self._self.not_ready_parts:
                         self.log.error("the database is away", error=error.message)
                     self.not_ready("database", error.message)
                 else:
@@ -177,10 +175,10 @@ class Process:
         """Report the process's ServiceProcess at the settings' interval."""
         self._heartbeat = Heartbeat(
             send,
-            self._describe,
+            self._self.heartbeat,
             clock=self.clock,
             interval=self.settings.heartbeat_seconds,
-            note=lambda received: self.metrics.heartbeats.labels("told" if received else "lost").inc(),
+            note=lambda received: self.metrics.heartbeats.labels("received" if received else "lost").inc(),
         )
         self.add_task("heartbeat", self._heartbeat.run)
 
@@ -188,7 +186,7 @@ class Process:
         """Stand for election, and do ``work`` while master; a slave is ready as well."""
         from controller.process.mastership import Mastership  # an agent has no database: it loads none
 
-        self._role = ProcessRole.SLAVE
+        self._self.role = ProcessRole.SLAVE
         kind, name = self.kind.value, self.settings.name
         mastership = Mastership(
             db,
@@ -237,37 +235,24 @@ class Process:
         self.log.info("ended")
 
     async def _start(self) -> None:
-        await self._credentials()
+        await certificate.wait_for_certificate(
+            self.folder,
+            self.identity,
+            self._renewer,
+            clock=self.clock,
+            not_ready=lambda why: self.not_ready(_STARTING, why),
+        )
+        if self._renewer is not None:
+            self.add_task("certificate", self._renewer.run)
         port = self.server.listen(self.settings.listen)
         address = self.settings.listen
         if not address.startswith("unix:"):
             address = f"{address.rpartition(':')[0]}:{port}"
-        self.endpoint = self.settings.endpoint or address
+        self._self.endpoint = self.settings.endpoint or address
         for listener, client_certificate, bound in self._listeners:
             bound(self.server.listen(listener, client_certificate=client_certificate))
         await self.server.start()
         self.metrics.certificate_end.set_function(lambda: self.folder.load().valid_until.timestamp())
-
-    async def _credentials(self) -> None:
-        """Wait until there is a certificate; an operator may provide it after the start of the process."""
-        failing = False
-        while True:
-            try:
-                if self._renewer is not None:
-                    await self._renewer.ensure()
-                identity = self.folder.load().identity
-                if identity != self.identity:
-                    raise Unauthenticated(f"the certificate is for {identity}; wanted: {self.identity}")
-            except ResourceError as error:
-                if not failing:
-                    self.log.warning("no certificate yet", error=error.message)
-                failing = True
-                self.not_ready(_STARTING, f"no certificate: {error.message}")
-                await self.clock.sleep(1.0)
-            else:
-                break
-        if self._renewer is not None:
-            self.add_task("certificate", self._renewer.run)
 
     async def _watch(self, running: dict[asyncio.Future[None], _Task], stopping: asyncio.Future[Any]) -> None:
         """Wait for the stop; raises the error of a failed task."""
@@ -312,60 +297,19 @@ class Process:
         await self.health.close()
         force.cancel()
 
-    # --- how the process describes itself
+    # --- heartbeats
 
     def _send_heartbeat_soon(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.changed()
 
     def _mastership_changed(self, fence: Fence | None) -> None:
-        self._role = ProcessRole.SLAVE if fence is None else ProcessRole.MASTER
-        self._term = self._term if fence is None else fence.term
+        self._self.role = ProcessRole.SLAVE if fence is None else ProcessRole.MASTER
+        if fence is not None:
+            self._self.term = fence.term
         self.metrics.master.set(0 if fence is None else 1)
-        self.metrics.term.set(self._term)
+        self.metrics.term.set(self._self.term)
         self._send_heartbeat_soon()
-
-    def _reasons(self) -> str:
-        return "; ".join(f"{part}: {why}" for part, why in self._waiting.items())
-
-    def _describe(self) -> api_pb2.UpdateNodeRequest:
-        return api_pb2.UpdateNodeRequest(
-            kind=self.kind.value,
-            name=self.settings.name,
-            endpoint=self.endpoint,
-            role=self._role.value,
-            term=self._term,
-            version=VERSION,
-            ready=not self._waiting,
-            message=self._reasons(),
-        )
-
-    def _status(self) -> status_pb2.StatusReply:
-        return status_pb2.StatusReply(
-            kind=self.kind.value,
-            name=self.settings.name,
-            cluster=self.settings.cluster or "",
-            role=self._role.value,
-            term=self._term,
-            version=VERSION,
-            ready=not self._waiting,
-            message=self._reasons(),
-            uptime_seconds=time.monotonic() - self._begin,
-        )
-
-    def _local_renewer(self) -> Renewer | None:
-        tls = self.settings.tls
-        if tls.authority is None:
-            return None
-        ttl = timedelta(seconds=tls.lifetime_seconds)
-        issuer = local_issuer(tls.authority, self.identity, clock=self.clock, ttl=ttl)
-        return Renewer(self.folder, self.identity, issuer, clock=self.clock)
-
-
-def _identity(kind: ProcessKind, settings: ProcessSettings) -> Identity:
-    if kind is ProcessKind.CLUSTER_AGENT:
-        return Identity.node(settings.cluster or "", settings.name)
-    return Identity(cluster_scope(settings.cluster) if settings.cluster else ROOT, kind.value, settings.name)
 
 
 def _force(log: structlog.stdlib.BoundLogger) -> None:

@@ -1,4 +1,4 @@
-"""A lease as the API hands it out: what a candidate asks for and an API answers (``mastership``, ``heartbeat``).
+"""A lease as the API hands it out: what a candidate asks for and an API answers (``mastership``, ``api_client``).
 
 It stands apart from both, since a process without a database asks the API too.
 

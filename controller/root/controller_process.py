@@ -9,7 +9,7 @@ import asyncio
 
 from controller.model.service_process import ProcessKind
 from controller.pki import ROOT, server_name
-from controller.process.heartbeat import ApiClient
+from controller.process.api_client import ApiClient
 from controller.process.process import Process
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.reconcile.housekeeping import keep_house

@@ -29,16 +29,15 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, select, text, update
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from controller.clock import Clock, SystemClock
-from controller.errors import Conflict, InvalidInput, Problem, StaleTerm, TimedOut, Unavailable
+from controller.errors import StaleTerm, Unavailable
 from controller.store import engines, schema
 from controller.store.background_writes import BackgroundWrites
+from controller.store.database_errors import Again, tries, wrapped
 from controller.store.tables import counter, lease
 
 T = TypeVar("T")
-_TRIES = 5
 _LOCK_SECONDS = 30.0
 _READERS = 4
 
@@ -151,24 +150,24 @@ class Database:
 
     def check_schema(self) -> None:
         """Raise SchemaMismatch, with the remedy, unless the database has this program's schema and tier."""
-        with _wrapped():
+        with wrapped():
             schema.check(self._reader, self.tier.value, self.cluster)
 
     def upgrade(self) -> None:
         """Upgrade the database to this program's schema and record the tier; create it if needed; idempotent."""
-        with _wrapped():
+        with wrapped():
             if self._file is not None:
                 self._file.create()
             schema.upgrade(self._writer, self.tier.value, self.cluster, (self._clock or SystemClock()).now())
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on one snapshot. Raises Unavailable if the database is unreachable."""
-        for last in _tries():
+        for last in tries():
             try:
                 self._check_file()
-                with _wrapped(), self._reader.connect() as connection, connection.begin():
+                with wrapped(), self._reader.connect() as connection, connection.begin():
                     return work(Transaction(connection, self._clock, self.tier, writing=False))
-            except _Again as again:
+            except Again as again:
                 if last:
                     raise again.error from again.__cause__
         raise AssertionError("unreachable")
@@ -179,10 +178,10 @@ class Database:
         Raises StaleTerm when ``fence`` is no longer the master's, Conflict when a unique key is
         taken, Unavailable when the database is away or its lock is not to be had.
         """
-        for last in _tries():
+        for last in tries():
             try:
                 result, changed = self._write_once(work, fence)
-            except _Again as again:
+            except Again as again:
                 if last:
                     raise again.error from again.__cause__
                 continue
@@ -225,7 +224,7 @@ class Database:
 
     def _write_once(self, work: Callable[[Transaction], T], fence: Fence | None) -> tuple[T, bool]:
         self._check_file()
-        with self._exclusive(), _wrapped() as stage, self._writer.connect() as connection:
+        with self._exclusive(), wrapped() as stage, self._writer.connect() as connection:
             begun = connection.begin()
             executor = self._background_pool if self.dialect == "postgresql" else None
             tx = Transaction(connection, self._clock, self.tier, writing=True, executor=executor)
@@ -274,50 +273,3 @@ def _check_fence(tx: Transaction, fence: Fence) -> None:
     if row is None or row.term != fence.term or not row.holder:
         current = "no term" if row is None else f"term {row.term}"
         raise StaleTerm(f"{fence.lease}: wrote with term {fence.term}, but {current} is current")
-
-
-class _Again(Exception):
-    """Raised when the transaction had no effect and may run again; ``error`` is raised after the last attempt."""
-
-    def __init__(self, error: Unavailable) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-class _Stage:
-    committing = False
-
-
-@contextmanager
-def _wrapped() -> Iterator[_Stage]:
-    """Raise errors of the drivers as ResourceErrors."""
-    stage = _Stage()
-    try:
-        yield stage
-    except IntegrityError as error:
-        raise Conflict(f"taken already: {_first_line(error)}") from error
-    except DataError as error:
-        raise InvalidInput([Problem("", f"the database refuses the value: {_first_line(error)}")]) from error
-    except OverflowError as error:  # SQLite's driver raises it for an integer that is too large
-        raise InvalidInput([Problem("", f"the database refuses the value: {error}")]) from error
-    except OperationalError as error:
-        if stage.committing and error.connection_invalidated:
-            raise TimedOut("the database went away in a commit; whether it took effect is unknown") from error
-        unavailable = Unavailable(f"database: {_first_line(error)}")
-        if error.connection_invalidated or engines.is_conflict(error):
-            raise _Again(unavailable) from error
-        raise unavailable from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise _Again(Unavailable(f"database: {_first_line(error)}")) from error
-        raise
-
-
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().partition("\n")[0]
-
-
-def _tries() -> Iterator[bool]:
-    """Yield for each attempt whether it is the last one."""
-    for number in range(1, _TRIES + 1):
-        yield number == _TRIES

@@ -20,7 +20,7 @@ from controller.errors import Forbidden, NotFound
 from controller.model import registry
 from controller.model.access import Token, TokenRole
 from controller.model.registry import AnyResource, Kind
-from controller.model.secrets import has_secrets, redacted, reveals
+from controller.model.secret_fields import has_secrets, redacted, reveals
 
 
 def has_project(token: Token, project: str) -> bool:

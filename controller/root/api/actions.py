@@ -23,7 +23,7 @@ from controller.model.compute import COMPUTE, Compute, Power
 from controller.model.node import NODE, CordonedBy, Node
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import Kind, T
-from controller.model.secrets import redacted_document
+from controller.model.secret_fields import redacted_document
 from controller.root.api import access, plan_preview, request_body, write_transaction
 from controller.root.api import query as q
 from controller.root.api.answers import Revision, RevisionList

@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from controller.model.fields import Change, facts
 from controller.model.registry import AnyResource
-from controller.model.secrets import HIDDEN, hide, is_secret
+from controller.model.secret_fields import HIDDEN, hide, is_secret
 
 USER_WRITTEN = ("project", "labels", "spec", "max_revision_history")
 _STRENGTH = (Change.LIVE, Change.RESTART, Change.RECREATE, Change.REFUSED)

@@ -14,8 +14,8 @@ from sqlalchemy import text
 
 from controller.model.service_process import ProcessKind
 from controller.pki import ROOT, server_name
+from controller.process.api_client import ApiClient
 from controller.process.api_service import ApiServicer
-from controller.process.heartbeat import ApiClient
 from controller.process.process import Process
 from controller.process.settings import DatabaseSettings, ElectionSettings, PeerSettings, ProcessSettings, load_settings
 from controller.store.database import Database, Fence, Tier

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controller.pki import CredentialFolder
-from controller.process.process import VERSION
+from controller.process.self_description import VERSION
 from controller.store.database import Database
 from tests.python.databases import Databases
 from tests.python.eventually import eventually
