@@ -1,5 +1,9 @@
 """Texts from web servers, for ``-f URL``: within limits of size, time and redirects.
 
+The time is that of the whole exchange, whatever the server does in it: a head that arrives byte by byte keeps no limit
+between two bytes. So the exchange runs in an event loop of its own, which ends it. Only the system's resolver of names
+is outside of it, and has limits of its own.
+
 A URL is nobody's API: the request carries no token, and the server is verified with the system's authorities (or those
 of SSL_CERT_FILE). Names and passwords in a URL go to its own server only. They are never printed, and neither is the
 query, in which signed URLs have their secrets.
@@ -7,11 +11,10 @@ query, in which signed URLs have their secrets.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 import sys
-import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 32 * 1024 * 1024
 """As much as the API accepts in one request."""
 MOST_SECONDS = 60.0
-"""For one URL, with its redirects."""
+"""For one URL: from the first connection to the last byte, with its redirects."""
 MOST_REDIRECTS = 5
 _SILENT_SECONDS = 15.0
 """How long a server may take to accept a connection, or to send the next part."""
@@ -47,10 +50,10 @@ def shown(url: str) -> str:
 
 def fetch(
     url: str,
-    transport: httpx.BaseTransport | None = None,  # None: the network
-    clock: Callable[[], float] = time.monotonic,
+    transport: httpx.AsyncBaseTransport | None = None,  # None: the network
+    most_seconds: float = MOST_SECONDS,
 ) -> str:
-    """Return the text at the URL.
+    """Return the text at the URL. Not for use inside an event loop.
 
     Raises UsageProblem for what is not there or not a document, TooLarge, and TimedOut or Unavailable where another
     try may succeed.
@@ -58,13 +61,10 @@ def fetch(
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx does without its own command line
     import httpx
 
-    timeout = httpx.Timeout(_SILENT_SECONDS)
-    deadline = clock() + MOST_SECONDS
-    headers = {"Accept": "application/yaml, application/json, text/plain, */*;q=0.5", "User-Agent": "resource-service"}
-    headers["Accept-Encoding"] = "gzip"
     try:
-        with httpx.Client(headers=headers, timeout=timeout, transport=transport, verify=_authorities()) as client:
-            body = _followed(client, url, lambda: clock() > deadline)
+        body = asyncio.run(_fetched(url, transport, most_seconds))
+    except TimeoutError as error:
+        raise TimedOut(f"-f {shown(url)}: took longer than {most_seconds:g} s") from error
     except httpx.TimeoutException as error:
         raise TimedOut(f"-f {shown(url)}: the server did not answer within {_SILENT_SECONDS:g} s") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
@@ -81,22 +81,34 @@ def fetch(
         raise UsageProblem(f"-f {shown(url)}: is not UTF-8 text") from error
 
 
-def _followed(client: httpx.Client, url: str, is_late: Callable[[], bool]) -> bytes:
+async def _fetched(url: str, transport: httpx.AsyncBaseTransport | None, most_seconds: float) -> bytes:
+    """Return the content; raises TimeoutError when the time is over."""
+    import httpx
+
+    headers = {"Accept": "application/yaml, application/json, text/plain, */*;q=0.5", "User-Agent": "resource-service"}
+    headers["Accept-Encoding"] = "gzip"
+    timeout, authorities = httpx.Timeout(_SILENT_SECONDS), _authorities()
+    async with (
+        asyncio.timeout(most_seconds),
+        httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport, verify=authorities) as client,
+    ):
+        return await _followed(client, url)
+
+
+async def _followed(client: httpx.AsyncClient, url: str) -> bytes:
     """Return the content of the URL, or of the one that it leads to."""
     request = client.build_request("GET", url)
     _check_scheme(url.partition(":")[0], url)
     if not request.url.host:
         raise UsageProblem(f"-f {shown(url)}: is not a valid URL")
     for _ in range(MOST_REDIRECTS + 1):
-        response = client.send(request, stream=True)
+        response = await client.send(request, stream=True)
         try:
-            if not response.has_redirect_location:
-                return _content(response, url, is_late)
+            if response.next_request is None:
+                return await _content(response, url)
         finally:
-            response.close()
+            await response.aclose()
         following = response.next_request
-        if following is None or is_late():
-            raise _late(url)
         _check_scheme(following.url.scheme, url, "leads to another address: ")
         if request.url.scheme == "https" and following.url.scheme != "https":
             raise UsageProblem(f"-f {shown(url)}: leads from https to http, which is not followed")
@@ -104,7 +116,7 @@ def _followed(client: httpx.Client, url: str, is_late: Callable[[], bool]) -> by
     raise UsageProblem(f"-f {shown(url)}: has more than {MOST_REDIRECTS} redirects")
 
 
-def _content(response: httpx.Response, url: str, is_late: Callable[[], bool]) -> bytes:
+async def _content(response: httpx.Response, url: str) -> bytes:
     if response.status_code != HTTPStatus.OK:
         raise _refused(url, response.status_code)
     if response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/html":
@@ -113,12 +125,10 @@ def _content(response: httpx.Response, url: str, is_late: Callable[[], bool]) ->
     if encoding not in ("identity", "gzip"):  # what is packed several times may become far larger than the limit
         raise UsageProblem(f"-f {shown(url)}: content encoding {encoding!r} is not supported")
     content = bytearray()
-    for part in response.iter_bytes():
+    async for part in response.aiter_bytes():
         content += part
         if len(content) > MOST_BYTES:
             raise TooLarge(f"-f {shown(url)}: is larger than {MOST_BYTES // 1024**2} MiB")
-        if is_late():
-            raise _late(url)
     return bytes(content)
 
 
@@ -142,10 +152,6 @@ def _refused(url: str, status: int) -> ResourceError:
 
 def _page(url: str) -> ResourceError:
     return UsageProblem(f"-f {shown(url)}: is an HTML page, not a document; give the URL of the raw file")
-
-
-def _late(url: str) -> ResourceError:
-    return TimedOut(f"-f {shown(url)}: took longer than {MOST_SECONDS:g} s")
 
 
 def _unreachable(url: str, error: httpx.TransportError) -> ResourceError:

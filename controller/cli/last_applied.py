@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from controller.cli import filled_fields
 from controller.cli.kind_words import find_kind
 from controller.cli.session import Session
 from controller.errors import ResourceError
@@ -61,11 +62,12 @@ def _overwritten(session: Session, step: Document) -> list[str]:
     known = _load(_file(session, str(step["kind"]), str(step["key"])))
     if known is None:
         return []
-    nothing = _digest(None)
+    model = registry.get(str(step["kind"])).model
     return [
         str(change["path"])
         for change in step["diff"]
-        if change["before"] != HIDDEN and known.get(str(change["path"]), nothing) not in ("", _digest(change["before"]))
+        if change["before"] != HIDDEN
+        and not filled_fields.is_as_applied(model, str(change["path"]), change["before"], known, _digest)
     ]
 
 
@@ -120,7 +122,7 @@ def _load(file: Path) -> Mapping[str, str] | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and all(isinstance(each, str) for each in found.values()) else None
 
 
 def _store(file: Path, digests: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def test_if_unchanged_refuses_to_overwrite(shell: Shell) -> None:
     assert code == ExitCode.REFUSED
     assert told.endswith("error: somebody else has changed what the documents overwrite: nothing was written\n")
     assert shell.ok("get", "region", "kanto", "-o", "jsonpath={.labels.env}").strip() == "live"
+
+
+def test_a_field_that_a_newer_server_has_filled_is_no_change(shell: Shell) -> None:
+    """The record is of a client that did not know the field; the documents of the present one set it."""
+    applied(shell, "lab", "one")
+    (file,) = state(shell)
+    known = json.loads(file.read_text())
+    del known["spec.description"]
+    file.write_text(json.dumps(known))
+    document = REGION.format("lab", "one") + "spec: {description: Kanto}\n"
+    assert shell.run("apply", "-f", "-", stdin=document).stderr == ""
+    elsewhere(shell).run("apply", "-f", "-", stdin=document.replace("Kanto", "East"))
+    assert "overwrite spec.description" in shell.run("apply", "-f", "-", stdin=document).stderr
 
 
 def test_files_are_the_users_own_and_hold_no_values(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from controller.cli import document_urls
 from controller.cli.exit_codes import ExitCode
 from controller.clock import SystemClock
+from controller.errors import TimedOut
 from controller.pki import Authority, Identity
 from tests.python.integration.cli.conftest import Shell
 
@@ -26,6 +29,7 @@ class Files(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.texts = {"/regions.yaml": REGIONS}
         self.asked: list[str] = []
+        self.closing = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -35,6 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(str(self.headers))
         text = self.server.texts.get(self.path)
+        if self.path == "/drops":
+            self._send_drops()
+            return
         if self.path == "/loop":
             self.send_response(302)
             self.send_header("Location", "/loop")
@@ -45,6 +52,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def _send_drops(self) -> None:
+        """Send a head without an end, byte by byte: no pause between two bytes is long."""
+        with contextlib.suppress(OSError):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            while not self.server.closing.wait(0.02):
+                self.wfile.write(b"a")
+
     def log_message(self, *arguments: object) -> None:
         """Print nothing."""
 
@@ -53,6 +67,7 @@ def _served(files: Files) -> Iterator[Files]:
     thread = threading.Thread(target=files.serve_forever, name="files")
     thread.start()
     yield files
+    files.closing.set()
     files.shutdown()
     files.server_close()
     thread.join(20)
@@ -82,6 +97,12 @@ def test_what_is_not_there_is_one_line_and_writes_nothing(shell: Shell, files: F
     loop = shell.run("apply", "-f", f"{files.url}/loop")
     assert loop.stderr == f"error: -f {files.url}/loop: has more than 5 redirects\n"
     assert shell.ok("get", "regions", "-o", "name") == ""
+
+
+def test_a_head_that_comes_byte_by_byte_ends_with_the_time(files: Files) -> None:
+    """A limit between two bytes never ended it: the 60 s that are promised were hours."""
+    with pytest.raises(TimedOut, match=r"/drops: took longer than 0\.2 s$"):
+        document_urls.fetch(f"{files.url}/drops", most_seconds=0.2)
 
 
 def test_problems_of_a_document_name_its_url(shell: Shell, files: Files) -> None:
