@@ -21,7 +21,7 @@ from inventory_sync.netbox_reader import LISTS, NetBox
 from inventory_sync.progress import bar
 from inventory_sync.pull import Pull
 from inventory_sync.push import Push
-from inventory_sync.translation import translate
+from inventory_sync.translation import OBJECTS, translate
 
 DIFFERS = 7
 """As ``resourcectl diff --exit-code``."""
@@ -110,7 +110,9 @@ def commands(kit: Kit) -> typer.Typer:
         inventory = pull.read(session.client, rules)
         made = translate(seen, rules, inventory.ours)
         del seen
-        return pull.plan(session.client, made, rules, adopt=adopt, limit=_bytes(mib), inventory=inventory)
+        found = pull.plan(session.client, made, rules, adopt=adopt, limit=_bytes(mib), inventory=inventory)
+        netbox.require_absent(OBJECTS, pull.unlisted(found, made))
+        return found
 
     def shown_pull(found: Pull, *, remove: bool = False, code: int = 0) -> Any:
         view = kit.differences({"changes": found.changes})

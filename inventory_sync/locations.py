@@ -58,7 +58,8 @@ class Locations:
         """
         site = required(item, "site")
         number = int(site["id"])
-        if number in self.chosen and number not in self.sites:
+        hidden = self._skips.title_of("site", number) is not None
+        if number not in self.sites and (number in self.chosen or hidden):
             raise UnfitObjectError(f"its {self._skips.title_of('site', number) or 'site'} is skipped")
         return self.sites.get(number)
 
@@ -68,7 +69,8 @@ class Locations:
         Raises UnfitObjectError when its location was skipped.
         """
         location = item.get("location")
-        if location is not None and int(location["id"]) in self._locations:
+        hidden = location is not None and self._skips.title_of("location", int(location["id"])) is not None
+        if location is not None and (hidden or int(location["id"]) in self._locations):
             floor = self._floor_of.get(int(location["id"]))
             if floor is None:
                 raise UnfitObjectError(f"its location {location.get('slug')} (id {location['id']}) is skipped")
@@ -230,6 +232,8 @@ class Locations:
             way[number] = location
             parent = location.get("parent")
             above = self._locations.get(int(parent["id"])) if parent else None
+            if above is None and parent and (title := self._skips.title_of("location", int(parent["id"]))):
+                raise UnfitObjectError(f"its {title} is skipped")
             if above is None:
                 break
             location = above

@@ -39,6 +39,8 @@ PAGE = 1000
 AT_ONCE = 3
 """Lists at a time; each reads its pages two at a time."""
 TRIES = 3
+_ASKED = 100
+"""Ids in one request."""
 TIMEOUT = (10.0, 300.0)
 """Seconds to connect, and between two bytes: a page of interfaces can take a loaded NetBox minutes."""
 
@@ -176,6 +178,28 @@ class NetBox:
                 pool.shutdown(cancel_futures=True)
                 raise
         return Snapshot(lists)
+
+    def require_absent(self, objects: Mapping[str, str], identities: Sequence[str]) -> None:
+        """Ask by id for objects that no list had. Raises TemporaryError when one exists.
+
+        An object that is deleted while another is created leaves the number of objects as it was, and shifts the
+        pages: a third object is then in none of them. ``objects`` are the types of objects by list.
+        """
+        lists = {what: name for name, what in objects.items()}
+        numbers: dict[str, list[int]] = {}
+        for one in identities:
+            what, _, number = one.rpartition("-")
+            if what in lists and number.isdigit():
+                numbers.setdefault(what, []).append(int(number))
+        for what, all_of_them in numbers.items():
+            path = LISTS[lists[what]][0]
+            for first in range(0, len(all_of_them), _ASKED):
+                found = self.list(path, id=all_of_them[first : first + _ASKED], fields="id")
+                if found:
+                    raise TemporaryError(
+                        f"NetBox at {self.url}: {path} did not list the object with id {found[0]['id']}, which exists:"
+                        " the list changed while it was read; try again"
+                    )
 
     @contextmanager
     def errors(self, what: str) -> Iterator[None]:

@@ -22,6 +22,7 @@ the next. Where several are needed, what changes hands is given up in the first.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,8 @@ from inventory_sync.translation import KINDS, Translation
 REQUEST_BYTES = 24 << 20
 """Below the server's default limit for an apply."""
 _SHOWN = 20
+_FEW = 5
+"""So many resources of a kind may be deleted whatever their share is: a last rack row, the only region."""
 _TAKEN = (
     "spec.ports[",
     "spec.position",
@@ -79,8 +82,8 @@ class Pull:
     """What is stored of those whose addresses and places go to others of ``wanted``, without these."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
-    synced: int = 0
-    """How many stored resources the sync created, with those that are no longer in NetBox."""
+    synced: Mapping[str, int] = field(default_factory=dict)
+    """By kind, how many stored resources the sync created, with those that are no longer in NetBox."""
 
     @property
     def differs(self) -> bool:
@@ -161,7 +164,7 @@ def _planned(
         tuple(yielding),
         translation.left_out,
         tuple(skipped),
-        sum(_in_scope(one, rules, translation) for one in inventory.ours),
+        Counter(one["kind"] for one in inventory.ours if _in_scope(one, rules, translation)),
     )
     return found, bad
 
@@ -206,16 +209,28 @@ def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Doc
 def excess(pull: Pull, limit: int) -> str:
     """Return why a removal is refused: it is more than ``limit`` percent of what the sync created. Empty: it is not.
 
-    A token that may no longer see everything answers with short lists, as if devices had been deleted.
+    A token that may no longer see everything answers with short lists, as if devices had been deleted. It may still
+    see the longest list, so that the share of each kind counts too, except for a few resources.
     """
-    going = len(pull.gone) - len(pull.kept)
-    if going * 100 <= limit * pull.synced:
+    kept = {title for title, _ in pull.kept}
+    going = Counter(one["kind"] for one in pull.gone if f"{one['kind']} {_key(one)}" not in kept)
+    shares = [("resources", going.total(), sum(pull.synced.values()))]
+    shares += [(f"{kind}s", count, pull.synced[kind]) for kind, count in going.items() if count > _FEW]
+    too_much = [(what, count, of) for what, count, of in shares if count * 100 > limit * of]
+    if not too_much:
         return ""
-    share = -(-going * 100 // pull.synced)
+    what, count, of = too_much[0]
+    share = max(-(-count * 100 // of) for _, count, of in too_much)
     return (
-        f"--remove would delete {going} of the {pull.synced} resources that pulls created, which is more than"
+        f"--remove would delete {count} of the {of} {what} that pulls created, which is more than"
         f" --remove-limit ({limit} %): check what NetBox's token may see, or give --remove-limit {share}"
     )
+
+
+def unlisted(pull: Pull, translation: Translation) -> list[str]:
+    """Return the identities of what would be deleted because NetBox did not list its object."""
+    found = {str(one["labels"].get(ID_LABEL, "")) for one in pull.gone} - {""}
+    return sorted(found - translation.present)
 
 
 def remove(client: Client, pull: Pull) -> tuple[list[Document], list[tuple[str, str]]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from controller.errors import InvalidInput, Problem
 from controller.model import document, registry
 from controller.model.registry import Key
-from inventory_sync import cabling, prefixes, pruning
+from inventory_sync import cabling, hidden, prefixes, pruning
 from inventory_sync.devices import Devices
 from inventory_sync.locations import Document, Locations
 from inventory_sync.mapping import ID_LABEL, NAME_LABEL, Mapping
@@ -26,7 +26,7 @@ from inventory_sync.stored_names import NameKey, StoredName, StoredNames
 KINDS = ("Region", "Datacenter", "Floor", "Rack", "PhysicalModel", "PhysicalResource", "NetworkV4")
 """The kinds that a pull writes; a kind that others refer to comes before them."""
 _SHOWN = 50
-_LISTS = {
+OBJECTS = {
     "regions": "region",
     "site_groups": "site-group",
     "sites": "site",
@@ -38,6 +38,7 @@ _LISTS = {
     "power_feeds": "power-feed",
     "prefixes": "prefix",
 }
+"""The lists whose objects become resources, and the types of these objects as in identities."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Translation:
     skipped: tuple[Skipped, ...] = ()
     datacenters: frozenset[str] | None = None
     """The datacenters of the chosen sites; None: all."""
+    present: frozenset[str] = frozenset()
+    """Identities of all objects that NetBox has listed, in the pull or not."""
 
 
 def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -> Translation:
@@ -57,7 +60,9 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
         raise InvalidInput([Problem("sites", "NetBox shows no site to this token")])
     stored = list(stored)
     skips = Skips()
-    taken = NameRegistry(rules.names, skips, stored_names(stored), _present(seen))
+    hidden.skip(seen, rules.sites, {str(one["labels"].get(ID_LABEL)) for one in stored}, skips)
+    present = frozenset(_present(seen))
+    taken = NameRegistry(rules.names, skips, stored_names(stored), present)
     places = Locations(seen, rules, taken, skips)
     devices = Devices(seen, rules, taken, places, skips)
     patching = PatchPanels(seen["front_ports"], seen["rear_ports"], seen["cables"])
@@ -77,7 +82,7 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
     pruned = pruning.prune(ordered, _bad(ordered), known.__contains__)
     skipped = tuple(sorted({*skips.found.values(), *pruned.skipped}, key=lambda one: (one.what, one.number, str(one))))
     scope = frozenset(places.sites.values()) if rules.sites else None
-    return Translation(pruned.documents, left, skipped, scope)
+    return Translation(pruned.documents, left, skipped, scope, present)
 
 
 def stored_names(stored: Iterable[Document]) -> StoredNames:
@@ -97,7 +102,7 @@ def stored_names(stored: Iterable[Document]) -> StoredNames:
 
 
 def _present(seen: Snapshot) -> Iterator[str]:
-    for name, what in _LISTS.items():
+    for name, what in OBJECTS.items():
         for item in seen[name]:
             yield identity(what, int(item["id"]))
 

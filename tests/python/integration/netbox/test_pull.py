@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inventory_sync import netbox_reader
 from tests.python.integration.cli.conftest import Shell
 from tests.python.integration.netbox.conftest import MAPPING
 from tests.python.integration.netbox.standin import StandIn
@@ -278,8 +279,50 @@ def test_a_token_that_sees_a_part_removes_nothing_unless_told(ops: Shell, netbox
     assert ops.run("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "101").exit_code == 2
     assert _version(ops) == version
     assert ops.ok("get", "physical-resources", "-o", "name") == before
-    ops.ok("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "100")
+    partial = ops.run("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "100")
+    assert partial.exit_code == 8  # power feeds still refer to the racks, which therefore exist
     assert len(ops.ok("get", "physical-resources", "-o", "name")) < len(before)
+    assert "dc1/r001" in ops.ok("get", "racks", "-o", "name")
+
+
+@pytest.mark.design("N4")
+def test_the_limit_counts_for_each_kind(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    """Few in comparison with everything, and more than half of their kind."""
+    racks = netbox.lists["dcim/racks"]
+    for number in range(900, 960):
+        racks[number] = {**netbox.find("dcim/racks", name="R001"), "id": number, "name": f"X{number}"}
+    ops.ok("netbox", "pull", "-m", mapping)
+    everything = sum(len(ops.ok("get", kind, "-o", "name").splitlines()) for kind in ("racks", "physical-resources"))
+    going = range(900, 900 + everything // 2 - 1)
+    for number in going:
+        racks.pop(number, None)
+    refused = ops.run("netbox", "pull", "-m", mapping, "--remove")
+    assert refused.exit_code == 2
+    assert "Racks that pulls created" in refused.output
+    assert "dc1/x900" in ops.ok("get", "racks", "-o", "name")
+
+
+@pytest.mark.design("N4")
+def test_what_slips_between_two_pages_is_not_deleted(
+    ops: Shell, netbox: StandIn, mapping: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One device is deleted and one is created while the pages are read: the number of devices stays the same."""
+    ops.ok("netbox", "pull", "-m", mapping)
+    before = ops.ok("get", "physical-resources", "-o", "name")
+    reading = netbox_reader.NetBox._read
+
+    def slipping(netbox: netbox_reader.NetBox, path: str, filters: Mapping[str, Any]) -> Any:
+        found, count = reading(netbox, path, filters)
+        if path == "dcim/devices" and "id" not in filters:
+            return [*found[:-1], {**found[-1], "id": 999, "name": "new"}], count
+        return found, count
+
+    monkeypatch.setattr(netbox_reader.NetBox, "_read", slipping)
+    for more in ((), ("--remove",), ("--remove", "--dry-run")):
+        refused = ops.run("netbox", "pull", "-m", mapping, *more)
+        assert refused.exit_code != 0
+        assert "which exists" in refused.output
+    assert ops.ok("get", "physical-resources", "-o", "name") == before
 
 
 @pytest.mark.design("N4")

@@ -1,0 +1,69 @@
+"""Objects of NetBox that others refer to and no list has: they exist, and this pull knows nothing else of them.
+
+Pure. The permissions of a token can hide a rack and show what stands in it, and an object can be created between two
+lists that are read. Such an object is skipped: what the inventory has of it stays, and what is in it is neither moved
+elsewhere nor deleted. With chosen sites only what objects of these sites refer to matters, and what the inventory has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from inventory_sync.netbox_reader import Item, Snapshot
+from inventory_sync.skipping import Skips, identity
+
+_REASON = "NetBox refers to it and does not list it: the token may not see it, or it is new"
+_LISTED = {
+    "region": "regions",
+    "site-group": "site_groups",
+    "site": "sites",
+    "location": "locations",
+    "rack": "racks",
+    "device-type": "device_types",
+    "power-panel": "power_panels",
+}
+_REFERENCES = (
+    ("sites", "region", "region"),
+    ("sites", "group", "site-group"),
+    ("locations", "site", "site"),
+    ("locations", "parent", "location"),
+    ("racks", "site", "site"),
+    ("racks", "location", "location"),
+    ("devices", "site", "site"),
+    ("devices", "location", "location"),
+    ("devices", "rack", "rack"),
+    ("devices", "device_type", "device-type"),
+    ("power_panels", "site", "site"),
+    ("power_panels", "location", "location"),
+    ("power_feeds", "power_panel", "power-panel"),
+    ("power_feeds", "rack", "rack"),
+)
+"""List, field, and the type of the object that it refers to."""
+_IF_STORED = frozenset({"device-type", "power-panel"})
+"""Types that matter only where the inventory has the object: what needs another one is skipped with that reason."""
+
+
+def skip(seen: Snapshot, chosen: Collection[str], stored: Collection[str], skips: Skips) -> None:
+    """Skip each hidden object. ``chosen`` are slugs of sites (empty: all), ``stored`` identities of the inventory."""
+    known = {what: {int(item["id"]) for item in seen[name]} for what, name in _LISTED.items()}
+    for name, field, what in _REFERENCES:
+        for item, reference, number in _references(seen, name, field):
+            if number in known[what]:
+                continue
+            known[what].add(number)
+            if identity(what, number) in stored or (what not in _IF_STORED and _is_chosen(name, item, chosen)):
+                skips.add(what, {**reference, "id": number}, _REASON)
+            else:
+                known[what].discard(number)  # another object may refer to it too
+
+
+def _references(seen: Snapshot, name: str, field: str) -> Iterator[tuple[Item, Item, int]]:
+    for item in seen[name]:
+        reference = item.get(field)
+        if isinstance(reference, dict) and isinstance(reference.get("id"), int):
+            yield item, reference, int(reference["id"])
+
+
+def _is_chosen(name: str, item: Item, chosen: Collection[str]) -> bool:
+    site = item if name == "sites" else item.get("site")
+    return not chosen or (isinstance(site, dict) and site.get("slug") in chosen)
