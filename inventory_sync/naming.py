@@ -229,7 +229,8 @@ class NameRegistry:
         """Return the name that the object's resource has, where it is still to have that name."""
         base = translate(claim.given, self._rules)
         is_set = self._is_set(claim)
-        for one in self.stored.by_identity.get(claim.identity, ()):
+        mine = self.stored.by_identity.get(claim.identity, ())
+        for one in sorted(mine, key=lambda one: one.name not in candidates):  # a copy of the labels has another name
             stays = one.name in candidates or (not is_set and base == (one.base or one.name))
             if stays and (one.kind, one.parent) == (kind, claim.parent):
                 return one.name

@@ -185,3 +185,15 @@ def test_a_prefix_in_two_vrfs_becomes_two_networks_and_one_vrf_can_be_chosen() -
     assert list(_names(found, "NetworkV4").values()) == ["10-0-0-0-24", "blue-10-0-0-0-24", "red-10-0-0-0-24"]
     rule = "networks: [{prefix: 10.0.0.0/24, vrf: Red, cluster: c1}]\n"
     assert set(_names(_translated(seen(prefixes=prefixes), rule), "NetworkV4")) == {"prefix-2"}
+
+
+@pytest.mark.design("N4")
+def test_a_copy_with_the_labels_of_a_resource_does_not_take_its_place() -> None:
+    """A user makes a rack from the output of another one, with all of its labels."""
+    racks = [_rack(1, "R1", 1), _rack(5, "R1", 3)]
+    first = _translated(seen(locations=LOCATIONS, racks=racks))
+    name = _names(first, "Rack")["rack-5"]
+    (original,) = [one for one in first.documents if one["kind"] == "Rack" and one["name"] == name]
+    copy = {**original, "name": "spare", "resource_version": 99}
+    found = _translated(seen(locations=LOCATIONS, racks=racks), stored=[*first.documents, copy])
+    assert _names(found, "Rack")["rack-5"] == name
