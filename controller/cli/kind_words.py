@@ -16,7 +16,7 @@ def find_kind(word: str | None) -> ClientKind:
         return kinds.find(word or "")
     except NotFound:
         nouns = sorted(kind.noun for kind in kinds.kinds())
-        near = difflib.get_close_matches(word or "", nouns, 1)
+        near = difflib.get_close_matches((word or "").lower(), [*nouns, *sorted(_words() - {*nouns})], 1)
         meant = f"; perhaps {near[0]!r} is meant" if near else ""
         raise UsageProblem(f"KIND {word!r} is not known{meant}; known kinds: {', '.join(nouns)}") from None
 
@@ -30,5 +30,8 @@ def split_kind_and_name(kind: str, name: str | None) -> tuple[str, str | None]:
 
 def complete_kind(incomplete: str) -> list[str]:
     """Return the words for kinds that start with ``incomplete``."""
-    words = {word for kind in kinds.kinds() for word in (kind.noun, kind.segment, *kind.aliases)}
-    return sorted(word for word in words if word.startswith(incomplete))
+    return sorted(word for word in _words() if word.startswith(incomplete))
+
+
+def _words() -> set[str]:
+    return {word for kind in kinds.kinds() for word in (kind.noun, kind.segment, *kind.aliases)}

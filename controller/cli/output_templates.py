@@ -15,10 +15,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from controller.cli.exit_codes import UsageProblem
 from controller.printable import printable
+
+if TYPE_CHECKING:
+    from jsonpath import JSONPathError
 
 Document = Mapping[str, Any]
 Query = Callable[[Any], list[Any]]
@@ -162,8 +165,16 @@ def _query(text: str) -> Query:
     try:
         compiled = jsonpath.compile(f"${path}", strict=True)
     except jsonpath.JSONPathError as error:
-        raise UsageProblem(f"{text.strip()}: is no JSONPath: {str(error).splitlines()[0]}") from error
+        raise UsageProblem(f"{text.strip()}: is no JSONPath: {_reason(error)}") from error
     return lambda root: [value for value in compiled.findall(root) if value is not None]
+
+
+def _reason(error: JSONPathError) -> str:
+    """Return the library's reason, without the names that it has for tokens."""
+    reason = str(error).splitlines()[0]
+    if "TOKEN_" not in reason or error.token is None:
+        return reason
+    return f"unexpected token {error.token.value!r}" if error.token.value else "unexpected end of query"
 
 
 def _split(text: str) -> list[str]:

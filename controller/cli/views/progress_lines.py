@@ -65,7 +65,7 @@ def drain(item: Document | None) -> Progress:
     left = dig(item, "observed.drain.remaining") or dig(item, "observed.computes") or 0
     moving = dig(item, "observed.drain.moving") or {}
     blocked = dig(item, "observed.drain.blocked_by") or ()
-    words = [f"{counted(left, 'Compute')} left"]
+    words = [f"{counted(left, 'Compute')} left" if left else "waits for the cluster"]
     words += [f"{resource} moves to {target}" for resource, target in sorted(moving.items())]
     words += [f"blocked: {each['resource']}: {each['reason']}" for each in blocked]
     return Progress("; ".join(words))

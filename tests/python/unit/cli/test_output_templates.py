@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -76,4 +77,17 @@ def test_what_could_act_on_the_terminal_is_escaped_and_the_users_own_text_is_not
 )
 def test_what_is_no_form_is_refused_before_anything_is_asked(form: str) -> None:
     with pytest.raises(UsageProblem):
+        parse_form(form)
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ("jsonpath={.items[*.name}", "unexpected token '.'"),
+        ("jsonpath={.items[}", "unexpected end of query"),
+        ("custom-columns=A:.a b", "unexpected token 'b'"),
+    ],
+)
+def test_what_is_no_query_is_explained_in_the_users_own_signs(form: str, reason: str) -> None:
+    with pytest.raises(UsageProblem, match=r"is no JSONPath: " + re.escape(reason) + "$"):
         parse_form(form)

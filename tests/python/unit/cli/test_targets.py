@@ -40,3 +40,11 @@ def test_a_field_that_no_rack_has_set_sorts_nothing_and_one_that_does_not_exist_
     assert sorted_by(kinds.get("Rack"), items, "spec.pair") == items
     with pytest.raises(UsageProblem, match="perhaps 'pair' is meant"):
         sorted_by(kinds.get("Rack"), items, "spec.pairr")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("vmz", "vm"), ("nod", "node"), ("servce", "service"), ("VMZ", "vm"), ("recks", "racks")]
+)
+def test_a_mistyped_kind_is_answered_with_the_nearest_word_that_users_write(word: str, meant: str) -> None:
+    with pytest.raises(UsageProblem, match=f"^KIND '{word}' is not known; perhaps '{meant}' is meant; known kinds: "):
+        targets.parse([word])

@@ -76,5 +76,5 @@ def test_a_drain_is_done_only_when_the_cluster_said_so() -> None:
     assert progress_lines.drain(told) == Progress(
         "1 Compute left; default/kanto/web-1 moves to b; blocked: default/kanto/web-0: no node has room"
     )
-    assert progress_lines.drain({"observed": {"computes": 0}}) == Progress("0 Computes left")
+    assert progress_lines.drain({"observed": {"computes": 0}}) == Progress("waits for the cluster")
     assert progress_lines.drain({"observed": {"computes": 0, "drain": {"remaining": 0}}}).done
