@@ -43,6 +43,24 @@ options:
       - File with the CA certificates (PEM) that the API's certificate is checked against.
       - The environment variable E(RESOURCE_CA) when not given.
     type: path
+  client_cert:
+    description:
+      - PEM file with the certificate that the client shows, for an API behind a proxy that demands one. It may hold the
+        private key, too.
+      - The environment variable E(RESOURCE_CLIENT_CERT) when not given.
+    type: path
+  client_key:
+    description:
+      - PEM file with the private key of O(client_cert), without a passphrase. Not needed when the certificate's file
+        holds it.
+      - The environment variable E(RESOURCE_CLIENT_KEY) when not given.
+    type: path
+  headers:
+    description:
+      - Further headers of every request, for a proxy in front of the API. Their values are not logged.
+      - Headers that the client sets itself, such as C(Authorization), are refused.
+      - The environment variable E(RESOURCE_HEADERS), a JSON object, when not given.
+    type: dict
   wait:
     description:
       - Wait until the resource is Active, or gone; a Node that is drained, until it is empty; a Compute, until it has

@@ -26,7 +26,7 @@ description:
   - A clash of names never fails the inventory. Hosts of one name are left out, all of them. A host with the name of
     a group is left out. A group of two sources is left out, and its hosts are in the group above it. A warning names
     both sources and the option that helps.
-  - Variables are C(ansible_host) (the first address), C(resource_kind), C(resource_name), C(resource_labels),
+  - Variables are C(ansible_host) (by O(host_address)), C(resource_kind), C(resource_name), C(resource_labels),
     C(resource_status),
     C(resource_state), C(resource_cluster), C(resource_datacenter), C(resource_floor), C(resource_rack),
     C(resource_rack_position),
@@ -36,6 +36,7 @@ description:
     C(resource_network_zone),
     C(resource_node_zone), C(resource_availability_zone), C(resource_providers) (of nodes), C(resource_cordoned),
     C(resource_draining),
+    C(resource_machine_labels) (of a node's machine),
     C(resource_capacity_vcpus), C(resource_capacity_memory_mib) and so on for each dimension,
     C(resource_free_vcpus) and so on; of Computes also C(resource_project), C(resource_service),
     C(resource_index), C(resource_node) and C(resource_provider).
@@ -82,6 +83,26 @@ options:
     type: path
     env:
       - name: RESOURCE_CA
+  client_cert:
+    description:
+      - PEM file with the certificate that the client shows, for an API behind a proxy that demands one. It may hold the
+        private key, too.
+    type: path
+    env:
+      - name: RESOURCE_CLIENT_CERT
+  client_key:
+    description: PEM file with the private key of O(client_cert), without a passphrase.
+    type: path
+    env:
+      - name: RESOURCE_CLIENT_KEY
+  headers:
+    description:
+      - Further headers of every request, for a proxy in front of the API. Values may be templates.
+      - Headers that the client sets itself, such as C(Authorization), are refused.
+    type: dict
+    default: {}
+    env:
+      - name: RESOURCE_HEADERS
   hosts:
     description: What becomes a host.
     type: list
@@ -139,6 +160,28 @@ options:
     default: _
     env:
       - name: RESOURCE_INVENTORY_GROUP_SEPARATOR
+  host_address:
+    description:
+      - Which address C(ansible_host) is, the first of these that the host has.
+      - V(first) is its first address; V(interface:eth1) the address of that port of its machine; V(network:oob) its
+        address in that network, such as the out-of-band one; V(name) the name of the host, for DNS.
+      - V(network:) finds secondary addresses, too. The interfaces of Computes have networks, and no names.
+      - A host that has none of them gets no C(ansible_host), and Ansible connects to its name.
+    type: list
+    elements: str
+    default: [first]
+  vars_prefix:
+    description:
+      - Text before the name of every variable, except C(ansible_host) and those in O(rename_variables).
+      - O(compose), O(groups), O(keyed_groups), O(host_name) and O(variables) use the documented names.
+    type: str
+    default: ""
+  rename_variables:
+    description:
+      - New names of variables, by their documented names, as in V({resource_rack: rack}).
+      - Two variables of one name are an error. As with O(vars_prefix), expressions use the documented names.
+    type: dict
+    default: {}
   variables:
     description:
       - Names of the variables that hosts get, the only ones that O(compose), O(groups) and O(keyed_groups) see
@@ -211,6 +254,16 @@ hosts: [nodes]
 host_name: resource_cluster ~ '-' ~ resource_name
 group_prefix: site__
 group_separator: __
+
+---
+# connected to by the out-of-band network where there is one, and with variables that another source does not set
+plugin: resource.infra.topology
+host_address: ["network:oob", "interface:eth0", first]
+vars_prefix: site_
+rename_variables: {resource_rack: rack}
+keyed_groups:
+  - key: resource_machine_labels.owner
+    prefix: owner
 """
 
 import contextlib
@@ -224,10 +277,12 @@ from ansible import constants as C
 from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.resource.infra.plugins.module_utils import (
+    host_address,
     host_names,
     topology,
     topology_cache,
     topology_variables,
+    variable_names,
 )
 from ansible_collections.resource.infra.plugins.module_utils.client import (
     ApiError,
@@ -244,6 +299,7 @@ HINTS = {
 _REFUSALS = (
     topology.TopologyError,
     topology_variables.VariableError,
+    host_address.AddressError,
     host_names.NamingError,
     ClientError,
     OSError,
@@ -322,6 +378,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _content(self, use_cache: bool) -> t.Mapping[str, t.Any]:
         url, token = self._templated("api_url"), self._token()
         kinds = [topology.KINDS[word] for word in dict.fromkeys(self.get_option("hosts"))]
+        order = [str(choice) for choice in self.get_option("host_address")]
+        host_address.check(order)
+        self._variable_names = variable_names.VariableNames(
+            str(self.get_option("vars_prefix")), self.get_option("rename_variables")
+        )
+        headers = self._headers()
         query = [("kinds", ",".join([*topology.PLACES, *kinds]))]
         if self.get_option("project"):
             query.append(("project", str(self.get_option("project"))))
@@ -334,14 +396,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         host_names.check_groups(prefix, separator)
 
         def ask(tag: str = "") -> topology.Inventory:
-            lines = self._client(url, token).stream("/v1/topology", query=query, tag=tag)
+            lines = self._client(url, token, headers).stream("/v1/topology", query=query, tag=tag)
             wanted = None if variables is None else frozenset(variables)
-            return topology.read(lines, short, wanted, prefix, separator)
+            return topology.read(lines, short, wanted, prefix, separator, order)
 
         if not self.get_option("cache"):
             return _content_of(ask())
         folder = self.get_option("cache_connection") or topology_cache.default_folder(os.environ)
-        key = topology_cache.key_of(topology.FORMAT, url, token, query, short, variables, prefix, separator)
+        source = [topology.FORMAT, url, token, query, headers]
+        key = topology_cache.key_of(*source, short, variables, prefix, separator, order)
         found = topology_cache.load(folder, key) if use_cache else None
         now = time.time()
         if found and found.is_fresh(self.get_option("cache_timeout"), now):
@@ -361,13 +424,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         except OSError as error:
             self.display.warning(f"the inventory's cache cannot be written: {error}")
 
-    def _client(self, url: str, token: str) -> Client:
+    def _client(self, url: str, token: str, headers: t.Mapping[str, str]) -> Client:
         return Client(
             url,
             token,
             timeout=self.get_option("api_timeout"),
             validate_certs=self.get_option("validate_certs"),
             ca_cert=self.get_option("ca_cert"),
+            client_cert=self.get_option("client_cert"),
+            client_key=self.get_option("client_key"),
+            headers=headers,
         )
 
     def _fill(self, content: t.Mapping[str, t.Any]) -> None:
@@ -379,7 +445,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
                 inventory.add_child(name, child)
         for name, variables in content["hosts"].items():
             inventory.add_host(name)
-            inventory.get_host(name).vars.update(variables)
+            inventory.get_host(name).vars.update(self._variable_names.renamed(variables))
         self._join(content["groups"])
         self._construct(content["hosts"])
 
@@ -400,21 +466,27 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for host, all_of in joined.items():
             hosts[host].populate_ancestors(all_of)
 
-    def _construct(self, hosts: t.Iterable[str]) -> None:
+    def _construct(self, hosts: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
+        """Do ``compose``, ``groups`` and ``keyed_groups``, with the documented names of variables."""
         compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
         if not (compose or groups or keyed):
             return
         strict = self.get_option("strict")
-        for name in hosts:
+        for name, documented in hosts.items():
             host = self.inventory.get_host(name)
-            self._set_composite_vars(compose, host.get_vars(), name, strict)
-            variables = host.get_vars()
+            more = documented if self._variable_names else {}
+            self._set_composite_vars(compose, {**more, **host.get_vars()}, name, strict)
+            variables = {**more, **host.get_vars()}
             self._add_host_to_composed_groups(groups, variables, name, strict, fetch_hostvars=False)
             self._add_host_to_keyed_groups(keyed, variables, name, strict, fetch_hostvars=False)
 
     def _templated(self, option: str) -> str:
         value = self.get_option(option)
         return str(self.templar.template(value)) if value else ""
+
+    def _headers(self) -> t.Dict[str, str]:
+        headers = self.get_option("headers") or {}
+        return {str(name): str(self.templar.template(value)) for name, value in headers.items()}
 
     def _token(self) -> str:
         token = self._templated("api_token").strip()

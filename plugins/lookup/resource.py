@@ -74,6 +74,26 @@ options:
     type: path
     env:
       - name: RESOURCE_CA
+  client_cert:
+    description:
+      - PEM file with the certificate that the client shows, for an API behind a proxy that demands one. It may hold the
+        private key, too.
+    type: path
+    env:
+      - name: RESOURCE_CLIENT_CERT
+  client_key:
+    description: PEM file with the private key of O(client_cert), without a passphrase.
+    type: path
+    env:
+      - name: RESOURCE_CLIENT_KEY
+  headers:
+    description:
+      - Further headers of every request, for a proxy in front of the API.
+      - Headers that the client sets itself, such as C(Authorization), are refused.
+    type: dict
+    default: {}
+    env:
+      - name: RESOURCE_HEADERS
 """
 
 EXAMPLES = r"""
@@ -117,6 +137,9 @@ class LookupModule(LookupBase):
                 timeout=self.get_option("api_timeout"),
                 validate_certs=self.get_option("validate_certs"),
                 ca_cert=self.get_option("ca_cert"),
+                client_cert=self.get_option("client_cert"),
+                client_key=self.get_option("client_key"),
+                headers=self.get_option("headers"),
             )
             if not terms:
                 return list(self._listed(client, kind))

@@ -20,7 +20,9 @@ from __future__ import annotations
 import datetime
 import http.client
 import json
+import re
 import socket
+import ssl
 import time
 import typing as t
 from urllib.parse import urlencode, urlsplit
@@ -34,6 +36,11 @@ API_VERSION = "1"
 _VERSION_HEADER = "X-Api-Version"
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OWN_HEADERS = re.compile(
+    r"accept|authorization|connection|host|user-agent|x-api-version|transfer-encoding|content-.*|if-.*", re.IGNORECASE
+)
+"""Headers that the client sets itself."""
 _MOST_PAUSED = 120.0
 """Seconds that one request waits, all pauses together, for a server that says that it was asked too often."""
 
@@ -98,6 +105,9 @@ class Client:
         timeout: float = 60,
         validate_certs: bool = True,
         ca_cert: t.Optional[str] = None,
+        client_cert: t.Optional[str] = None,
+        client_key: t.Optional[str] = None,
+        headers: t.Optional[t.Mapping[str, t.Any]] = None,
         pause: t.Callable[[float], None] = time.sleep,
     ) -> None:
         self._pause = pause
@@ -105,7 +115,10 @@ class Client:
             raise Unreachable(f"{api_url!r} is no address of an API: it must start with http://, https:// or unix:/")
         self._url, self._timeout = api_url.rstrip("/"), timeout
         self._validate_certs, self._ca_cert = validate_certs, ca_cert
-        self._headers = {"Accept": "application/json", "User-Agent": "resource.infra"}
+        self._client_cert, self._client_key = client_cert, client_key
+        if client_key and not client_cert:
+            raise ClientError("client_key: needs client_cert, too")
+        self._headers = {**_checked(headers or {}), "Accept": "application/json", "User-Agent": "resource.infra"}
         token = (token or "").strip()
         if not all("!" <= letter <= "~" for letter in token):  # else the error of the header would show it
             raise ClientError(
@@ -221,9 +234,21 @@ class Client:
 
         try:
             context = make_context(cafile=self._ca_cert, validate_certs=self._validate_certs)
+            self._show_certificate(context)
         except (OSError, ValueError) as error:
             raise Unreachable(f"ca_cert {self._ca_cert}: {error}") from error
         return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+
+    def _show_certificate(self, context: ssl.SSLContext) -> None:
+        """Have the context show the client's certificate, when there is one; raises Unreachable."""
+        if not self._client_cert:
+            return
+        try:
+            # A key with a passphrase is refused: OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(self._client_cert, self._client_key or None, password="")
+        except (OSError, ValueError) as error:
+            key = f", client_key {self._client_key}" if self._client_key else ""
+            raise Unreachable(f"client_cert {self._client_cert}{key}: {error}") from error
 
     def _send(
         self,
@@ -272,6 +297,18 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._path)
+
+
+def _checked(headers: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+    """Return extra headers; raises ClientError, which shows no value, for it may be a secret."""
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ClientError(f"headers: {name!r} cannot be the name of a header")
+        if _OWN_HEADERS.fullmatch(name):
+            raise ClientError(f"headers: {name}: this header cannot be set here")
+        if not isinstance(value, (str, int, float)) or not all(" " <= letter <= "~" for letter in str(value)):
+            raise ClientError(f"headers: {name}: the value must be one line of ASCII text")
+    return {name: str(value) for name, value in headers.items()}
 
 
 def _json(body: t.Any) -> bytes:

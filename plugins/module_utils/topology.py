@@ -17,7 +17,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.resource.infra.plugins.module_utils import host_names, topology_variables
+from ansible_collections.resource.infra.plugins.module_utils import host_address, host_names, topology_variables
 from ansible_collections.resource.infra.plugins.module_utils.topology_variables import Variables
 
 FORMAT = 1
@@ -56,8 +56,10 @@ class Inventory:
         variables: t.Optional[t.Container[str]] = None,
         group_prefix: str = "",
         group_separator: str = "_",
+        addresses: t.Sequence[str] = host_address.DEFAULT,
     ) -> None:
         self.tag = ""
+        self._addresses = addresses
         self.warnings: t.List[str] = []
         self.hosts: t.Dict[str, Variables] = {}
         self.groups: Groups = {}
@@ -234,6 +236,7 @@ class Inventory:
             **topology_variables.common(line),
             "resource_cluster": cluster,
             **topology_variables.placed(datacenter, floor, rack, machine),
+            "resource_machine_labels": line.get("physical_labels"),
             "resource_power_domain": zones.get("power"),
             "resource_network_domain": zones.get("network"),
             "resource_network_zone": spec.get("network_availability_zone"),
@@ -246,6 +249,7 @@ class Inventory:
             **topology_variables.amounts("resource_free_", observed.get("free"), of=observed.get("capacity")),
         }
         host = name if self._short else f"{name}.{cluster}"
+        variables["ansible_host"] = host_address.chosen(self._addresses, host, machine.get("ports") or ())
         self._node_hosts[cluster, name] = host
         self._host(host, f"Node {cluster}/{name}", groups, variables)
 
@@ -278,7 +282,7 @@ class Inventory:
             "resource_provider": spec["provider"],
             "resource_addresses": addresses,
             **topology_variables.amounts("resource_capacity_", spec.get("sizes")),
-            "ansible_host": addresses[0] if addresses else None,
+            "ansible_host": host_address.chosen(self._addresses, spec["host_name"], spec.get("interfaces") or ()),
         }
         self._host(spec["host_name"], f"Compute {line['project']}/{region}/{line['name']}", groups, variables)
 
@@ -292,7 +296,9 @@ class Inventory:
         groups = [self._group("physical_resources"), self._place(datacenter, floor, rack), *_words(self, line)]
         groups.append(self._group("role", spec["role"]))
         variables = {**topology_variables.common(line), **topology_variables.placed(datacenter, floor, rack, spec)}
-        self._host(f"{name}.{datacenter}", f"PhysicalResource {datacenter}/{name}", groups, variables)
+        host = f"{name}.{datacenter}"
+        variables["ansible_host"] = host_address.chosen(self._addresses, host, spec.get("ports") or ())
+        self._host(host, f"PhysicalResource {datacenter}/{name}", groups, variables)
 
 
 _HANDLERS: t.Mapping[str, t.Callable[[Inventory, t.Mapping[str, t.Any]], None]] = {
@@ -316,9 +322,10 @@ def read(
     variables: t.Optional[t.Container[str]] = None,
     group_prefix: str = "",
     group_separator: str = "_",
+    addresses: t.Sequence[str] = host_address.DEFAULT,
 ) -> Inventory:
     """Return the inventory of a whole answer; raises TopologyError for an incomplete one, or a later format."""
-    whole = Inventory(short_node_names, variables, group_prefix, group_separator)
+    whole = Inventory(short_node_names, variables, group_prefix, group_separator, addresses)
     physical: t.List[t.Dict[str, t.Any]] = []
     numbered = iter(lines)
     head = _parsed(next(numbered, b""))

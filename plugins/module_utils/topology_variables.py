@@ -14,7 +14,7 @@ import typing as t
 _WORDS = """
     kind name labels status state cluster datacenter floor rack rack_position role model serial addresses power_links
     network_links power_domain network_domain network_zone node_zone availability_zone providers provider cordoned
-    draining project service index node
+    draining project service index node machine_labels
 """
 VARIABLES = ("ansible_host", *(f"resource_{word}" for word in _WORDS.split()))
 """Names of all variables except amounts."""
@@ -50,7 +50,6 @@ def placed(datacenter: str, floor: str, rack: str, machine: t.Mapping[str, t.Any
     """Return the variables of a machine's place and links."""
     addresses = [port["address"] for port in machine.get("ports") or () if port.get("address")]
     return {
-        "ansible_host": addresses[0] if addresses else None,
         "resource_datacenter": datacenter,
         "resource_floor": floor,
         "resource_rack": rack,

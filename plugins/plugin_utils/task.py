@@ -29,6 +29,9 @@ CONNECTION: dict[str, t.Any] = {
     "api_timeout": {"type": "float", "default": 60.0, "env": "RESOURCE_TIMEOUT"},
     "validate_certs": {"type": "bool", "default": True, "env": "RESOURCE_VALIDATE_CERTS"},
     "ca_cert": {"type": "path", "env": "RESOURCE_CA"},
+    "client_cert": {"type": "path", "env": "RESOURCE_CLIENT_CERT"},
+    "client_key": {"type": "path", "no_log": False, "env": "RESOURCE_CLIENT_KEY"},
+    "headers": {"type": "dict", "no_log": True, "env": "RESOURCE_HEADERS"},
 }
 WAITING: dict[str, t.Any] = {
     "wait": {"type": "bool", "default": False, "env": "RESOURCE_WAIT"},
@@ -162,6 +165,9 @@ class Task:
             timeout=arguments["api_timeout"],
             validate_certs=arguments["validate_certs"],
             ca_cert=arguments["ca_cert"],
+            client_cert=arguments["client_cert"],
+            client_key=arguments["client_key"],
+            headers=arguments["headers"],
         )
 
 

@@ -1,8 +1,8 @@
 """Lines of the topology: each kind's resources, narrowed, page by page.
 
 Nothing is validated: what is stored was validated when it was written, and models would take most of the time. The
-line of a Node contains the spec of its machine (``physical``), because most clients need it and no other physical
-resource; and ``observed.free``, what is left of its capacity.
+line of a Node contains the spec and the labels of its machine (``physical``, ``physical_labels``), because most clients
+need them and no other physical resource; and ``observed.free``, what is left of its capacity.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def _narrowed(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _complete(line: dict[str, Any], machine: Mapping[str, Any] | None) -> None:
     line["physical"] = None if machine is None else machine["spec"]
+    line["physical_labels"] = {} if machine is None else machine["labels"]
     observed = line["observed"]
     total, taken = observed.get("capacity"), observed.get("taken") or {}
     if total:

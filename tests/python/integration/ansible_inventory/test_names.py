@@ -60,3 +60,23 @@ def test_names_that_cannot_be_used_cost_their_hosts_only(
 
 def test_a_prefix_that_cannot_be_in_names_is_an_error(inventories: Inventories) -> None:
     assert "group_prefix: 'a-'" in inventories.refused(inventories.source(group_prefix="a-"))
+
+
+def test_variables_have_other_names_and_expressions_the_documented_ones(inventories: Inventories) -> None:
+    source = inventories.source(
+        hosts=["nodes"],
+        vars_prefix="site_",
+        rename_variables={"resource_rack": "rack"},
+        host_address=["network:none", "name"],
+        keyed_groups=[{"key": "resource_cluster", "prefix": "of"}],
+        compose={"where": "resource_rack"},
+    )
+    told = inventories.listed(source)
+    host = f"{SERVER1}.tokyo1"
+    found = told["_meta"]["hostvars"][host]
+    assert found["rack"] == found["where"] == "floor-1-1-1-rack-1-1"
+    assert found["site_resource_name"] == SERVER1
+    assert found["ansible_host"] == host
+    assert "resource_rack" not in found
+    assert host in told["of_tokyo1"]["hosts"]
+    assert "no such choice" in inventories.refused(inventories.source(host_address=["dns"]))

@@ -57,6 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.written.append(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         heard = {"body": json.loads(body), "token": self.headers["Authorization"], "match": self.headers["If-Match"]}
+        if "X-Site" in self.headers:
+            heard["site"] = self.headers["X-Site"]
         self.answer(201, json.dumps(heard).encode())
 
     retry_after = "50"
@@ -205,3 +207,23 @@ def test_no_server_is_unreachable(url):
 def test_address_must_be_one():
     with pytest.raises(Unreachable):
         Client("ftp://x", None)
+
+
+def test_further_headers_are_sent(client):
+    more = Client(client._url, "rs_secret", timeout=60, headers={"X-Site": "tokyo"})
+    assert more.request("PUT", "/x", body={})[1]["site"] == "tokyo"
+    more.close()
+
+
+@pytest.mark.parametrize(
+    "headers", [{"authorization": "s3cret"}, {"X-A": "s3cret\r\nX-B: 1"}, {"X A": "s3cret"}, {"X-A": ["s3cret"]}]
+)
+def test_impossible_headers_are_refused_without_their_values(headers):
+    with pytest.raises(ClientError, match="headers: ") as refused:
+        Client("http://127.0.0.1:1", "rs_secret", headers=headers)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_key_without_a_certificate_is_refused():
+    with pytest.raises(ClientError, match="client_cert"):
+        Client("https://127.0.0.1:1", "rs_secret", client_key="/x")

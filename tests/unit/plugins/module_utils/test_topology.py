@@ -163,6 +163,7 @@ def test_every_variable_can_be_named_and_no_other():
     observed = {**NODE["observed"], "zones": {"power": "a", "network": "b", "rack": "rack-1"}}
     machine = {**NODE["physical"], "model": "m", "serial": "s"}
     labels = {"labels": {"a": "b"}}
+    labels["physical_labels"] = {"owner": "net"}
     node = {**NODE, **labels, "spec": {**NODE["spec"], **full}, "observed": observed, "physical": machine}
     seen = {name for variables in whole(node, COMPUTE).hosts.values() for name in variables}
     assert {name for name in seen if not name.startswith(topology_variables.AMOUNTS)} == set(

@@ -94,6 +94,7 @@ async def test_a_node_has_its_machine_and_what_is_free_with_it(whole: Api, db: D
     db.write(report)
     _, node, end = await lines(whole, kinds="Node")
     assert node["physical"]["rack"] == "rack-1"
+    assert node["physical_labels"] == {"env": "lab"}
     assert node["physical"]["ports"][0]["address"] == "10.9.1.2"
     assert node["observed"]["free"] == {"vcpus": 15.7, "memory_mib": 768}
     assert node["state"] == "Up"
