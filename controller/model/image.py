@@ -27,21 +27,15 @@ class ImageFormat(StrEnum):
 class BootFile(Part):
     """A kernel or initrd for direct boot."""
 
-    url: Url = field(
-        "URL that nodes fetch it from, without credentials.",
-        example="https://images.example.com/vmlinuz",
-        change=Change.RECREATE,
-    )
+    url: Url = field("URL that nodes fetch it from, without credentials.", example="https://images.example.com/vmlinuz")
     checksum: Checksum = field("Digest of the bytes.", example="sha256:" + "0" * 64, change=Change.RECREATE)
 
 
 class ImageSpec(Spec):
-    """Source and checksum of the image. An image in use cannot change (409)."""
+    """Source and checksum of the image. Of an image in use only the URLs can change (else 409): the bytes stay."""
 
     url: Url = field(
-        "URL that nodes fetch it from, without credentials.",
-        example="https://images.example.com/guest.qcow2",
-        change=Change.RECREATE,
+        "URL that nodes fetch it from, without credentials.", example="https://images.example.com/guest.qcow2"
     )
     format: ImageFormat = field("Disk format.", example="qcow2", default=ImageFormat.QCOW2, change=Change.RECREATE)
     checksum: Checksum = field("Digest of the bytes.", example="sha256:" + "0" * 64, change=Change.RECREATE)

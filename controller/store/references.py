@@ -89,6 +89,12 @@ def users(tx: Transaction, key: Key, limit: int = 20, *, ignoring: Collection[Ke
     return [f"{kind} {path}" for kind, path in sorted(found)[:limit]], len(found)
 
 
+def paths_of_users(tx: Transaction, kind: str, key: Key) -> list[str]:
+    """Return the paths of the resources of ``kind`` with a field that names ``key``."""
+    match = (reference.c.to_kind == key.kind, reference.c.to_path == key.path, reference.c.from_kind == kind)
+    return list(tx.connection.execute(select(reference.c.from_path).where(*match).distinct()).scalars())
+
+
 def used(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
     """Return those of the keys that resources refer to, children included: ``users`` for many keys, without names.
 

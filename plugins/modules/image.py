@@ -49,7 +49,6 @@ options:
   url:
     description:
       - URL that nodes fetch it from, without credentials.
-      - Effect of a change on what runs with it, recreate.
       - Required when the resource is created.
     type: str
   format:
@@ -76,7 +75,6 @@ options:
       url:
         description:
           - URL that nodes fetch it from, without credentials.
-          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
       checksum:
@@ -94,7 +92,6 @@ options:
       url:
         description:
           - URL that nodes fetch it from, without credentials.
-          - Effect of a change on what runs with it, recreate.
         type: str
         required: true
       checksum:

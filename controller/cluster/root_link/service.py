@@ -18,7 +18,7 @@ from controller.cluster.agents.console import relay
 from controller.cluster.forecast import admission, move_preview, rpc
 from controller.cluster.moves import node_loss
 from controller.cluster.root_link import apply_desired, stream_observed
-from controller.cluster.unit_of_work import storage
+from controller.cluster.unit_of_work import reported_copies, storage
 from controller.errors import Conflict, InvalidInput, NotFound, Problem
 from controller.model.compute import Compute
 from controller.model.node import NODE
@@ -228,6 +228,7 @@ def forget_node(
     had = node_loss.forget(work, name)
     storage.store(tx, work)
     restore_hold.release(tx, node)
+    reported_copies.forget(tx, name)
     return had
 
 

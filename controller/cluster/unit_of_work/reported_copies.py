@@ -56,6 +56,11 @@ def replace(tx: Transaction, node: str, copies: Iterable[Copy]) -> None:
     claims.take(tx, [Claim(_SCOPE, f"{one.uid}/{node}", _encoded(one)) for one in copies])
 
 
+def forget(tx: Transaction, node: str) -> None:
+    """Forget what a node has reported that is lost: nothing of it can be continued from."""
+    replace(tx, node, ())
+
+
 def take_all(tx: Transaction) -> dict[str, list[Copy]]:
     """Return all copies by uid, and forget them."""
     found: dict[str, list[Copy]] = defaultdict(list)

@@ -30,6 +30,7 @@ from controller.loop import BatchLoop, BatchResult, Outcome, log_outcome
 from controller.model import registry
 from controller.model.cluster import CLUSTER, Cluster
 from controller.model.envelope import Status
+from controller.model.image import IMAGE
 from controller.model.node import NODE
 from controller.model.region_service import REGION_SERVICE, RegionService
 from controller.model.registry import Key, key_of, key_of_path
@@ -41,7 +42,7 @@ from controller.root.reconcile.cluster_view import ClusterView
 from controller.root.reconcile.cost_throttle import CostThrottle
 from controller.root.reconcile.security_groups import GroupWatch
 from controller.root.reconcile.service_reconciler import Next
-from controller.store import changes, resources
+from controller.store import changes, references, resources
 from controller.store.changes import Change, Feed
 from controller.store.database import Database, Fence, Transaction
 
@@ -188,6 +189,7 @@ class RootController:
                     if any(registry.get(change.kind).defines_failure_domains for change in news):
                         self._wake_nodes()
                     await self._wake_groups(news)
+                    await self._wake_image_users(news)
             except (VersionsGone, TemporaryError) as error:
                 # The reader was too slow, or the database unreachable: start over with everything.
                 self._log.info("changes lost", error=error.message)
@@ -219,6 +221,16 @@ class RootController:
             for name in await self._db.aread(lambda tx: security_groups.concerned(tx, touched)):
                 for link in self._links.values():
                     link.wake(name)
+
+    async def _wake_image_users(self, news: Sequence[Change]) -> None:
+        """Wake the services of changed Images: their Computes get the new URLs."""
+        keys = {key_of(change.resource) for change in news if change.kind == IMAGE.name}
+
+        def users(tx: Transaction) -> set[str]:
+            return {path for key in keys for path in references.paths_of_users(tx, REGION_SERVICE.name, key)}
+
+        for path in await self._db.aread(users) if keys else ():
+            self._wake_throttled(path)
 
     def _wake_throttled(self, path: str) -> None:
         """Wake a service of which a part changed: later, if its last reconcile took long."""

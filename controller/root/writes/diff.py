@@ -1,13 +1,13 @@
 """What differs between two forms of a resource, field by field, and what each change does.
 
-Pure. The ``x-change`` of a field counts together with those of the fields that contain it: the strongest one applies,
-so that an element of a list that recreates does not count as live. Only what users write is compared.
+Pure. The ``x-change`` of the innermost field that differs applies, as in ``service_template.effort``. Only a refusal
+holds for everything inside the field too, and a list counts as one field. Only what users write is compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -82,16 +82,15 @@ def _differences(path: str, old: Any, new: Any, change: Change, *, secret: bool)
         for name, info in type(old).model_fields.items():
             before, after = getattr(old, name), getattr(new, name)
             if not _same(before, after, unordered=_unordered(info)):
-                hidden = secret or is_secret(info)
-                yield from _differences(
-                    f"{path}.{name}", before, after, max(change, _declared(info), key=_STRENGTH.index), secret=hidden
-                )
+                declared = Change.REFUSED if change is Change.REFUSED else _declared(info)
+                yield from _differences(f"{path}.{name}", before, after, declared, secret=secret or is_secret(info))
     elif isinstance(old, tuple) and isinstance(new, tuple):
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else None
             after = new[index] if index < len(new) else None
             if not _same(before, after):
-                yield from _differences(f"{path}[{index}]", before, after, change, secret=secret)
+                for found in _differences(f"{path}[{index}]", before, after, change, secret=secret):
+                    yield replace(found, change=max(change, found.change, key=_STRENGTH.index))
     elif isinstance(old, dict) and isinstance(new, dict):
         for name in sorted({*old, *new}):
             if old.get(name) != new.get(name):

@@ -6,7 +6,8 @@ the status that a real write answers: 422 for a change that is never possible, 4
 prevent now. ``refusals`` only finds them; ``plan.refuse`` raises them.
 
 - A field whose ``x-change`` is ``refused`` cannot change (``model.fields``).
-- A ResourceFlavor and an Image have a rule of their own in its place: they cannot change while Computes use them.
+- A ResourceFlavor and an Image have a rule of their own in its place: what Computes were made from cannot change while
+  Computes use it. The URLs of an Image can: its checksums say that the bytes are the same.
 - A NetworkV4's pool cannot exclude addresses that are in use.
 - A Volume cannot shrink.
 - A RegionService gets or loses no Loadbalancer.

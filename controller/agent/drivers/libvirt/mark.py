@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from pydantic.main import IncEx
 
 from controller.agent.drivers.types import Desired
 from controller.model.compute import ComputeSpec
@@ -22,6 +24,9 @@ NAMESPACE = "urn:resource-service:machine:1"
 
 _DOMAIN_FIELDS = {"sizes", "image", "interfaces", "disks", "ssh_keys", "user_data", "host_name", "index"}
 """Fields of a spec that a domain is created from; a change of the others needs no new domain."""
+
+_IMAGE_SOURCES: Mapping[str, IncEx | bool] = {"url": True, "kernel": {"url"}, "initrd": {"url"}}
+"""Where the image's bytes come from; its checksums say which they are."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def clear_host_part(root: ElementTree.Element) -> None:
 
 def digest(spec: ComputeSpec) -> str:
     """Return the digest of what a domain is created from; equal digests need no new domain."""
-    values = spec.model_dump(mode="json", include=_DOMAIN_FIELDS)
+    values = spec.model_dump(mode="json", include=_DOMAIN_FIELDS, exclude={"image": _IMAGE_SOURCES})
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -205,7 +205,7 @@ async def test_flavor_and_image_in_use_cannot_change_nor_go(service: Api) -> Non
     spec["description"] = "words may change"
     assert (await service.put("/v1/flavors/small", json={"spec": spec})).status_code == 200
     image = (await service.get("/v1/regions/kanto/images/guest")).json()
-    image["spec"]["url"] = "https://images.example.com/other.qcow2"
+    image["spec"]["checksum"] = "sha256:" + "1" * 64
     assert (await service.put("/v1/regions/kanto/images/guest", json=image)).status_code == 409
     for path in ("/v1/flavors/small", "/v1/regions/kanto/images/guest", "/v1/regions/kanto"):
         refused = await service.delete(path)
@@ -224,3 +224,33 @@ async def test_service_document_is_stored_as_asked(service: Api) -> None:
     stored = (await service.get("/v1/regions/kanto/services/web")).json()
     assert stored["spec"]["replicas"] == SERVICE["spec"]["replicas"]
     assert (stored["status"], stored["request_method"], stored["revision"]) == ("Initializing", "Create", 1)
+
+
+@pytest.mark.design("D1", "D2")
+async def test_an_image_in_use_gets_other_urls_of_the_same_bytes(site: Api) -> None:
+    """A mirror moves; what decides about the bytes stays fixed."""
+    path, digest = "/v1/regions/kanto/images/booted", "sha256:" + "2" * 64
+    boot = {"url": "https://one.example.com/file", "checksum": digest}
+    spec: dict[str, Any] = {**boot, "kernel": boot, "initrd": boot}
+    assert (await site.put(path, json={"spec": spec})).status_code == 201
+    compute = {"flavor": "small", "image": "booted"}
+    applied = await site.apply(
+        {**SERVICE, "name": "booted", "spec": {"replicas": 1, "compute": {**SERVICE["spec"]["compute"], **compute}}}
+    )
+    assert applied.status_code == 200, applied.text
+    moved = {**boot, "url": "https://two.example.com/file"}
+    answer = await site.put(path, json={"spec": {**moved, "kernel": moved, "initrd": moved}})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["spec"]["kernel"]["url"] == "https://two.example.com/file"
+    other = {**moved, "checksum": "sha256:" + "3" * 64}
+    for wrong in (
+        {**other, "kernel": moved, "initrd": moved},
+        {**moved, "kernel": other, "initrd": moved},
+        {**moved, "kernel": moved, "initrd": other},
+        {**moved, "kernel": moved},
+        {**moved, "kernel": moved, "initrd": moved, "cmdline": "quiet"},
+        {**moved, "kernel": moved, "initrd": moved, "format": "raw"},
+    ):
+        refused = await site.put(path, json={"spec": wrong})
+        assert refused.status_code == 409, wrong
+        assert refused.json()["users"] == ["RegionService default/kanto/booted"]

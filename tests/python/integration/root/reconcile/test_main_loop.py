@@ -13,6 +13,7 @@ from controller.clock import SystemClock
 from controller.errors import StaleTerm
 from controller.model import document
 from controller.model.envelope import State
+from controller.model.image import IMAGE
 from controller.root.cluster_peer import ClusterPeer
 from controller.root.reconcile.root_controller import RootController
 from controller.store import lease, resources
@@ -238,3 +239,14 @@ async def test_a_cluster_has_the_groups_that_its_services_name_with_members_as_t
     await eventually(lambda: members() == 1)
     plant.site.delete()
     await eventually(lambda: members() is None)
+
+
+@pytest.mark.design("D1", "H5")
+async def test_another_url_of_an_image_reaches_the_computes_of_its_services(plant: Plant) -> None:
+    plant.start()
+    plant.site.put(2)
+    await eventually(lambda: len(plant.site.computes()) == 2)
+    image = plant.db.read(lambda tx: resources.get(tx, IMAGE.key("kanto", "guest")))
+    moved = image.model_copy(update={"spec": image.spec.model_copy(update={"url": "https://two.example.com/guest"})})
+    plant.db.write(lambda tx: resources.update(tx, [moved]))
+    await eventually(lambda: {each.spec.image.url for each in plant.site.computes()} == {moved.spec.url})

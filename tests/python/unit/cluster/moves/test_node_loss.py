@@ -5,15 +5,20 @@ from __future__ import annotations
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster.reconcile import adoption
+from controller.cluster.agents import held_reports
+from controller.cluster.reconcile import adoption, node_state
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.service import forget_node
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.errors import Conflict
+from controller.model.assignment import ASSIGNMENT
+from controller.model.node import NODE
+from controller.model.registry import key_of
 from controller.store import processes, resources, restore_hold
 from controller.store.database import Database, Tier, Transaction
+from controller.wire.agent_pb2 import ResourceReport
 from tests.python.databases import Databases
-from tests.python.integration.cluster.site import CLUSTER, node
+from tests.python.integration.cluster.site import CLUSTER, compute, node
 
 pytestmark = pytest.mark.design("D5", "G6")
 
@@ -75,3 +80,31 @@ def test_the_report_of_a_lost_node_is_not_waited_for_after_a_restore(db: Databas
     assert db.write(lambda tx: adoption.advance(tx, CLUSTER)) == waits_for_root, "with no node left as well"
     db.write(restore_hold.note_root_complete)
     assert db.write(lambda tx: adoption.advance(tx, CLUSTER)) == ""
+
+
+def test_what_a_node_has_reported_during_a_hold_is_lost_with_it(db: Database, clock: VirtualClock) -> None:
+    """Its Compute ran there and the backup does not know; the node is deleted before the others have reported."""
+    lost = compute("web-0").model_copy(update={"status": "Initializing"})
+
+    def report(tx: Transaction) -> None:
+        resources.insert(tx, [lost, node("node-1", "rack-1", registered=True)])
+        restore_hold.begin(tx, new_epoch=True)
+        running = ResourceReport(resource_uid=lost.uid, assignment=f"{lost.uid}-9", role="Owner", state="Running")
+        assert held_reports.take(tx, CLUSTER, "node-0", [running])
+
+    db.write(report)
+    clock.shift(120.0)
+    forget(db)
+
+    def leave(tx: Transaction) -> bool:
+        row = resources.get(tx, NODE.key(CLUSTER, "node-0"))
+        resources.update(tx, [row.model_copy(update={"status": "Deleting"})])
+        return node_state.remove_empty(tx, resources.get(tx, key_of(row)))
+
+    assert db.write(leave)
+    db.write(lambda tx: held_reports.take(tx, CLUSTER, "node-1", []))
+    db.write(restore_hold.note_root_complete)
+    assert db.write(lambda tx: adoption.advance(tx, CLUSTER)) == ""
+    assert not db.read(restore_hold.is_active)
+    assert db.read(lambda tx: resources.list_all(tx, ASSIGNMENT)) == []
+    assert db.read(lambda tx: resources.get(tx, key_of(lost))).facts.node == ""

@@ -10,8 +10,10 @@ import pytest
 from controller.clock import VirtualClock
 from controller.errors import AddressesExhausted, InternalError, NotFound
 from controller.model.envelope import Status
+from controller.model.image import IMAGE
 from controller.root.reconcile import not_applied
 from controller.root.reconcile.service_reconciler import Next
+from controller.store import resources
 from controller.store.database import Database, Tier
 from tests.python.unit.root.site import POWER, Site
 
@@ -308,3 +310,17 @@ def test_a_service_that_its_cluster_has_not_applied_is_in_error_with_the_reason(
     site.db.write(lambda tx: not_applied.clear(tx, "tokyo1", [owner]))
     site.advance()
     assert (site.service().status, site.service().status_reason) == (Status.ACTIVE, "")
+
+
+@pytest.mark.design("D1")
+def test_another_url_of_an_image_reaches_running_computes_and_restarts_none(site: Site) -> None:
+    active(site)
+    revisions = [item.revision for item in site.computes()]
+    key = IMAGE.key("kanto", "guest")
+    image = site.db.read(lambda tx: resources.get(tx, key))
+    moved = image.model_copy(update={"spec": image.spec.model_copy(update={"url": "https://two.example.com/guest"})})
+    site.db.write(lambda tx: resources.update(tx, [moved]))
+    site.advance()
+    assert {item.spec.image.url for item in site.computes()} == {"https://two.example.com/guest"}
+    assert [item.revision for item in site.computes()] == revisions
+    assert {item.status for item in site.computes()} == {"Active"}
