@@ -87,7 +87,8 @@ def test_what_a_node_has_reported_during_a_hold_is_lost_with_it(db: Database, cl
     lost = compute("web-0").model_copy(update={"status": "Initializing"})
 
     def report(tx: Transaction) -> None:
-        resources.insert(tx, [lost, node("node-1", "rack-1", registered=True)])
+        resources.insert(tx, [lost])
+        resources.insert(tx, [node("node-1", "rack-1", registered=True)])
         restore_hold.begin(tx, new_epoch=True)
         running = ResourceReport(resource_uid=lost.uid, assignment=f"{lost.uid}-9", role="Owner", state="Running")
         assert held_reports.take(tx, CLUSTER, "node-0", [running])
