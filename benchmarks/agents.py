@@ -1,7 +1,7 @@
 """Agents that one cluster API holds, each with a stream and a heartbeat every 5 s.
 
 AGENTS in the environment sets how many (5,000). Agents are real clients with TLS connections of
-their own, so that on a small machine they, not the API, set the limit; the note tells their share.
+their own, so that on a small machine they, not the API, set the limit; the note gives their share.
 """
 
 from __future__ import annotations

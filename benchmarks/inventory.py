@@ -191,8 +191,8 @@ def _cost(made: Site, source: Path, *words: str) -> Cost:
     done = subprocess.run(measured, env=environ, cwd=root, capture_output=True, check=False)
     if done.returncode or b"WARNING" in done.stderr:
         raise RuntimeError(f"ansible-inventory failed: {done.stderr.decode()[-2000:]}")
-    told = [float(word) for word in re.split(r"\s+", report.read_text().strip())]
-    return Cost(*told)
+    figures = [float(word) for word in re.split(r"\s+", report.read_text().strip())]
+    return Cost(*figures)
 
 
 _MEASURE = """

@@ -3,7 +3,7 @@
 5,000 nodes in 100 racks, 4 power zones and 8 network zones; 10,000 Computes, mostly 1,000 services of
 10, of three flavors. cluster-api and cluster-controller run as processes of their own; the Computes
 come in one transaction, as the root's sync writes them, and the clock runs from that commit to the
-commit of the last assignment. Nodes have no agents here: they stay Up because the controller is told to
+commit of the last assignment. Nodes have no agents here: they stay Up because the controller is set to
 be patient, so that nothing but placement is at work.
 
 CASES in the environment takes some of the cases only (``CASES=plain,filter``).
@@ -127,7 +127,7 @@ def _placed(made: Site, db: Database, case: Case, database: str) -> Figure:
 
 
 def _make_nodes(tx: Transaction) -> None:
-    """Nodes as they are when their agents have told of them."""
+    """Nodes as they are when their agents have registered them."""
     names = [f"node-{number}" for number in range(NODES)]
     made = [_node(number, name) for number, name in enumerate(names)]
     apply_desired.apply(

@@ -1,7 +1,7 @@
 """Print each row of docs/rows.md with the tests that show it: ``make rows``.
 
 Reads the record of the last run of tests and says which run it was. With ``--run`` it runs all marked tests itself
-(further arguments go to pytest); with ``--collect`` it runs none and lists the tests as found. Tells for each row:
+(further arguments go to pytest); with ``--collect`` it runs none and lists the tests as found. Shows for each row:
 the tests that passed, *partial* with the reason of a ``partial`` marker, *failing*, *not run* or *not yet*. A row
 counts as shown only while none of its tests fails. Exits with 1 when a test of the run failed, when a test names a
 row that the table does not have, or when no run is recorded.

@@ -42,7 +42,7 @@ class Step:
     may_be_empty: bool = False
     """Whether it is all right that no test was chosen."""
     has_result: bool = False
-    """Whether the last line of its output is a result that the summary tells."""
+    """Whether the last line of its output is a result that the summary shows."""
     lane: int = 0
     """Lanes run at the same time, the steps of one lane one after the other."""
 

@@ -2,7 +2,7 @@
 
 A plugin of pytest, also in the processes of pytest-xdist: ``-p scripts.unit_coverage``. The set-up and the floor are in
 ``pyproject.toml``. ``python -m scripts.unit_coverage`` puts together what the processes have written (``.coverage.*``)
-and fails below the floor; after it, ``python -m coverage report --show-missing`` tells what is not run.
+and fails below the floor; after it, ``python -m coverage report --show-missing`` shows what is not run.
 
 Only tests in MEASURED are measured, so that it costs little: the other tests run code in processes of their own, and
 the walks of placement run the same lines hundreds of thousands of times.

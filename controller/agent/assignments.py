@@ -109,7 +109,7 @@ class Assignments:
         self.known = False
         """Whether a full set ever came; before it the agent knows nothing about its node."""
         self.access: NetworkAccess | None = None
-        """Who may open connections to the node's machines; None: no cluster that knows has told."""
+        """Who may open connections to the node's machines; None: no cluster that knows has sent it."""
 
     def read(self) -> bytes | None:
         """Read what an earlier process wrote, for ``load``. Blocks."""
@@ -154,7 +154,7 @@ class Assignments:
         return found[0] if found else None
 
     def is_current(self, assigned: Assigned) -> bool:
-        """Tell whether the assignment was not replaced since it was read; else the next round decides again."""
+        """Return whether the assignment was not replaced since it was read; else the next round decides again."""
         return self.get(assigned.uid) is assigned
 
     def uids(self) -> list[str]:

@@ -41,7 +41,7 @@ class BootHold:
         await self._journal.record_boot(boot, held)
 
     def holds(self, assigned: Assigned) -> bool:
-        """Tell whether the machine stays off. Raises InvalidInput for a spec that this agent does not understand."""
+        """Return whether the machine stays off. Raises InvalidInput for a spec that this agent does not understand."""
         held = self._journal.held(assigned.uid)
         return bool(held) and held == _power_request(assigned)
 

@@ -13,7 +13,7 @@ from controller.wire.agent_pb2 import Hello
 def hello(options: Options, facts: HostFacts, endpoint: str, assignments: Assignments) -> Hello:
     """Return the hello; ``endpoint`` is the address that serves Status and Console.
 
-    It says which ``assignments`` the agent has, so that a cluster whose database was restored can tell.
+    It says which ``assignments`` the agent has, so that a cluster whose database was restored notices it.
     """
     capacity = {
         "capacity": facts.capacity.model_dump(mode="json"),

@@ -185,7 +185,7 @@ class _Incoming:
             os.fsync(self._file.fileno())
             actual = f"{self._checksum.partition(':')[0]}:{self._digest.hexdigest()}"
             if actual != self._checksum:
-                # Not which one they have: that would tell of files that nobody may read.
+                # Not which one they have: that would reveal files that nobody may read.
                 raise ImageInvalid(f"{self._url} does not have the checksum that the Image says")
             self._path.chmod(0o444)
             self._path.replace(path)

@@ -41,7 +41,7 @@ class KeptState:
         return self._guard.reason if self._guard is not None else ""
 
     async def load(self) -> bool:
-        """Read what an earlier process kept, if it is this node's; tell whether it is."""
+        """Read what an earlier process kept, if it is this node's; return whether it is."""
         if self._guard is not None:
             kept = await self._guard.claim(lambda: (self._assignments.read(), self._journal.read()))
             if kept is None:

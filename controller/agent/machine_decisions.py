@@ -105,7 +105,7 @@ def decide(
 
 
 def _may_run_elsewhere(machine: Machine | None, record: MigrationRecord | None) -> bool:
-    """Tell whether another node may have the newer state of the machine, as far as this node knows."""
+    """Return whether another node may have the newer state of the machine, as far as this node knows."""
     if _runs(machine):
         return False
     return (record is not None and record.begun) or (
@@ -172,7 +172,7 @@ def _steady_owner(assigned: Assigned, machine: Machine | None, held: bool) -> De
 
 
 def _bound_as_assigned(assigned: Assigned, machine: Machine) -> bool:
-    """Tell whether it is bound to the cells and cpus assigned to it; changing them needs no stop."""
+    """Return whether it is bound to the cells and cpus assigned to it; changing them needs no stop."""
     expected = (tuple(assigned.item.cells), tuple(assigned.item.cpus))
     return machine.settled and (machine.cells, machine.cpus) == expected
 

@@ -6,7 +6,7 @@ deleted; so a clock that was set wrong, or right, deletes nothing early. Nothing
 the cluster has confirmed what is assigned: a node that is cut off, or held after a restore, keeps everything. A failure
 is logged and tried again in the next round.
 
-Not promised: that an agent which starts while the clock is wrong already can tell.
+Not promised: that an agent which starts while the clock is wrong already notices it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from controller.wire.agent_pb2_grpc import AgentServiceStub
 _log = structlog.get_logger("agent.session")
 
 _MOST_QUARANTINED = 200
-"""Of how many disks that are kept aside a report tells."""
+"""How many of the disks that are kept aside a report lists."""
 
 
 @dataclass(frozen=True)

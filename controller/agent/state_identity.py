@@ -1,7 +1,7 @@
 """Marks folders as the state of one node, for the state guard: each has a file that says whose it is.
 
 All folders of a node have the same ``uid``, which is made at the node's first start. So a folder that is missing, that
-is another node's, or that is of an earlier installation of this node is told from its own by reading it.
+is another node's, or that is of an earlier installation of this node is recognised by reading it.
 
 A first start that was killed half-way is finished by the next: the files say ``pending`` until all of them are there.
 """

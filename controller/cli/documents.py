@@ -54,8 +54,8 @@ def read(
             raise InvalidInput([_placed(place, problem) for problem in error.problems]) from error
         sources.extend(Source(f"{place}[{index}]", raw) for index, raw in enumerate(raws))
     if not sources:
-        told = (document_urls.shown(name) if document_urls.is_url(name) else name for name in names)
-        raise UsageProblem(f"-f {' '.join(told)}: no documents found")
+        shown = (document_urls.shown(name) if document_urls.is_url(name) else name for name in names)
+        raise UsageProblem(f"-f {' '.join(shown)}: no documents found")
     return sources
 
 

@@ -25,7 +25,7 @@ class Wanted:
     every_project: bool = False
 
     def takes(self, session: Session, target: Target, item: Mapping[str, Any]) -> bool:
-        """Tell whether a list of the target has the resource. Labels are not compared: the server does that."""
+        """Return whether a list of the target has the resource. Labels are not compared: the server does that."""
         if target.names:
             names = [item[parent] for parent in (*target.kind.parents, "name")]
             key = target.kind.key(*names, project=item.get("project", "default"))
@@ -37,7 +37,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Listing:
-    """What was found of a target; ``exit_code`` tells of names that do not exist."""
+    """What was found of a target; ``exit_code`` reports names that do not exist."""
 
     target: Target
     items: Sequence[Mapping[str, Any]]

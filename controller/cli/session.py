@@ -148,7 +148,7 @@ class Session:
         return self.client.plan_act(key, verb, body)
 
     def is_in_scope(self, kind: ClientKind, item: Mapping[str, Any], *, every_project: bool = False) -> bool:
-        """Tell whether ``find`` with the same options would look where the resource is."""
+        """Return whether ``find`` with the same options would look where the resource is."""
         if kind.per_project and not every_project and item.get("project") != self.project:
             return False
         return all(self.config.get(parent) in (None, "", item.get(parent)) for parent in kind.parents)

@@ -1,6 +1,6 @@
 """Answers: JSON of what went well, the error tree for what did not.
 
-A problem's ``code`` picks the error's type, so that callers tell a conflict from bad input as code
+A problem's ``code`` picks the error's type, so that callers distinguish a conflict from bad input as code
 on the server does. An answer that is no problem of ours (a proxy's) falls back on its status.
 """
 
@@ -49,7 +49,7 @@ def error_of(status: int, text: str, headers: Mapping[str, str]) -> ResourceErro
     """The error that an answer stands for."""
     error = _error_of(status, text)
     if isinstance(error, TooManyRequests):
-        error.retry_after = retry.told(headers)
+        error.retry_after = retry.seconds_asked_for(headers)
     return error
 
 

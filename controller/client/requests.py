@@ -116,7 +116,7 @@ def impact(key: ResourceName, limit: int) -> Call:
 
 
 def of_cluster(cluster: str, what: str, **params: str) -> Call:
-    """GET of something that the cluster tells of itself."""
+    """GET of something that the cluster reports of itself."""
     return Call("GET", f"{item_path(kinds.get('Cluster').key(cluster))}/{what}", tuple(params.items()))
 
 

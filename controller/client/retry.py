@@ -18,11 +18,11 @@ def pause(status: int, headers: Mapping[str, str], waited: float) -> float | Non
     """Return after how many seconds the same request is to be sent again; None: the answer stands."""
     if status != HTTPStatus.TOO_MANY_REQUESTS:
         return None
-    seconds = told(headers)
+    seconds = seconds_asked_for(headers)
     return seconds if waited + seconds <= MOST_SECONDS else None
 
 
-def told(headers: Mapping[str, str]) -> float:
+def seconds_asked_for(headers: Mapping[str, str]) -> float:
     """Return the seconds of Retry-After, at least one: a server that says 0 would be asked without end."""
     text = headers.get("retry-after", "").strip()
     is_number = text.isascii() and text.isdigit() and len(text) < 10

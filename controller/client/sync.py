@@ -93,7 +93,7 @@ class Client:
         return int(page["resource_version"])
 
     def api_version(self) -> str:
-        """The version of the API that the server speaks; empty: it does not tell."""
+        """The version of the API that the server speaks; empty: it does not say."""
         with answers.wrapped():
             response = self._http.request(**requests.page("Region", (), None, (), _NONE, 1, None).arguments())
             answers.value(response)
@@ -151,13 +151,13 @@ class Client:
 
     def impact(self, key: ResourceName, *, limit: int = 1000) -> Document:
         """What would go down with a device, rack, floor, datacenter or node."""
-        told: Document = self._ask(requests.impact(key, limit))
-        return told
+        answer: Document = self._ask(requests.impact(key, limit))
+        return answer
 
     def capacity(self, cluster: str, *, moving: str = "rebuild") -> Document:
         """How many of each flavor fit in the cluster, now and after a loss; ``moving``: rebuild or all."""
-        told: Document = self._ask(requests.of_cluster(cluster, "capacity", moving=moving))
-        return told
+        answer: Document = self._ask(requests.of_cluster(cluster, "capacity", moving=moving))
+        return answer
 
     def schedule_snapshot(self, cluster: str) -> Document:
         """All that placement sees in the cluster."""

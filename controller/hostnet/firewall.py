@@ -35,7 +35,7 @@ class Table:
         self._generation = -1
 
     def apply(self, fixed: str, rules: Ruleset) -> bool:
-        """Load what differs from the kernel's table; tell whether there was any. Raises Unavailable, TimedOut."""
+        """Load what differs from the kernel's table; return whether there was any. Raises Unavailable, TimedOut."""
         before = generation.read()
         intact = fixed == self._fixed and self._is_intact(before)
         if intact and rules == self._rules:
@@ -53,7 +53,7 @@ class Table:
         return True
 
     def _is_intact(self, now: int) -> bool:
-        """Tell whether the table is as it was loaded; it is listed only if some table has changed since."""
+        """Return whether the table is as it was loaded; it is listed only if some table has changed since."""
         if now != self._generation:
             if self._list() != self._listing:
                 return False

@@ -21,7 +21,7 @@ _SECONDS = 10.0
 
 
 def read() -> int:
-    """Return the number. Raises Unavailable when the kernel does not tell it."""
+    """Return the number. Raises Unavailable when the kernel does not report it."""
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as netlink:
             netlink.settimeout(_SECONDS)
@@ -35,4 +35,4 @@ def read() -> int:
         if kind == _GENERATION_ID:
             return int.from_bytes(answer[position + _ATTRIBUTE.size : position + length], "big")
         position += max(length + 3 & ~3, _ATTRIBUTE.size)
-    raise Unavailable("the kernel does not tell the generation of nftables")
+    raise Unavailable("the kernel does not report the generation of nftables")

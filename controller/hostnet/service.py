@@ -76,7 +76,7 @@ class Tap(Protocol):
 
     @property
     def running(self) -> bool:
-        """Tell whether the machine runs on this node: only then its address is announced."""
+        """Return whether the machine runs on this node: only then its address is announced."""
 
 
 class ServiceNetwork:

@@ -50,7 +50,7 @@ def run(
 
 
 def succeeds(*arguments: str | Path, timeout: float = 60) -> bool:
-    """Tell whether a tool succeeds; its output is discarded."""
+    """Return whether a tool succeeds; its output is discarded."""
     try:
         run(*arguments, timeout=timeout)
     except Unavailable:

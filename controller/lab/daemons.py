@@ -40,7 +40,7 @@ class Daemon:
         return pid
 
     def ensure(self) -> bool:
-        """Start it unless it runs; tell whether it was started. Raises Unavailable with its output, TimedOut."""
+        """Start it unless it runs; return whether it was started. Raises Unavailable with its output, TimedOut."""
         if self.pid() is not None:
             return False
         self.pid_file.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import tomli_w
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Write ``text`` unless the file has it; tell whether it was written."""
+    """Write ``text`` unless the file has it; return whether it was written."""
     try:
         if path.read_text() == text:
             return False
@@ -26,7 +26,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
 
 
 def write_settings(path: Path, values: Mapping[str, Any]) -> bool:
-    """Write ``values`` as a TOML file that only its owner reads; tell whether it was written.
+    """Write ``values`` as a TOML file that only its owner reads; return whether it was written.
 
     TOML has no null: leave out a key that has no value.
     """

@@ -147,7 +147,7 @@ async def _restart_daemons(lab: Lab, has_state: Callable[[], bool], ended: async
 
 
 async def _ends_within(ended: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event for ``seconds`` at most; tell whether it was set."""
+    """Wait for the event for ``seconds`` at most; return whether it was set."""
     try:
         async with asyncio.timeout(seconds):
             await ended.wait()
@@ -169,7 +169,7 @@ def _lock(path: Path) -> IO[str]:
 
 
 def is_at(path: Path, file: IO[str]) -> bool:
-    """Tell whether a path leads to an open file."""
+    """Return whether a path leads to an open file."""
     try:
         found, opened = path.stat(), os.fstat(file.fileno())
     except OSError:

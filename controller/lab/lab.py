@@ -115,7 +115,7 @@ class Lab:
         ]
 
     def is_up(self) -> bool:
-        """Tell whether every daemon runs."""
+        """Return whether every daemon runs."""
         return all(daemon.pid() is not None for daemons in self.daemons().values() for daemon in daemons)
 
     def in_router(self, *command: str) -> list[str]:

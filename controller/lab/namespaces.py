@@ -28,7 +28,7 @@ _LOOPBACK = 1
 
 
 def is_kept(path: Path) -> bool:
-    """Tell whether a file keeps a namespace alive (nsfs is mounted on it)."""
+    """Return whether a file keeps a namespace alive (nsfs is mounted on it)."""
     try:
         return path.stat().st_dev != path.parent.stat().st_dev
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def processes_in(names: Iterable[str]) -> dict[int, str]:
 
 
 def is_in(pid: int, name: str) -> bool:
-    """Tell whether a process is in a network namespace."""
+    """Return whether a process is in a network namespace."""
     try:
         return Path(f"/proc/{pid}/ns/net").stat().st_ino == (NETNS / name).stat().st_ino
     except OSError:

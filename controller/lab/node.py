@@ -88,7 +88,7 @@ def ensure_namespaces(layout: Layout, node: Node, limits: Cgroups | None) -> Non
 
 
 def limits_cpus(node: Node) -> bool:
-    """Tell whether the node has cgroups, which its libvirt needs to limit cpu time."""
+    """Return whether the node has cgroups, which its libvirt needs to limit cpu time."""
     return namespaces.is_kept(node.handles / _CGROUP)
 
 

@@ -116,7 +116,7 @@ class ControlPlane:
         return node.state / "join.token"
 
     def may_join(self, node: Node) -> bool:
-        """Tell whether a node has a join token or a certificate."""
+        """Return whether a node has a join token or a certificate."""
         return self.join_token_file(node).exists() or (node.state / "tls" / IDENTITY_FILE).exists()
 
     def _child(

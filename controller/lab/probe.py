@@ -23,7 +23,7 @@ sys.stdout.write(connection.getresponse().read().decode())
 def ask(lab: Lab, address: str, *, port: int = 80, timeout: float = 3, path: str = "/") -> dict[str, Any] | None:
     """Return the JSON that a guest of the lab answers; None if it does not answer with JSON.
 
-    ``path`` ``/tcp/ADDRESS/PORT``: the answer tells as ``reaches`` whether the guest can connect to that.
+    ``path`` ``/tcp/ADDRESS/PORT``: the answer says as ``reaches`` whether the guest can connect to that.
     """
     try:
         output = run(

@@ -58,7 +58,7 @@ class Machine:
 
     @property
     def done(self) -> bool:
-        """Tell whether it is in its desired state."""
+        """Return whether it is in its desired state."""
         return self.status == "Active" and (self.answers or not self.wanted)
 
 
@@ -75,7 +75,7 @@ class Result:
 
     @property
     def complete(self) -> bool:
-        """Tell whether every virtual machine is in its desired state."""
+        """Return whether every virtual machine is in its desired state."""
         return all(machine.done for machine in self.machines)
 
 

@@ -7,7 +7,7 @@ One bad key must not hold up the others: when a batch of several keys fails for 
 unforeseen), it is halved, until the guilty key stands alone. So ``work`` must be idempotent, as
 all reconcile work is. A TemporaryError is a matter of the peer, not of a key: all keys back off. An
 InternalError of a peer is like an unforeseen error here: one key may cause it.
-A StaleTerm is told for all keys at once: the process is no longer master.
+A StaleTerm is reported for all keys at once: the process is no longer master.
 """
 
 from __future__ import annotations
@@ -92,5 +92,5 @@ class BatchLoop(BaseLoop):
                 outcome = self._queue.finish(key, special)
             else:
                 outcome = self._queue.finish(key, None, special)
-            # An outage is told once, not once for each of thousands of keys.
+            # An outage is reported once, not once for each of thousands of keys.
             self._report(replace(outcome, repeated=True) if shared and index else outcome)

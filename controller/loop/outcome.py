@@ -37,7 +37,7 @@ class Outcome:
     retry_in: float | None = None
     """Seconds until the loop comes back by itself (resync apart); None: it does not."""
     repeated: bool = False
-    """True: told already, as the same refusal of this key or the same trouble of the whole batch."""
+    """True: reported already, as the same refusal of this key or the same trouble of the whole batch."""
 
 
 def verdict_of(error: BaseException) -> Verdict:

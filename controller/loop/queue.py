@@ -80,9 +80,9 @@ class KeyQueue:
             count = self._failures.get(key, (0, 0.0))[0] + 1
             self._failures[key] = (count, now)
             if verdict is Verdict.REFUSED:
-                told = f"{type(error).__name__}: {error}"
-                repeated = self._refused.get(key) == told
-                self._refused[key] = told
+                refusal = f"{type(error).__name__}: {error}"
+                repeated = self._refused.get(key) == refusal
+                self._refused[key] = refusal
                 retry_in = None
             else:
                 self._refused.pop(key, None)

@@ -1,10 +1,10 @@
 """Which hard rules of a service are broken where its Computes are, in words for its user.
 
-Only hard rules and filters are told: placement promises them, so that a broken one means that the policy, a zone or a
-label was changed afterwards. How even soft rules are depends on the free room of all nodes; that is what the plan of a
-rebalance answers.
+Only hard rules and filters are reported: placement promises them, so that a broken one means that the policy, a zone
+or a label was changed afterwards. How even soft rules are depends on the free room of all nodes; that is what the plan
+of a rebalance answers.
 
-A rule is not judged while one of the places is not reported completely enough for it. Pure: no I/O, no clock.
+A rule is not checked while one of the places is not reported completely enough for it. Pure: no I/O, no clock.
 
 Design: J3, J5, J11
 """
@@ -66,25 +66,25 @@ def _rule_text(rule: ScheduleRule, places: Sequence[Place]) -> str:
     if not misplaced(rule, counts):
         return ""
     gathers = rule.mode is RuleMode.AFFINITY
-    told = {
+    found_at = {
         domain: count
         for domain, count in counts.items()
         if domain is None or (domain != rule.value if gathers else count > 1)
     }
     to = f" to {rule.value}" if rule.value is not None else ""
-    return f"{rule.axis} {rule.mode.value}{to} (hard) is violated: {_listed(rule.axis, told)}"
+    return f"{rule.axis} {rule.mode.value}{to} (hard) is violated: {_listed(rule.axis, found_at)}"
 
 
 def _nodes_text(policy: SchedulePolicy, places: Sequence[Place]) -> str:
     counts = _counts("node", [place.domains("node") for place in places])
-    told = {node: count for node, count in counts.items() if node not in policy.node_filters}
-    return f"node_filters is violated: {_listed('node', told)}" if told and policy.node_filters else ""
+    found_at = {node: count for node, count in counts.items() if node not in policy.node_filters}
+    return f"node_filters is violated: {_listed('node', found_at)}" if found_at and policy.node_filters else ""
 
 
 def _label_text(label: str, value: str, places: Sequence[Place]) -> str:
     counts = _counts(label, [place.labels for place in places])
-    told = {found: count for found, count in counts.items() if found != value}
-    return f"node_label_filters {label}={value} is violated: {_listed(label, told)}" if told else ""
+    found_at = {found: count for found, count in counts.items() if found != value}
+    return f"node_label_filters {label}={value} is violated: {_listed(label, found_at)}" if found_at else ""
 
 
 def _counts(name: str, places: Sequence[Mapping[str, str] | None]) -> Counter[str | None]:

@@ -57,7 +57,7 @@ class IngressRule(Part):
         reference="SecurityGroup",
     )
     project: Name | None = field(
-        "Source: all Computes of this project. Whether the project exists is not told.",
+        "Source: all Computes of this project. Whether the project exists is not shown.",
         example="shop",
         default=None,
     )

@@ -95,7 +95,7 @@ class CredentialFolder:
             raise Unavailable(f"cannot read the trusted roots in {self.path}: {error.strerror}") from error
 
     def exists(self) -> bool:
-        """Tell whether the folder has an identity (valid or not)."""
+        """Return whether the folder has an identity (valid or not)."""
         return (self.path / IDENTITY_FILE).exists()
 
     def store(self, key: bytes, issued: Issued) -> Credentials:
@@ -121,7 +121,7 @@ class CredentialFolder:
         self.store_roots(authority.roots)
 
     def has_authority(self) -> bool:
-        """Tell whether an authority was written completely; one without roots has never signed anything."""
+        """Return whether an authority was written completely; one without roots has never signed anything."""
         return (self.path / BUNDLE_FILE).exists()
 
     def load_authority(self) -> Authority:

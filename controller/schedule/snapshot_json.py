@@ -277,7 +277,7 @@ def _of_node(snapshot: Snapshot, number: int, node: NodeFacts) -> dict[str, Any]
 
 def _of_cells(snapshot: Snapshot, number: int, node: NodeFacts) -> list[dict[str, Any]]:
     cells = snapshot.cells
-    told = sorted(node.cells, key=lambda cell: cell.number)
+    ordered = sorted(node.cells, key=lambda cell: cell.number)
     return [
         {
             "number": cell.number,
@@ -286,7 +286,7 @@ def _of_cells(snapshot: Snapshot, number: int, node: NodeFacts) -> list[dict[str
             "free_cpus": list(cells.cpus[row]),
             "pinned_cpus": sorted(cells.pinned[row]),
         }
-        for cell, row in zip(told, cells.rows(number), strict=True)
+        for cell, row in zip(ordered, cells.rows(number), strict=True)
     ]
 
 

@@ -79,7 +79,7 @@ options:
         type: str
       project:
         description:
-          - 'Source: all Computes of this project. Whether the project exists is not told.'
+          - 'Source: all Computes of this project. Whether the project exists is not shown.'
         type: str
   clear:
     description:

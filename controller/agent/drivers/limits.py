@@ -50,7 +50,7 @@ class Limits:
 
     @property
     def capped(self) -> bool:
-        """Tell whether its cpu time must be limited."""
+        """Return whether its cpu time must be limited."""
         return self.cpu_percent < UNLIMITED
 
     @property

@@ -48,7 +48,7 @@ def accelerator(state_folder: Path | None, kernel: Path | None = None, *, device
 
 
 def boots(kernel: Path, accel: str, *, seconds: float = SECONDS) -> bool:
-    """Tell whether ``kernel`` boots under ``accel`` as far as mounting its root file system."""
+    """Return whether ``kernel`` boots under ``accel`` as far as mounting its root file system."""
     try:
         done = subprocess.run(
             [

@@ -2,7 +2,7 @@
 
 Of the networks that the settings allow and deny, the longest that has the address decides; of equal ones, deny. Where
 none has it, the address is refused if it is one of the node itself, of its neighbours or of its infrastructure, or if
-it reaches metadata services. An IPv6 address that stands for an IPv4 address is judged as both.
+it reaches metadata services. An IPv6 address that stands for an IPv4 address is checked as both.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads an image from an HTTP server whose address the node's rules permit.
 
-The address that is judged is the one that is connected to: the host's name is resolved once per request, each of its
-addresses is judged, and the connection goes to one of them by number, while TLS still checks the certificate for the
+The address that is checked is the one that is connected to: the host's name is resolved once per request, each of its
+addresses is checked, and the connection goes to one of them by number, while TLS still checks the certificate for the
 name. So a name that resolves differently the next moment leads nowhere else. Redirects are followed here, each by the
 same rules. Proxies of the environment are not used, because a proxy would choose the address.
 

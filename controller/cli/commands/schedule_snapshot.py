@@ -81,18 +81,18 @@ def schedule_replay(
     if not services:
         raise UsageProblem(f"-f {' '.join(file)}: no RegionService found")
     saved = _read(snapshot)
-    told = replay.answer(saved["scheduling"], services, [*_flavors(saved), *wanted], cast(str, saved["cluster"]))
+    placements = replay.answer(saved["scheduling"], services, [*_flavors(saved), *wanted], cast(str, saved["cluster"]))
     there = saved["scheduling"].get("services", {})
     lines: list[str] = []
     answers: list[dict[str, Any]] = []
-    for service, found in zip(services, told, strict=True):
+    for service, found in zip(services, placements, strict=True):
         cluster = saved["cluster"] if found.accepted or key_of(service).path in there else ""
         forecast = {**found.render(), "cluster": cluster}
         if not cluster:
             forecast["refused_by"] = {saved["cluster"]: reasons.refusals(found.refused, service.spec.replicas)}
         lines += [f"{key_of(service)}:", *(f"  {line}" for line in forecasts.long(forecast))]
         answers.append({"kind": service.kind, "key": key_of(service).path, "forecast": forecast})
-    code = ExitCode.DONE if all(each.accepted for each in told) else ExitCode.REFUSED
+    code = ExitCode.DONE if all(each.accepted for each in placements) else ExitCode.REFUSED
     return View(documents=answers, lines=lines, exit_code=code)
 
 

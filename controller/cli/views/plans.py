@@ -129,9 +129,9 @@ _DONE = {"create": "created", "update": "updated", "delete": "deleted", "unchang
 _PLANNED = {"create": "to create", "update": "to update", "delete": "to delete", "unchanged": "unchanged"}
 
 
-def _counts(items: Sequence[Item], told: Mapping[str, str] = _DONE) -> str:
+def _counts(items: Sequence[Item], words_of: Mapping[str, str] = _DONE) -> str:
     words = [str(item["action"]) for item in items]
-    parts = [f"{words.count(word)} {done}" for word, done in told.items() if word in words]
+    parts = [f"{words.count(word)} {done}" for word, done in words_of.items() if word in words]
     return ", ".join(parts) or "nothing to do"
 
 

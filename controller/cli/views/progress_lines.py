@@ -36,7 +36,7 @@ def scaling(item: Document | None) -> Progress:
 
 
 def migration(before: Document) -> Callable[[Document | None], Progress]:
-    """Return what tells how far a migration is that was requested when the Compute was like ``before``."""
+    """Return how far a migration is that was requested when the Compute was like ``before``."""
     source, failure = dig(before, "observed.node"), dig(before, "observed.migration_failed")
 
     def progress(item: Document | None) -> Progress:

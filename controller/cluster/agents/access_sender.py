@@ -1,8 +1,8 @@
-"""Tells nodes who may connect to their machines, where only others' machines came or were deleted.
+"""Sends nodes who may connect to their machines, where only others' machines came or were deleted.
 
-Many changes at once are told once: sends are at intervals. The pause grows with what was sent, so that a service of
+Many changes at once are sent once: sends are at intervals. The pause grows with what was sent, so that a service of
 very many Computes on very many nodes leaves time for everything else. A node whose own assignments changed is not
-concerned: it is told with them, at once.
+concerned: it gets it with them, at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class AccessSender:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for nodes to tell, soon."""
+        """Find the nodes that need it, soon."""
         self._woken.set()
 
     async def run(self, due: Callable[[], set[str]], send: Callable[[str], int]) -> None:

@@ -80,7 +80,7 @@ class AssignmentIndex:
         deleted: Callable[[str], None] = lambda _node: None,
         connected: Callable[[str], bool] = lambda _node: True,
     ) -> None:
-        """``connected`` tells whether an agent of a node receives changes here; the others get a full set later.
+        """``connected`` returns whether an agent of a node receives changes here; the others get a full set later.
 
         ``changed`` receives a node and the changes for it, ``deleted`` a node that was deleted or is
         held from now on: its session ends.
@@ -217,7 +217,7 @@ class AssignmentIndex:
     def _send_access(self, node: str) -> int:
         """Send a node's access if that is due; return the size of the message."""
         if self.is_held(node) or not self._connected(node) or not self._access.differs(node):
-            return 0  # it gets a full set later, or was told meanwhile
+            return 0  # it gets a full set later, or was sent it meanwhile
         message = AssignmentsMessage(version=self._version, access=self._access.of(node))
         self._changed(node, message)
         return message.ByteSize()

@@ -5,7 +5,7 @@ Computes of the service, the SecurityGroups that the service names, and the addr
 Members of a service are known here, for a service is in one cluster. Groups come from the root with the services that
 name them and the addresses of sources, which may be in other clusters.
 
-Each service has a version that grows with its members and its groups; a node is told again when a version of its
+Each service has a version that grows with its members and its groups; a node gets it again when a version of its
 services has grown. A service of very many Computes makes large messages for very many nodes: so the message of a
 service is made once per version, and ``later`` is for the caller to call at intervals.
 
@@ -84,11 +84,11 @@ class AccessIndex:
 
     @property
     def touched(self) -> bool:
-        """Tell whether ``later`` may return any node."""
+        """Return whether ``later`` may return any node."""
         return bool(self._touched)
 
     def differs(self, node: str) -> bool:
-        """Tell whether the node's access has changed since it was last taken with ``of``."""
+        """Return whether the node's access has changed since it was last taken with ``of``."""
         return self._told.get(node) != self._known(node)
 
     def later(self) -> set[str]:
@@ -97,7 +97,7 @@ class AccessIndex:
         return {node for node, counts in self._services_on.items() if counts.keys() & touched and self.differs(node)}
 
     def of(self, node: str) -> NetworkAccess:
-        """Return the node's access, which it is to be told."""
+        """Return the node's access, which it is to be sent."""
         self._told[node] = self._known(node)
         services = sorted(self._services_on.get(node, ()))
         named = {group for service in services for group in self._groups_of.get(service, ())}

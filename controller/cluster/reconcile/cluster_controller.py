@@ -265,16 +265,16 @@ class ClusterController:
 
     async def _advance_hold(self) -> None:
         """End the hold if every node has reported, and look at everything again; else say what is waited for."""
-        told = self._hold_reason
+        before = self._hold_reason
 
         def write(tx: Transaction) -> str:
             reason = adoption.advance(tx, self._cluster)
-            if reason and reason != told:
+            if reason and reason != before:
                 adoption.show(tx, reason)
             return reason
 
         self._hold_reason = await self._db.awrite(write, fence=self._fence)
-        if self._hold_reason != told:
+        if self._hold_reason != before:
             self._log.warning("nothing is changed yet", reason=self._hold_reason or "ended")
         if not self._hold_reason:
             self._workloads.wake(*await self._keys())

@@ -31,7 +31,7 @@ def fields_of(call: Call) -> dict[str, str]:
 
 
 def check_filter(token: Token, kind: Kind, path: str) -> None:
-    """Raise Forbidden for a filter by what the token may not read: the answers would tell it bit by bit."""
+    """Raise Forbidden for a filter by what the token may not read: the answers would reveal it bit by bit."""
     if access.hides(token, kind, path):
         raise Forbidden(f"token {token.name} may not filter {kind.name} by {path}, which it may not read")
 

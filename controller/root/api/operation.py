@@ -1,6 +1,6 @@
 """What an operation is: one value from which the route, its checks and its OpenAPI entry follow.
 
-The order of handling is fixed (``handle``): token, query, the rights that the path tells of, then the handler with
+The order of handling is fixed (``handle``): token, query, the rights that follow from the path, then the handler with
 body, the rest of the rights and work. A body is thus read only for a caller that may write what the path names. A
 refused write leaves an audit record; a successful one is recorded in the transaction of the write itself
 (``write_transaction``).

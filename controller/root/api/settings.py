@@ -41,7 +41,7 @@ class ApiSettings(BaseModel):
     connections: ConnectionLimits = Field(ConnectionLimits(), description="How slow a client may be.")
     limits: RequestLimits = Field(RequestLimits(), description="How many requests a client may send.")
     proxies: tuple[str, ...] = Field(
-        (), description="Addresses of proxies whose X-Forwarded-For tells the client's address; none: nobody's does."
+        (), description="Addresses of proxies whose X-Forwarded-For has the client's address; none: nobody's does."
     )
 
     @model_validator(mode="after")

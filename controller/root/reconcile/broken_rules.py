@@ -1,10 +1,10 @@
-"""Tells a user of a service that a hard rule is broken where its Computes are, and the command that mends it.
+"""Reports to the users of a service that a hard rule is broken where its Computes are, and the command that mends it.
 
 A policy may be changed after the placement, and so may a zone or a label of a node. Nothing is moved by that: the
 service runs on and stays Active, with the broken rules in ``observed.broken_rules`` and a status reason.
 
-Judged from what the clusters report of each Compute; no node is read. An older cluster does not report labels: rules
-over labels are not judged then. Soft rules are never told, see ``hard_rules``.
+Found from what the clusters report of each Compute; no node is read. An older cluster does not report labels: rules
+over labels are not checked then. Soft rules are never reported, see ``hard_rules``.
 
 Design: J5, J11, K5
 """
@@ -22,7 +22,7 @@ from controller.store import events
 from controller.store.database import Transaction
 
 
-def judge(service: RegionService, computes: Sequence[Compute]) -> tuple[str, ...]:
+def messages(service: RegionService, computes: Sequence[Compute]) -> tuple[str, ...]:
     """Return the broken rules, a text for each."""
     policy = service.spec.compute.schedule_policy
     if not (policy.node_filters or policy.node_label_filters or any(rule.hard for rule in policy.all_rules())):

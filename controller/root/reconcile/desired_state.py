@@ -66,8 +66,8 @@ def node_owner(node: Node, zones: Mapping[str, str]) -> Owner:
     owner = _owner(key_of(node), [document])
     if not node.facts.has_joined:
         return owner
-    told = _owner(key_of(node), [{**document, "observed": {"zones": dict(zones), "registered": True}}])
-    return replace(told, digest=owner.digest)
+    sent = _owner(key_of(node), [{**document, "observed": {"zones": dict(zones), "registered": True}}])
+    return replace(sent, digest=owner.digest)
 
 
 def plain_owner(resource: AnyResource, observed: Mapping[str, Any]) -> Owner:

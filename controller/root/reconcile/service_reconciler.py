@@ -273,7 +273,7 @@ def _summarise(tx: Transaction, state: ServiceState) -> None:
             reason = f"Loadbalancer: {balancer.status_reason}"
     observed = {**service.observed, "replicas": len(alive), "ready": len(active)}
     if status is Status.ACTIVE:
-        broken_now = broken_rules.judge(service, alive)
+        broken_now = broken_rules.messages(service, alive)
         broken_rules.record(tx, service, broken_now)
         reason = broken_rules.reason(service, broken_now)
         observed.pop("broken_rules", None)

@@ -1,4 +1,4 @@
-"""Disks of one Compute must have names that its guest can tell apart.
+"""Disks of one Compute must have names that its guest can distinguish.
 
 The serial number that a guest sees has 20 characters (virtio): the first of the name, ``root`` for the root disk. A
 name whose serial another disk of the same Compute has is refused when it is given, for disks of the template and for
@@ -26,7 +26,7 @@ _DISKS = "spec.compute.disks"
 
 
 def refusals(tx: Transaction, changes: Sequence[Change]) -> list[tuple[int, Refusal]]:
-    """Return, by step, the new disks and Volumes that a guest could not tell from others."""
+    """Return, by step, the new disks and Volumes that a guest could not distinguish from others."""
     volumes: dict[Key[RegionService], list[tuple[int, Volume]]] = defaultdict(list)
     services: dict[Key[RegionService], tuple[int, RegionService]] = {}
     concerned: dict[Key[RegionService], None] = {}

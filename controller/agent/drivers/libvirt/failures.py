@@ -42,10 +42,10 @@ def translate(error: libvirt.libvirtError, action: str) -> ResourceError:
 
 
 def is_away(error: libvirt.libvirtError) -> bool:
-    """Tell whether ``error`` means that the connection cannot be used any more."""
+    """Return whether ``error`` means that the connection cannot be used any more."""
     return isinstance(translate(error, ""), Unavailable)
 
 
 def is_absent(error: libvirt.libvirtError) -> bool:
-    """Tell whether ``error`` means that the domain does not exist."""
+    """Return whether ``error`` means that the domain does not exist."""
     return bool(error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN)

@@ -96,7 +96,7 @@ class MachineFiles:
             raise TemporaryError(f"cannot delete {self.folder}: {error}") from error
 
     def _make_folder(self) -> bool:
-        """Create the folder if it does not exist; tell whether it has a root disk."""
+        """Create the folder if it does not exist; return whether it has a root disk."""
         try:
             # Others may traverse the folder and not list it: QEMU usually runs as another user.
             # Never the state folder itself: where that does not exist, it is not mounted.

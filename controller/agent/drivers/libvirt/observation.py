@@ -43,7 +43,7 @@ class ObservedDomain:
 
     @property
     def active(self) -> bool:
-        """Tell whether it has a QEMU process."""
+        """Return whether it has a QEMU process."""
         return self.machine.state is not MachineState.STOPPED
 
     def with_job(self, operation: int | None) -> Machine:

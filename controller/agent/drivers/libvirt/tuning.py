@@ -112,7 +112,7 @@ def no_cpu_limit_error(name: str, limits: Limits) -> PermanentError:
 
 
 def is_cpu_limit_refusal(message: str) -> bool:
-    """Tell whether libvirt refused to start a domain because of a limit of cpu time."""
+    """Return whether libvirt refused to start a domain because of a limit of cpu time."""
     # "cgroup cpu is required for scheduler tuning", "CPU tuning is not available on this host"
     return "cgroup cpu" in message or "CPU tuning" in message
 

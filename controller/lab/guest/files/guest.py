@@ -39,7 +39,7 @@ def say(line: str) -> None:
 
 
 def ip(*arguments: str) -> None:
-    """Run busybox' ``ip``; a failure is told on the console and is no reason to stop."""
+    """Run busybox' ``ip``; a failure is shown on the console and is no reason to stop."""
     done = subprocess.run(["/bin/busybox", "ip", *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0 and "File exists" not in done.stderr:
         say(f"GUEST-WARNING ip {' '.join(arguments)}: {done.stderr.strip()}")
@@ -85,7 +85,7 @@ def commands(data: dict[str, Any], names: dict[str, str]) -> Iterator[tuple[str,
                 yield ("route", "replace", target, "dev", device)
                 continue
             if gateway not in interface.network:
-                # An address alone, without a subnet: tell the kernel on which side its gateway is.
+                # An address alone, without a subnet: the kernel must know on which side its gateway is.
                 yield ("route", "replace", f"{gateway}/32", "dev", device)
             yield ("route", "replace", target, "via", str(gateway), "dev", device)
 
@@ -119,7 +119,7 @@ def configure() -> dict[str, Any]:
 
 
 def reaches(address: str, port: int) -> bool:
-    """Tell whether a TCP connection can be opened from here."""
+    """Return whether a TCP connection can be opened from here."""
     try:
         socket.create_connection((address, port), timeout=3).close()
     except OSError:

@@ -168,7 +168,7 @@ class Server:
 
 
 def opens(namespace: str, address: object, port: int) -> bool:
-    """Tell whether a connection can be opened from a namespace to a port."""
+    """Return whether a connection can be opened from a namespace to a port."""
     with socket_in(namespace) as client:
         try:
             client.connect((str(address), port))
@@ -178,7 +178,7 @@ def opens(namespace: str, address: object, port: int) -> bool:
 
 
 def passes(sender: socket.socket, receiver: socket.socket, text: bytes = b"x") -> bool:
-    """Tell whether what is sent on a connection arrives."""
+    """Return whether what is sent on a connection arrives."""
     sender.sendall(text)
     try:
         return receiver.recv(len(text)) == text

@@ -38,7 +38,7 @@ def write_notes(lab: Lab) -> None:
 
 
 def stands(lab: Lab) -> bool:
-    """Tell whether each node still has its own state folder where its agent looks for it."""
+    """Return whether each node still has its own state folder where its agent looks for it."""
     return all(
         subprocess.run(each.enter("cat", f"{node.STATE}/note"), capture_output=True, text=True).stdout
         == f"{each.name}\n"
