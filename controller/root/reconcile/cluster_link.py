@@ -5,9 +5,9 @@ reader follows the Observe stream. Both start over after a lost connection: the 
 sender with the digests that the cluster has. Every message carries the master's term; a cluster refuses lower terms.
 
 A cluster whose database was restored gets a message once every owner was compared that the root or the cluster knew
-when the stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as compared,
-if the cluster takes the term of this root: else one bad document would hold the cluster for ever. A node that has
-joined does not, and neither does an owner at which the cluster meets an error that nobody foresaw: what runs of them
+when the stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as
+compared, if the cluster takes the term of this root: else one bad document would hold the cluster for ever. A
+node that has joined does not, and neither does an owner at which the cluster meets an error that nobody foresaw: what runs of them
 is not known to the cluster, which waits for them, or for an operator who ends the hold. Other owners are applied
 meanwhile. The owner shows the reason, see ``not_applied``.
 
