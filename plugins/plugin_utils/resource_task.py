@@ -185,7 +185,10 @@ def state(task: Task) -> Document:
 
 
 def info(task: Task) -> Document:
-    """Return all resources of the kind that match; a named one that does not exist gives an empty list."""
+    """Return all resources of the kind that match; a named one that does not exist gives an empty list.
+
+    In check mode so does a parent that does not exist, with a warning: the play may create it before.
+    """
     entry = task.entry
     if task.arguments["name"] and all(task.arguments[parent] for parent in entry["parents"]):
         found = Named(task).get()
@@ -199,17 +202,28 @@ def info(task: Task) -> Document:
     if entry["per_project"]:
         query.append(("project", task.arguments["project"] or "*"))
     path = entry["path"].rpartition("/")[0].format(**names)
-    resources: list[Document] = []
-    after: list[tuple[str, str]] = []
-    while True:
-        page = task.client.request("GET", path, query=[*query, ("limit", _PAGE), *after])[1]
-        resources += page["items"]
-        if page["next_after"] is None:
-            break
-        after = [("after", page["next_after"])]
+    try:
+        resources = _listed(task, path, query)
+    except ApiError as error:
+        if not task.check or error.code != "not_found":
+            raise
+        task.warn(f"{error}: without check mode the task fails, unless the play creates it before")
+        resources = []
     if task.arguments["name"]:
         resources = [one for one in resources if one["name"] == task.arguments["name"]]
     return {"changed": False, "resources": resources}
+
+
+def _listed(task: Task, path: str, query: t.Sequence[tuple[str, str]]) -> list[Document]:
+    """Return all items of a list, page by page."""
+    found: list[Document] = []
+    after: list[tuple[str, str]] = []
+    while True:
+        page = task.client.request("GET", path, query=[*query, ("limit", _PAGE), *after])[1]
+        found += page["items"]
+        if page["next_after"] is None:
+            return found
+        after = [("after", page["next_after"])]
 
 
 def _text(value: t.Any) -> str:

@@ -46,3 +46,18 @@ def test_what_the_server_refuses_of_an_action_fails_in_check_mode_too(plays: Pla
     move = {"resource.infra.compute_migrate": {**named, "node": "nowhere"}}
     told = [plays.refused({**move, "check_mode": check}) for check in (True, False)]
     assert told == [f"{made.name}: node: cluster tokyo1 has no node nowhere"] * 2
+
+
+@pytest.mark.design("N1")
+def test_a_list_below_a_parent_that_does_not_exist_yet_is_empty(plays: Plays) -> None:
+    listed: Task = {"resource.infra.floor_info": {"datacenter": "tokyo"}, "register": "found"}
+    tasks: list[Task] = [
+        {"resource.infra.datacenter": {"name": "tokyo"}},
+        listed,
+        {"ansible.builtin.assert": {"that": ["found.resources == []", "found is not changed"]}},
+    ]
+    done = plays.run(tasks, "--check")
+    assert done.returncode == 0, done.stdout
+    told = " ".join(done.stderr.split())
+    assert "Datacenter tokyo does not exist: without check mode the task fails, unless the play creates it" in told
+    assert "Datacenter tokyo does not exist" in plays.refused({"resource.infra.floor_info": {"datacenter": "tokyo"}})
