@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,12 @@ MACHINES = [
     )
 ]
 SHARED = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *(f"--ignore={path}" for path in MACHINES)]
+KEPT = ["-o", "tmp_path_retention_policy=failed", "-o", "tmp_path_retention_count=1"]
+"""What stays of the tests' folders: those of the last run's failures."""
 NOT_SLOW = ["-m", "not slow"]
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder there that is the user's alone
+ROOM = 4 << 30
+"""Bytes that must be free there, with much to spare: folders of tests that have passed are removed at once."""
 LONG = ["--timeout", "3600"]
 SCHEMATHESIS = {"RESOURCE_SCHEMATHESIS_EXAMPLES": "92", "RESOURCE_SCHEMATHESIS_LEAST": "20000"}
 BESIDE = 1
@@ -71,16 +77,24 @@ def steps(group: str, options: Sequence[str] = ()) -> list[Step]:
 def _halves(options: Sequence[str], chosen: bool, environ: Mapping[str, str] | None = None) -> list[Step]:
     def half(name: str, where: Sequence[str], lane: int = 0) -> Step:
         command = [*PYTHON, "pytest", *where, *options]
-        return Step(name, command, environ or {}, is_pytest=True, may_be_empty=chosen, lane=lane)
+        more = {} if lane == BESIDE else _folders()
+        return Step(name, command, {**(environ or {}), **more}, is_pytest=True, may_be_empty=chosen, lane=lane)
 
     machines = half("tests of machines", MACHINES, BESIDE)
+    shared = [*SHARED, *KEPT]
     if chosen:  # some of the tests: they say nothing of the rest
-        return [half("tests in two processes", SHARED), machines]
+        return [half("tests in two processes", shared), machines]
     return [
-        half("tests in two processes", [*SHARED, "-p", "scripts.unit_coverage"]),
+        half("tests in two processes", [*shared, "-p", "scripts.unit_coverage"]),
         Step("coverage", [*PYTHON, "scripts.unit_coverage"], has_result=True),
         machines,
     ]
+
+
+def _folders() -> dict[str, str]:
+    """Return the environment that puts folders of tests into memory where it has room: SQLite waits for the disk."""
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    return {"PYTEST_DEBUG_TEMPROOT": str(MEMORY)} if has_room else {}
 
 
 def summary(done: Sequence[Done]) -> list[str]:

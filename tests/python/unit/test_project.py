@@ -313,6 +313,19 @@ def test_coverage_is_told_of_all_tests_and_not_of_some() -> None:
     assert re.search(r"coverage: failed \(exit code 1\), .*; 70 %$", checks.summary(steps.run([step]))[-1])
 
 
+def test_folders_of_tests_are_in_memory_where_it_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "MEMORY", tmp_path)
+    monkeypatch.setattr(checks, "ROOM", 1)
+    shared, *others = checks.steps("tests")
+    assert shared.environ["PYTEST_DEBUG_TEMPROOT"] == str(tmp_path)
+    assert all("PYTEST_DEBUG_TEMPROOT" not in each.environ for each in others), "images of machines are too large"
+    monkeypatch.setattr(checks, "ROOM", 1 << 60)
+    assert "PYTEST_DEBUG_TEMPROOT" not in checks.steps("tests")[0].environ
+    monkeypatch.setattr(checks, "ROOM", 1)
+    monkeypatch.setattr(checks, "MEMORY", tmp_path / "none")
+    assert "PYTEST_DEBUG_TEMPROOT" not in checks.steps("tests", ["-k", "lab"])[0].environ
+
+
 def shell(name: str, script: str, lane: int = 0) -> steps.Step:
     return steps.Step(name, ["sh", "-c", script], lane=lane)
 

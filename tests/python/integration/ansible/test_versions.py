@@ -31,6 +31,7 @@ class StandIn:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for the delayed acknowledgement of its head
     stand_in: StandIn
 
     def do_GET(self) -> None:

@@ -18,7 +18,8 @@ from controller.clock import SystemClock
 from controller.root.api.app import create_app
 from controller.root.api.settings import ApiSettings
 from controller.store.changes import Feed
-from controller.store.database import Database, Tier
+from controller.store.database import Database
+from tests.python.databases import Databases
 from tests.python.integration.root.api.clusters import FakeClusters
 
 ROOT = Path(__file__).parents[4]
@@ -116,6 +117,7 @@ class Server(threading.Thread):
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
+    """Where the database is; ``db`` makes it, or the test does."""
     return f"sqlite:///{tmp_path}/root.db"
 
 
@@ -134,11 +136,10 @@ def clusters() -> FakeClusters:
 
 
 @pytest.fixture
-def db(url: str, empty_shell: Shell) -> Iterator[Database]:
-    empty_shell.ok("db", "upgrade", "--url", url, "--tier", "root")
-    database = Database(url, tier=Tier.ROOT)
-    yield database
-    database.close()
+def db(url: str, sqlite_databases: Databases) -> Database:
+    """The server's database: a copy, since an upgrade waits for the disk at every step."""
+    Path(sqlite_databases.url().removeprefix("sqlite:///")).rename(url.removeprefix("sqlite:///"))
+    return sqlite_databases.open(url)
 
 
 @pytest.fixture

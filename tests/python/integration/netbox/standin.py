@@ -163,6 +163,7 @@ class StandIn:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for the delayed acknowledgement of its head
     netbox: StandIn
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

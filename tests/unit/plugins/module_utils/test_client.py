@@ -34,6 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Answers from the table; ``/lines`` is a stream that says which token came."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait for the delayed acknowledgement of its head
     connections: t.ClassVar[set] = set()
     version: t.ClassVar[str] = "1"  # or None
     written: t.ClassVar[list] = []
