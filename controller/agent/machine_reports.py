@@ -69,6 +69,8 @@ class MachineReports:
         except InvalidInput:
             addresses = []
         facts: Mapping[str, object] = {"accelerator": self._accelerator, "addresses": addresses}
+        if machine is not None:
+            facts = {**facts, "reboots": machine.reboots}
         report = machine_report(assigned.uid, assigned, machine, decision, error=error, facts=facts, fresh=fresh)
         self._reports.put(report)
 

@@ -57,5 +57,5 @@ def log_outcome(outcome: Outcome) -> None:
             log.info("retry", error=str(outcome.error), retry_in=outcome.retry_in)
         case Verdict.REFUSED if not outcome.repeated:
             log.warning("refused", error=str(outcome.error))
-        case Verdict.BROKEN:
+        case Verdict.BROKEN if not outcome.repeated:
             log.error("broken", error=repr(outcome.error), retry_in=outcome.retry_in, exc_info=outcome.error)

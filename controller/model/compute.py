@@ -194,6 +194,8 @@ class ComputeObserved(Observed):
     migration_failed: MigrationFailure | None = None
     migrations: int = 0
     """The value of ``spec.migrations`` that was handled last."""
+    reboots: int = 0
+    """The value of ``spec.reboots`` that its machine has carried out last."""
     attempt: int = 0
     """Number of the last assignment or attempt of a migration."""
     assignments: tuple[str, ...] = ()
@@ -221,6 +223,11 @@ class Compute(Resource[ComputeSpec]):
     def next_migration(self) -> int:
         """Return the number for one more requested migration: a restored root has counted fewer than were handled."""
         return max(self.spec.migrations, self.facts.migrations) + 1
+
+    @property
+    def next_reboot(self) -> int:
+        """Return the number for one more requested reboot, see ``next_migration``."""
+        return max(self.spec.reboots, self.facts.reboots) + 1
 
     @property
     def service_path(self) -> str:

@@ -87,7 +87,7 @@ async def reboot(call: Call) -> Response:
     def change(tx: Transaction, compute: Compute, asked: Empty) -> Fields:
         if compute.spec.power is not Power.RUNNING:
             raise Conflict(f"{compute.name} is stopped: start it")
-        return {"reboots": compute.spec.reboots + 1}
+        return {"reboots": compute.next_reboot}
 
     return await change_spec(call, COMPUTE, Empty, change)
 

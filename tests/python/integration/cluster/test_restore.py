@@ -158,6 +158,24 @@ async def test_a_root_that_is_older_than_a_service_costs_no_disk(site: Site) -> 
 
 
 @pytest.mark.design("G1", "D5")
+async def test_a_reboot_that_a_restored_root_asks_for_is_carried_out(site: Site) -> None:
+    """Its backup was older than two reboots: the number that it counted next was one that the machine had had."""
+    simulator = await running(site, 1)
+    await site.send_desired(WEB, [compute("web-0", reboots=3)])
+    await settled(site, "web-0")
+    await site.send_desired(WEB, [compute("web-0", reboots=4)])
+    await eventually(lambda: list(boots(simulator).values()) == [2])
+    await eventually(lambda: site.computes()["web-0"].facts.reboots == 4)
+    await site.send_desired(WEB, [compute("web-0", reboots=2)])
+    await eventually(lambda: site.computes()["web-0"].spec.reboots == 2)
+    await settled(site, "web-0")
+    asked = site.computes()["web-0"].next_reboot
+    await site.send_desired(WEB, [compute("web-0", reboots=asked)])
+    await eventually(lambda: list(boots(simulator).values()) == [3])
+    await settled(site, "web-0")
+
+
+@pytest.mark.design("G1", "D5")
 async def test_root_and_cluster_restored_from_different_moments(
     site: Site, databases: Databases, tmp_path: Path
 ) -> None:

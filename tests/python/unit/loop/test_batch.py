@@ -185,3 +185,39 @@ async def test_a_key_at_which_a_peer_meets_an_unforeseen_error_stands_alone_too(
     assert done == set(map(str, range(8))) - {"3"}
     assert tries == [0.0, 1.0, 3.0, 7.0], "with growing pauses"
     assert {outcome.key for outcome in outcomes if outcome.verdict is Verdict.BROKEN} == {"3"}
+
+
+async def test_where_everything_meets_an_unforeseen_error_few_keys_are_tried_in_a_round() -> None:
+    clock = VirtualClock()
+    rounds: dict[float, int] = {}
+    reported: list[Outcome] = []
+
+    async def work(keys: frozenset[str]) -> None:
+        rounds[clock.monotonic()] = rounds.get(clock.monotonic(), 0) + 1
+        raise InternalError("internal error")
+
+    loop = BatchLoop("test", work, clock=clock, gather=0, backoff=STEADY, resync=1000, report=reported.append)
+    loop.wake(*map(str, range(1000)))
+    async with running(loop):
+        await clock.advance(10)
+    assert list(rounds) == [0.0, 1.0, 3.0, 7.0], "all back off together"
+    assert max(rounds.values()) <= 8 + 4 * 10, "1,000 keys cost what few cost"
+    assert {each.key for each in reported} == set(map(str, range(1000)))
+    assert {each.verdict for each in reported} == {Verdict.BROKEN}
+    assert sum(not each.repeated for each in reported) == 8 * len(rounds)
+
+
+async def test_a_good_key_among_many_broken_ones_is_found() -> None:
+    clock = VirtualClock()
+    done: set[str] = set()
+
+    async def work(keys: frozenset[str]) -> None:
+        if keys - {"3", "77"}:
+            raise InternalError("internal error")
+        done.update(keys)
+
+    loop = BatchLoop("test", work, clock=clock, gather=0, backoff=STEADY, resync=10_000, report=lambda _: None)
+    loop.wake(*map(str, range(100)))
+    async with running(loop):
+        await clock.advance(2000)
+    assert done == {"3", "77"}

@@ -93,3 +93,10 @@ def test_one_more_migration_is_more_than_a_restored_root_knows_of() -> None:
     there = compute({}).model_copy(update={"spec": ComputeSpec.model_construct(migrations=1)})
     assert there.next_migration == 2
     assert there.model_copy(update={"observed": {"migrations": 4}}).next_migration == 5
+
+
+@pytest.mark.design("D5", "G1")
+def test_one_more_reboot_is_more_than_a_restored_root_knows_of() -> None:
+    there = compute({}).model_copy(update={"spec": ComputeSpec.model_construct(reboots=1)})
+    assert there.next_reboot == 2
+    assert there.model_copy(update={"observed": {"reboots": 4}}).next_reboot == 5

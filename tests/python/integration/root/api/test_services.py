@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controller.model.assignment import Assignment
-from controller.model.compute import Compute
+from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import Status
 from controller.model.node import NODE
 from controller.model.region_service import REGION_SERVICE
@@ -17,7 +17,7 @@ from controller.root.api.app import create_app
 from controller.root.api.settings import ApiSettings
 from controller.store import resources
 from controller.store.changes import Feed
-from controller.store.database import Database
+from controller.store.database import Database, Transaction
 from tests.python.integration.root.api.clusters import ClustersAway, FakeClusters
 from tests.python.integration.root.api.conftest import SERVICE, Api
 
@@ -319,3 +319,13 @@ async def test_a_plan_says_unknown_when_the_clusters_are_away(site: Api, db: Dat
         assert lost.status_code == 503
         assert lost.headers["retry-after"] == "1"
     assert (await site.get("/v1/clusters/tokyo1/nodes/server1")).status_code == 200
+
+
+@pytest.mark.design("F2", "G1")
+async def test_a_restored_root_asks_for_a_reboot_that_the_machine_has_not_had(active: Api, db: Database) -> None:
+    def report(tx: Transaction) -> None:
+        row = resources.get(tx, COMPUTE.key("kanto", "web-0"))
+        resources.update(tx, [row.model_copy(update={"observed": {**row.observed, "reboots": 7}})])
+
+    db.write(report)
+    assert (await active.post("/v1/regions/kanto/computes/web-0/reboot")).json()["spec"]["reboots"] == 8
