@@ -7,9 +7,9 @@ sender with the digests that the cluster has. Every message carries the master's
 A cluster whose database was restored gets a message once every owner was compared that the root or the cluster knew
 when the stream began. A resync does not restart a slow round. An owner that the cluster refuses for good counts as
 compared, if the cluster takes the term of this root: else one bad document would hold the cluster for ever. A
-node that has joined does not, and neither does an owner at which the cluster meets an error that nobody foresaw: what runs of them
-is not known to the cluster, which waits for them, or for an operator who ends the hold. Other owners are applied
-meanwhile. The owner shows the reason, see ``not_applied``.
+node that has joined does not, and neither does an owner at which the cluster meets an error that nobody foresaw:
+what runs of them is not known to the cluster, which waits for them, or for an operator who ends the hold. Other
+owners are applied meanwhile. The owner shows the reason, see ``not_applied``.
 
 Ordering: a report is in the database before the ``view`` shows it, and before it wakes services.
 
