@@ -8,13 +8,16 @@ Then ``cluster.reconcile.adoption`` corrects the assignments, and the hold ends 
 An agent may say that it knows what the database does not. One agent's word holds its own node only, until
 an operator decides; two hold the cluster.
 
+A Compute at which the correction fails is set aside: the nodes that may have it stay held, and it is neither started
+nor moved nor removed, until an operator holds the cluster again or ends the hold. All others go on.
+
 That the cluster is held is one claim, which a pass of the controller reads in its own transaction. The hold of a
 node is in its row, so that all processes learn of it from the change feed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from sqlalchemy import select
 
@@ -30,6 +33,7 @@ from controller.store.tables import claim
 ROOT_SITE = "root-site"
 """Scope of the claim that has the identity of the cluster's root."""
 _ROOT_COMPLETE = "root-complete"
+_SET_ASIDE = "restore-set-aside"
 _WITNESSES = 2
 """How many agents have to say that the database is an old one before the cluster is held; of one node, its one."""
 ALONE_REASON = (
@@ -117,6 +121,7 @@ def skip_reports(tx: Transaction) -> list[str]:
     its assignments: see ``note_returned``.
     """
     note_root_complete(tx)
+    claims.free_values(tx, [(_SET_ASIDE, uid) for uid in set_aside(tx)])
     after = {NodeHold.UNREPORTED: NodeHold.REPORTED, NodeHold.ALONE: NodeHold.NONE}
     epoch = schema.epoch(tx.connection)
     skipped = [
@@ -137,10 +142,23 @@ def note_returned(tx: Transaction, cluster: str, name: str) -> None:
         resources.update(tx, [node.model_copy(update={"observed": observed})])
 
 
-def end(tx: Transaction) -> None:
-    """End the hold of the cluster and of all nodes."""
+def end(tx: Transaction, aside: Mapping[str, Collection[str]] | None = None) -> None:
+    """End the hold of the cluster and of all nodes, except those named in ``aside``.
+
+    ``aside`` has the uids of the Computes that could not be adopted, each with the nodes that may have it.
+    """
+    aside = aside or {}
     claims.free_values(tx, [(_ACTIVE.scope, _ACTIVE.value)])
-    _set(tx, NodeHold.NONE, lambda node: node.facts.hold is not NodeHold.NONE)
+    claims.free_values(tx, [(_SET_ASIDE, uid) for uid in set_aside(tx)])
+    claims.take(tx, [Claim(_SET_ASIDE, uid, "cluster") for uid in aside])
+    concerned = {name for names in aside.values() for name in names}
+    _set(tx, NodeHold.ALONE, lambda node: node.name in concerned and node.facts.hold is not NodeHold.ALONE)
+    _set(tx, NodeHold.NONE, lambda node: node.name not in concerned and node.facts.hold is not NodeHold.NONE)
+
+
+def set_aside(tx: Transaction) -> set[str]:
+    """Return the uids of the Computes that nothing may be done to: they could not be adopted."""
+    return set(claims.taken(tx, _SET_ASIDE))
 
 
 def mark_reported(tx: Transaction, node: Node) -> None:

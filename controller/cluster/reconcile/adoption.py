@@ -4,19 +4,22 @@ A machine that runs is adopted where it runs: its Compute gets an assignment the
 backup says. Where nothing runs, the newest complete copy is adopted. What the nodes have confirmed
 stays as it is. All of it is one transaction, after which the hold ends for every node.
 
+A Compute at which an error is met that nobody foresaw is set aside with the nodes that may have it, see
+``restore_hold``; its status and an event say why.
+
 Not promised: that capacity suffices. A machine that runs is adopted also where the database has no
 room for it; then nothing is taken for it, and an event says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from controller.cluster.unit_of_work import reported_copies, storage
 from controller.cluster.unit_of_work.reported_copies import Copy
 from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
-from controller.errors import NotFound
+from controller.errors import InternalError, NotFound, StaleTerm, TemporaryError
 from controller.model.assignment import Assignment, AssignmentRole
 from controller.model.compute import COMPUTE, Compute
 from controller.model.envelope import Status
@@ -26,12 +29,19 @@ from controller.schedule import Request, share_of_node
 from controller.store import resources, restore_hold
 from controller.store.database import Transaction
 
+_NOT_ADOPTED = (
+    "internal error ({error}) when it was adopted after the cluster's database was restored: it and {nodes} stay as "
+    "they are; run `resourcectl db hold` to try again, or `resourcectl db end-hold` to take the database for true"
+)
 _NAMED = 3
 """How many nodes a reason names."""
 
 
-def advance(tx: Transaction, cluster: str) -> str:
-    """End the hold if nothing is waited for any more; return what is still waited for, or an empty text."""
+def advance(tx: Transaction, cluster: str, report: Callable[[str, Exception], None] = lambda key, error: None) -> str:
+    """End the hold if nothing is waited for any more; return what is still waited for, or an empty text.
+
+    ``report`` is called with each Compute that is set aside, and the error.
+    """
     if not restore_hold.is_active(tx):
         return ""
     waiting = sorted(node.name for node in restore_hold.held(tx) if node.facts.hold is NodeHold.UNREPORTED)
@@ -41,8 +51,7 @@ def advance(tx: Transaction, cluster: str) -> str:
         return f"waits until {', '.join(waiting[:_NAMED])}{more} {have} reported: the cluster's database was restored"
     if restore_hold.waits_for_root(tx):
         return "waits for the root: the cluster's database was restored"
-    adopt(tx, cluster)
-    restore_hold.end(tx)
+    restore_hold.end(tx, adopt(tx, cluster, report))
     return ""
 
 
@@ -56,21 +65,81 @@ def show(tx: Transaction, reason: str) -> None:
     resources.update(tx, waiting)
 
 
-def adopt(tx: Transaction, cluster: str) -> None:
-    """Correct the assignments of every Compute of which the nodes reported something else."""
+def adopt(tx: Transaction, cluster: str, report: Callable[[str, Exception], None]) -> dict[str, set[str]]:
+    """Correct the assignments of every Compute of which the nodes reported something else.
+
+    Return the uids of those that could not be corrected, each with the nodes that may have it.
+    """
     copies = reported_copies.take_all(tx)
     keys = [key for uid in copies if (key := _compute_with(tx, uid)) is not None]
     work = storage.load(tx, cluster, keys)
-    moved: dict[Key, Copy] = {}
-    for key, compute in work.workloads.items():
-        if isinstance(compute, Compute) and (found := settle(work, compute, copies[compute.uid])) is not None:
-            moved[key] = found
+    moved, failed = _settle_all(work, copies)
+    if failed:  # nothing is stored of what a failure left half done
+        work = storage.load(tx, cluster, [key for key in keys if key not in failed])
+        moved, again = _settle_all(work, copies)
+        if again:
+            raise next(iter(again.values()))
     storage.store(tx, work)
     work = storage.load(tx, cluster, moved)  # with the capacity that is free now
     for key, compute in work.workloads.items():
         if isinstance(compute, Compute):
-            _assign(work, compute, moved[key].node)
+            try:
+                _assign(work, compute, moved[key].node)
+            except Exception as error:
+                _pass_on(error)
+                failed[key] = error
     storage.store(tx, work)
+    return _set_aside(tx, cluster, failed, copies, report)
+
+
+def _settle_all(work: UnitOfWork, copies: Mapping[str, Sequence[Copy]]) -> tuple[dict[Key, Copy], dict[Key, Exception]]:
+    """Return the copies for which an assignment has still to be made, and the errors, by Compute."""
+    moved: dict[Key, Copy] = {}
+    failed: dict[Key, Exception] = {}
+    for key, compute in work.workloads.items():
+        if not isinstance(compute, Compute):
+            continue
+        try:
+            found = settle(work, compute, copies[compute.uid])
+        except Exception as error:
+            _pass_on(error)
+            failed[key] = error
+        else:
+            if found is not None:
+                moved[key] = found
+    return moved, failed
+
+
+def _set_aside(
+    tx: Transaction,
+    cluster: str,
+    failed: Mapping[Key, Exception],
+    copies: Mapping[str, Sequence[Copy]],
+    report: Callable[[str, Exception], None],
+) -> dict[str, set[str]]:
+    """Show on each Compute that failed why; return the nodes that may have it, by its uid."""
+    work = storage.load(tx, cluster, failed)
+    aside: dict[str, set[str]] = {}
+    for key, compute in work.workloads.items():
+        if not isinstance(compute, Compute):
+            continue
+        report(str(key), failed[key])
+        nodes = {copy.node for copy in copies[compute.uid]}
+        for assignment in work.of(compute):
+            nodes |= {assignment.spec.node, assignment.spec.migrate_to or assignment.spec.node}
+        aside[compute.uid] = nodes
+        reason = _NOT_ADOPTED.format(error=type(failed[key]).__name__, nodes=", ".join(sorted(nodes)))
+        if not compute.is_deleting:
+            work.edit(compute, status="Error", status_reason=reason)
+        work.record_warning(compute, "NotAdopted", reason)
+    storage.store(tx, work)
+    return aside
+
+
+def _pass_on(error: Exception) -> None:
+    """Raise an error that is about the database or this master, and not about one Compute."""
+    if isinstance(error, StaleTerm | TemporaryError) and not isinstance(error, InternalError):
+        raise error
 
 
 def settle(work: UnitOfWork, compute: Compute, copies: Sequence[Copy]) -> Copy | None:

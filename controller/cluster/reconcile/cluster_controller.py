@@ -154,7 +154,8 @@ class ClusterController:
         if restore_hold.is_active(tx):
             return _Pass()  # the end of the hold wakes everything
         work = storage.load(tx, self._cluster, map(parse_key, keys), self._node_cache)
-        found = list(work.workloads.values())
+        aside = restore_hold.set_aside(tx)
+        found = [each for each in work.workloads.values() if each.uid not in aside]
         computes.reconcile(work, [each for each in found if isinstance(each, Compute)])
         loadbalancers.reconcile(work, [each for each in found if isinstance(each, Loadbalancer)])
         versions = storage.store(tx, work)
@@ -268,7 +269,7 @@ class ClusterController:
         before = self._hold_reason
 
         def write(tx: Transaction) -> str:
-            reason = adoption.advance(tx, self._cluster)
+            reason = adoption.advance(tx, self._cluster, self._not_adopted)
             if reason and reason != before:
                 adoption.show(tx, reason)
             return reason
@@ -279,6 +280,9 @@ class ClusterController:
         if not self._hold_reason:
             self._workloads.wake(*await self._keys())
             self._wake_drains()
+
+    def _not_adopted(self, key: str, error: Exception) -> None:
+        self._report(Outcome("adoption", key, Verdict.BROKEN, error))
 
     def _usage_is_due(self) -> bool:
         """Return whether usage is to be read: each time, but seldom while a pass runs."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pytest
 
 from controller.clock import VirtualClock
-from controller.cluster.reconcile import node_state
+from controller.cluster.agents import held_reports
+from controller.cluster.reconcile import adoption, node_state
 from controller.cluster.reconcile.cluster_controller import ClusterController
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.apply_desired import OwnerState
+from controller.cluster.unit_of_work.reported_copies import Copy
+from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
 from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.compute import Compute
 from controller.model.node import NODE, Capacity
 from controller.model.registry import key_of
-from controller.store import capacity, lease, resources, restore_hold
+from controller.store import capacity, events, lease, processes, resources, restore_hold
 from controller.store.changes import Feed
 from controller.store.database import Database, Fence, Tier, Transaction
+from controller.wire.agent_pb2 import ResourceReport
 from tests.python.databases import Databases
 from tests.python.integration.cluster.site import CLUSTER, compute, node
 
@@ -120,3 +128,95 @@ def test_a_node_that_was_planned_at_the_backup_and_has_joined_since_is_waited_fo
     db.write(lambda tx: restore_hold.release(tx, resources.get(tx, NODE.key(CLUSTER, "n2"))))
     db.write(lambda tx: restore_hold.hold_joined(tx, CLUSTER, ["n2"]))
     assert {each.name for each in db.read(restore_hold.held)} == {"n1"}, "it was given up"
+
+
+@dataclass
+class Held:
+    """A cluster after a restore."""
+
+    db: Database
+    controller: ClusterController
+    broken: bool = True
+
+    def fill(self, tx: Transaction) -> None:
+        joined = node("n2", "r2").model_copy(update={"state": "Up"})
+        resources.insert(tx, [joined.model_copy(update={"observed": {"capacity": SIZE.model_dump()}})])
+        capacity.set_total(tx, "n2", SIZE)
+        resources.insert(tx, [compute("web-1").model_copy(update={"status": "Initializing"})])
+
+    def report(self, tx: Transaction) -> None:
+        """Each node reports the Compute that runs there, which the backup does not know."""
+        for of, name in ((compute("web-0"), "n1"), (compute("web-1"), "n2")):
+            running = ResourceReport(resource_uid=of.uid, assignment=f"{of.uid}-9", role="Owner", state="Running")
+            assert held_reports.take(tx, CLUSTER, name, [running])
+
+    def beat(self, tx: Transaction) -> None:
+        processes.beat(tx, dict.fromkeys(("n1", "n2"), (tx.now, True, "")))
+
+    async def pass_over(self) -> None:
+        self.db.write(self.beat)
+        await self.controller.watch_nodes()
+        for _ in range(2):
+            await self.controller._work(frozenset(str(key_of(compute(name))) for name in ("web-0", "web-1")))
+
+    def places(self) -> dict[str, str]:
+        found = self.db.read(lambda tx: resources.list_all(tx, ASSIGNMENT))
+        return {each.spec.resource.rpartition("/")[2]: each.spec.node for each in found}
+
+    def holds(self) -> dict[str, str]:
+        return {each.name: each.facts.hold.value for each in self.db.read(lambda tx: resources.list_all(tx, NODE))}
+
+
+@pytest.fixture
+async def one_fails(db: Database, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """A hold has ended in which the adoption of web-1 met an error that nobody foresaw."""
+    settle = adoption.settle
+    held = Held(db, controller_of(db, clock))
+
+    def failing(work: UnitOfWork, of: Compute, copies: Sequence[Copy]) -> Copy | None:
+        if of.name == "web-1" and held.broken:
+            work.edit(of, observed={"node": "half-done"})
+            raise ValueError("unforeseen")
+        return settle(work, of, copies)
+
+    monkeypatch.setattr(adoption, "settle", failing)
+    db.write(held.fill)
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    db.write(held.report)
+    await held.pass_over()
+    return held
+
+
+async def test_a_compute_that_cannot_be_adopted_holds_only_its_node_and_is_not_started_elsewhere(
+    one_fails: Held,
+) -> None:
+    db = one_fails.db
+    assert not db.read(restore_hold.is_active)
+    assert one_fails.places() == {"web-0": "n1"}
+    assert one_fails.holds() == {"n1": "", "n2": "Alone"}
+    row = db.read(lambda tx: resources.get(tx, key_of(compute("web-1"))))
+    assert row.status == "Error"
+    assert "internal error (ValueError) when it was adopted" in row.status_reason
+    assert "it and n2 stay as they are" in row.status_reason
+    assert row.facts.node == "", "nothing of what failed is stored"
+    found = db.read(lambda tx: events.of(tx, row.kind, key_of(row).path))
+    assert [each.spec.reason for each in found] == ["NotAdopted"]
+
+
+async def test_a_compute_that_was_set_aside_is_adopted_in_the_next_hold(one_fails: Held) -> None:
+    db = one_fails.db
+    one_fails.broken = False
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    db.write(one_fails.report)
+    await one_fails.pass_over()
+    assert one_fails.places() == {"web-0": "n1", "web-1": "n2"}
+    assert one_fails.holds() == {"n1": "", "n2": ""}
+    assert db.read(restore_hold.set_aside) == set()
+
+
+async def test_an_operator_who_ends_the_hold_takes_the_database_for_true(one_fails: Held) -> None:
+    db = one_fails.db
+    assert db.write(restore_hold.skip_reports) == ["n2"]
+    await one_fails.pass_over()
+    assert one_fails.places().keys() == {"web-0", "web-1"}
+    assert db.read(restore_hold.set_aside) == set()
