@@ -44,6 +44,10 @@ def group() -> SecurityGroup:
     )
 
 
+PATIENT: dict[str, Any] = {"unknown_after_seconds": 3600.0, "down_after_seconds": 3600.0}
+"""Of a controller whose agents are sessions of the test: they send no heartbeat, however slow the machine is."""
+
+
 async def started(site: Site, **settings: Any) -> None:
     site.start_api(**settings)
     await eventually(lambda: (site.folder / "api1.sock").exists())
@@ -115,7 +119,7 @@ async def test_a_newer_session_ends_the_older_and_gets_the_whole_set_then_change
     await newer.write(hello("node-0"))
     assert (await newer.read()).assignments.full
     assert not isinstance(await older.read(), agent_pb2.ApiMessage)
-    site.start_controller()
+    site.start_controller(**PATIENT)
     await eventually(lambda: site.nodes()["node-0"].state == "Up")
     await site.send_desired(WEB, [compute("web-0")])
     change = (await newer.read()).assignments
@@ -133,7 +137,7 @@ async def test_who_may_connect_to_a_machine_comes_with_its_assignment_and_change
     session = agent_stub(site, "node-0").Session()
     await session.write(hello("node-0"))
     assert (await session.read()).assignments.HasField("access"), "nobody yet, and that is known"
-    site.start_controller()
+    site.start_controller(**PATIENT)
     await eventually(lambda: site.nodes()["node-0"].state == "Up")
     await site.send_desired(GROUP, [group()])
     await site.send_desired(WEB, [compute("web-0", interfaces=[NIC])])
@@ -174,7 +178,7 @@ async def test_a_node_that_disconnects_and_returns_reports_its_facts_again(site:
 @pytest.mark.design("A4")
 async def test_an_agent_reports_assignments_of_its_own_node_only(site: Site) -> None:
     await started(site)
-    site.start_controller()
+    site.start_controller(**PATIENT)
     await site.send_nodes(2)
     calls = {}
     for name in ("node-0", "node-1"):
@@ -275,7 +279,7 @@ async def test_an_agent_that_knows_newer_assignments_than_the_database_gets_none
     newer.hello.assignments_version = 1 << 40
     await session.write(newer)
     await eventually(lambda: site.nodes()["node-0"].facts.hold == "Unreported")
-    site.start_controller()
+    site.start_controller(**PATIENT)
     await session.write(agent_pb2.AgentMessage(report=agent_pb2.Report(full=True)))
     assert (await session.read()).assignments.full
     assert site.nodes()["node-0"].facts.hold == ""
