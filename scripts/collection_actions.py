@@ -10,6 +10,14 @@ from scripts.collection_options import Options, identity_options, table
 
 _NODE = {"cluster": "tokyo1", "name": "floor-1-1-1-rack-1-1-server1"}
 _SERVICE = {"region": "kanto", "name": "web"}
+_NODES: Options = {
+    "nodes": {"description": ["Names of nodes of the cluster."], "type": "list", "elements": "str"},
+    "rack": {
+        "description": ["Rack of which all nodes are meant, too. O(nodes) or O(rack) is required."],
+        "type": "str",
+    },
+}
+_IN_RACK = {"name": "tokyo1", "rack": "floor-1-1-1-rack-1-1"}
 _COMPUTE = {"region": "kanto", "name": "web-0"}
 _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
     (
@@ -28,6 +36,43 @@ _VERBS: tuple[tuple[str, str, str, str, dict[str, Any], Options], ...] = (
         "With O(wait) the task ends when the node is empty.",
         _NODE,
         {},
+    ),
+    (
+        "node_cancel_drain",
+        "Node",
+        "Cancels the drain of a Node",
+        "The node is as it was before the drain: one that was cordoned before stays cordoned.",
+        _NODE,
+        {},
+    ),
+    (
+        "cluster_drain",
+        "Cluster",
+        "Cordons several Nodes of a Cluster and moves their Computes to other nodes",
+        "All nodes are written in one transaction, and none moves its Computes to another of them."
+        " With O(wait) the task ends when all of them are empty.",
+        _IN_RACK,
+        _NODES,
+    ),
+    (
+        "cluster_cancel_drain",
+        "Cluster",
+        "Cancels the drains of several Nodes of a Cluster",
+        "Each node is as it was before its drain.",
+        _IN_RACK,
+        _NODES,
+    ),
+    (
+        "region_service_rebalance",
+        "RegionService",
+        "Spreads the Computes of a RegionService again as its rules require",
+        "Only moves that improve the spread are requested. While moves that were requested before are not completed,"
+        " the task fails. With O(wait) it ends when all moves have ended; those that failed are warnings.",
+        {**_SERVICE, "max_moves": 5},
+        {
+            "max_moves": {"description": ["Most moves. Default is as many as are needed."], "type": "int"},
+            "at_once": {"description": ["Most moves at the same time. Default is 1."], "type": "int"},
+        },
     ),
     (
         "region_service_scale",
@@ -90,19 +135,42 @@ def modules() -> dict[str, dict[str, Any]]:
     return {**found, "apply": _apply()}
 
 
+_RUN = {
+    "cluster_cancel_drain": "move",
+    "cluster_drain": "move",
+    "compute_delete": "absent",
+    "region_service_rebalance": "move",
+}
+"""What runs a verb, where it is not ``act``."""
+
+
+def _returns_more(name: str) -> dict[str, Any]:
+    """Return what a verb returns beside the resource: the plan of moves, and the nodes that it changes."""
+    found: dict[str, Any] = {}
+    if name in ("node_drain", "cluster_drain", "region_service_rebalance"):
+        found["plan"] = {
+            "description": "The moves, and what blocks others.",
+            "returned": "success" if name == "region_service_rebalance" else "in check mode",
+            "type": "dict",
+            "sample": {"moves": [], "blocked": [], "message": ""},
+        }
+    if name.startswith("cluster_"):
+        found["nodes"] = {
+            "description": "The nodes that the task changes.",
+            "returned": "success",
+            "type": "list",
+            "elements": "str",
+            "sample": ["floor-1-1-1-rack-1-1-server1"],
+        }
+    return found
+
+
 def _verb(name: str, kind_name: str, short: str, more: str, example: dict[str, Any], extra: Options) -> dict[str, Any]:
     kind = registry.get(kind_name)
     options = {**identity_options(kind), **extra}
     where = {"kind": kind.name, "path": kind.item_path, "parents": list(kind.parents), "per_project": kind.per_project}
-    run = "absent" if name == "compute_delete" else "act"
-    returns = returns_resource(kind)
-    if name == "node_drain":
-        returns["plan"] = {
-            "description": "The moves that would be made, and what blocks others.",
-            "returned": "in check mode",
-            "type": "dict",
-            "sample": {"moves": [], "blocked": [], "message": ""},
-        }
+    run = _RUN.get(name, "act")
+    returns = {**returns_resource(kind), **_returns_more(name)}
     return {
         "short": short,
         "description": [f"{short}.", more],

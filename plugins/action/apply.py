@@ -16,7 +16,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.client import ApiError, ClientError
-from ..plugin_utils import actions, apply_task, resource_task
+from ..plugin_utils import actions, apply_task, move_actions, resource_task
 from ..plugin_utils.task import Refused, Task
 
 _RUN: t.Mapping[str, t.Callable[[Task], dict[str, t.Any]]] = {
@@ -24,6 +24,7 @@ _RUN: t.Mapping[str, t.Callable[[Task], dict[str, t.Any]]] = {
     "info": resource_task.info,
     "absent": resource_task.absent,
     "act": actions.act,
+    "move": move_actions.move,
     "apply": apply_task.apply,
 }
 

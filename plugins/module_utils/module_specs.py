@@ -444,6 +444,27 @@ _TEXTS: t.Mapping[str, str] = {
         '": false, "run": "act", "options": {"cluster": {"type": "str", "required": true}, "name": {"type": "'
         'str", "required": true}}}'
     ),
+    'node_cancel_drain': (
+        '{"kind": "Node", "path": "/v1/clusters/{cluster}/nodes/{name}", "parents": ["cluster"], "per_project'
+        '": false, "run": "act", "options": {"cluster": {"type": "str", "required": true}, "name": {"type": "'
+        'str", "required": true}}}'
+    ),
+    'cluster_drain': (
+        '{"kind": "Cluster", "path": "/v1/clusters/{name}", "parents": [], "per_project": false, "run": "move'
+        '", "options": {"name": {"type": "str", "required": true}, "nodes": {"type": "list", "elements": "str'
+        '"}, "rack": {"type": "str"}}}'
+    ),
+    'cluster_cancel_drain': (
+        '{"kind": "Cluster", "path": "/v1/clusters/{name}", "parents": [], "per_project": false, "run": "move'
+        '", "options": {"name": {"type": "str", "required": true}, "nodes": {"type": "list", "elements": "str'
+        '"}, "rack": {"type": "str"}}}'
+    ),
+    'region_service_rebalance': (
+        '{"kind": "RegionService", "path": "/v1/regions/{region}/services/{name}", "parents": ["region"], "pe'
+        'r_project": true, "run": "move", "options": {"region": {"type": "str", "required": true}, "name": {"'
+        'type": "str", "required": true}, "project": {"type": "str"}, "max_moves": {"type": "int"}, "at_once"'
+        ': {"type": "int"}}}'
+    ),
     'region_service_scale': (
         '{"kind": "RegionService", "path": "/v1/regions/{region}/services/{name}", "parents": ["region"], "pe'
         'r_project": true, "run": "act", "options": {"region": {"type": "str", "required": true}, "name": {"t'

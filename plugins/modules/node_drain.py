@@ -83,7 +83,7 @@ problems:
     - path: spec.units
       message: Input should be greater than 0
 plan:
-  description: The moves that would be made, and what blocks others.
+  description: The moves, and what blocks others.
   returned: in check mode
   type: dict
   sample:

@@ -11,7 +11,7 @@ import typing as t
 
 from ..module_utils.client import ApiError
 from .plan_result import planned_change, warn_of_unresolved
-from .resource_task import Document, Named
+from .resource_task import Document, Named, missing_in_check
 from .task import Refused, Task
 
 Asked = tuple[str, Document | None, bool, Document]
@@ -21,12 +21,10 @@ Asked = tuple[str, Document | None, bool, Document]
 def act(task: Task) -> Document:
     """Do the action, or in check mode return what it would do."""
     named = Named(task)
-    found = named.get()
-    if found is None and task.check:
-        missing = f"{named} does not exist"
-        task.warn(f"{missing}: without check mode the task fails, unless the play creates it before")
-        return {"changed": True, "resource": {}, "unresolved": [{"path": "name", "message": missing}]}
-    before = named.existing() if found is None else found
+    missing = missing_in_check(task, named)
+    if missing is not None:
+        return missing
+    before = named.existing()
     verb, body, changes, fields = _VERBS[task.module](task, named, before)
     title = str(named)
     old = {name: before["spec"].get(name) for name in fields}
@@ -34,7 +32,7 @@ def act(task: Task) -> Document:
     result["diff"] = {"before": old, "after": fields, "before_header": title, "after_header": f"{title} ({verb})"}
     if task.check or (task.diff and task.module != "node_drain"):
         if task.module == "node_drain":
-            result["plan"] = _moves(task, named)
+            result["plan"] = moves_of_drain(task, named, None)
         elif changes:
             planned = _plan(task, named, verb, body)["changes"][0]
             result.update(planned_change(planned, title))
@@ -58,10 +56,10 @@ def _plan(task: Task, named: Named, verb: str, body: Document | None) -> Documen
     return plan
 
 
-def _moves(task: Task, named: Named) -> Document:
+def moves_of_drain(task: Task, named: Named, body: Document | None) -> Document:
     """Return the moves of a drain; the drain itself needs no cluster, so that one which is away is a warning only."""
     try:
-        return _plan(task, named, "drain", None)
+        return _plan(task, named, "drain", body)
     except ApiError as error:
         if error.status not in (503, 504):
             raise
@@ -80,9 +78,15 @@ def _wait(task: Task, named: Named) -> Document:
     if task.module != "node_drain":
         return named.wait_active()
     cluster, node = named.names["cluster"], named.names["name"]
-    path, query = f"/v1/clusters/{cluster}/assignments", {"field": f"spec.node={node}", "limit": "1"}
-    task.until(lambda: not task.client.request("GET", path, query=query)[1]["items"], f"{named} did not become empty")
+    task.until(lambda: is_empty(task, cluster, node), f"{named} did not become empty")
     return named.existing()
+
+
+def is_empty(task: Task, cluster: str, node: str) -> bool:
+    """Return whether nothing is assigned to the node."""
+    query = {"field": f"spec.node={node}", "limit": "1"}
+    found = task.client.request("GET", f"/v1/clusters/{cluster}/assignments", query=query)[1]["items"]
+    return not found
 
 
 def _moved(task: Task, named: Named) -> bool:
@@ -110,6 +114,13 @@ def _uncordon(task: Task, named: Named, before: Document) -> Asked:
 def _drain(task: Task, named: Named, before: Document) -> Asked:
     fields = {"schedulable": False, "drain": True}
     return "drain", None, not before["spec"].get("drain"), fields
+
+
+def _cancel_drain(task: Task, named: Named, before: Document) -> Asked:
+    # A cordon of the drain's own goes with it; one that is the operator's stays.
+    opens = before["spec"].get("cordoned_by") == "Drain"
+    fields = {"drain": False, **({"schedulable": True} if opens else {})}
+    return "cancel-drain", None, bool(before["spec"].get("drain")), fields
 
 
 def _scale(task: Task, named: Named, before: Document) -> Asked:
@@ -151,6 +162,7 @@ _VERBS: t.Mapping[str, t.Callable[[Task, Named, Document], Asked]] = {
     "node_cordon": _cordon,
     "node_uncordon": _uncordon,
     "node_drain": _drain,
+    "node_cancel_drain": _cancel_drain,
     "region_service_scale": _scale,
     "region_service_rollback": _rollback,
     "compute_power": _power,

@@ -203,7 +203,7 @@ def info(task: Task) -> Document:
         query.append(("project", task.arguments["project"] or "*"))
     path = entry["path"].rpartition("/")[0].format(**names)
     try:
-        resources = _listed(task, path, query)
+        resources = listed(task, path, query)
     except ApiError as error:
         if not task.check or error.code != "not_found":
             raise
@@ -214,7 +214,16 @@ def info(task: Task) -> Document:
     return {"changed": False, "resources": resources}
 
 
-def _listed(task: Task, path: str, query: t.Sequence[tuple[str, str]]) -> list[Document]:
+def missing_in_check(task: Task, named: Named) -> Document | None:
+    """Return the result of an action whose resource the play is to create: only in check mode, with a warning."""
+    if not task.check or named.get() is not None:
+        return None
+    missing = f"{named} does not exist"
+    task.warn(f"{missing}: without check mode the task fails, unless the play creates it before")
+    return {"changed": True, "resource": {}, "unresolved": [{"path": "name", "message": missing}]}
+
+
+def listed(task: Task, path: str, query: t.Sequence[tuple[str, str]]) -> list[Document]:
     """Return all items of a list, page by page."""
     found: list[Document] = []
     after: list[tuple[str, str]] = []

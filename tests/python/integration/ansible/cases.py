@@ -42,9 +42,25 @@ CHANGES: dict[str, dict[str, Any]] = {
 """What is changed, by module, parents before children. The last two need a controller to go."""
 
 SERVED = ("region_service", "volume")
-NODE_VERBS = ("node_cordon", "node_drain", "node_uncordon")
+NODE_VERBS = ("node_cordon", "node_drain", "node_cancel_drain", "node_uncordon")
+CLUSTER_VERBS = ("cluster_drain", "cluster_cancel_drain")
 SERVICE_VERBS = ("region_service_scale", "region_service_rollback")
 COMPUTE_VERBS = ("compute_power", "compute_migrate", "compute_delete")
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "node_cordon": ("CordonNode",),
+    "node_uncordon": ("UncordonNode",),
+    "node_drain": ("DrainNode",),
+    "node_cancel_drain": ("CancelDrainNode",),
+    "cluster_drain": ("DrainNodes",),
+    "cluster_cancel_drain": ("CancelDrainNodes",),
+    "region_service_scale": ("ScaleRegionService",),
+    "region_service_rollback": ("RollbackRegionService",),
+    "region_service_rebalance": ("RebalanceRegionService",),
+    "compute_power": ("StartCompute", "StopCompute", "RebootCompute"),
+    "compute_migrate": ("MigrateCompute",),
+    "compute_delete": ("DeleteCompute",),
+}
+"""Which operations of the API each action is for."""
 INSTEAD: dict[str, dict[str, Any]] = {"project": {"name": "team"}, "global_service": {"members": []}}
 """Where the example cannot be used as it stands: the project ``default`` is there already."""
 
@@ -90,7 +106,9 @@ def steps_of(module: str) -> frozenset[str]:
     """The steps that a case of the module must have."""
     if module == "compute_delete":
         return DELETION
-    return {"state": LIFE, "apply": LIFE, "info": INFO, "act": ACTION}[collection.modules()[module]["table"]["run"]]
+    return {"state": LIFE, "apply": LIFE, "info": INFO, "act": ACTION, "move": ACTION}[
+        collection.modules()[module]["table"]["run"]
+    ]
 
 
 def check(records: Iterable[Mapping[str, Any]], modules: Iterable[str]) -> None:

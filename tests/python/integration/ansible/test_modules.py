@@ -8,12 +8,16 @@ import pytest
 
 from controller.model import document, registry
 from controller.model.compute import COMPUTE
+from controller.model.region_service import REGION_SERVICE
+from controller.model.registry import AnyResource
+from controller.root.api import routes
 from controller.store import resources
 from controller.store.database import Database, Transaction
 from scripts import collection
 from tests.python.integration.ansible import cases
 from tests.python.integration.ansible.cases import acted, arguments, task
 from tests.python.integration.ansible.conftest import ROOT, Plays
+from tests.python.integration.root.api.clusters import FakeClusters
 
 KINDS = tuple(module for module in cases.CHANGES if module not in cases.SERVED)
 SERVER_MADE = tuple(f"{kind.noun}_info" for kind in registry.kinds() if not kind.user_made)
@@ -25,6 +29,7 @@ WALKED: dict[str, tuple[str, ...]] = {
         *cases.SERVICE_VERBS,
     ),
     "test_verbs_of_nodes_and_computes": (*cases.NODE_VERBS, *cases.COMPUTE_VERBS),
+    "test_verbs_that_move_many": (*cases.CLUSTER_VERBS, "region_service_rebalance"),
     "test_info_of_what_the_server_makes": SERVER_MADE,
     "test_apply_of_many_documents_and_purge": ("apply",),
 }
@@ -38,6 +43,19 @@ def test_every_module_has_its_case() -> None:
     assert set(found) == set(collection.modules())
     assert all(callable(globals()[test]) for test in WALKED)
     assert {kind.noun for kind in registry.kinds() if kind.user_made} == set(cases.CHANGES)
+
+
+@pytest.mark.design("N1")
+def test_every_action_of_the_api_has_its_module() -> None:
+    changing = [one for one in routes.operations() if one.kind is not None and one.method in ("POST", "DELETE")]
+    by_state = {f"Delete{kind.name}" for kind in registry.kinds() if kind.user_made}
+    assert sorted({one.id for one in changing} - by_state) == sorted(
+        one for found in cases.ACTIONS.values() for one in found
+    )
+    acting = {
+        name for name, entry in collection.modules().items() if entry["table"]["run"] in ("act", "move", "absent")
+    }
+    assert acting == set(cases.ACTIONS)
 
 
 def walk(plays: Plays, test: str, *parts: list[cases.Task]) -> None:
@@ -131,6 +149,58 @@ def test_verbs_of_nodes_and_computes(plays: Plays, db: Database) -> None:
     there = task("compute_migrate", "act again", {**named, "node": "server2"}, about="it is there")
     records += plays.recorded([there, *gone])
     cases.check(records, WALKED["test_verbs_of_nodes_and_computes"])
+
+
+@pytest.mark.design("N1")
+def test_verbs_that_move_many(plays: Plays, db: Database, clusters: FakeClusters) -> None:
+    """::
+
+    cluster tokyo1: server1 (web-0), server2
+    """
+    below = ("region", "datacenter", "cluster", "provider", "resource_flavor", "image", "region_service")
+    web = {"region": "kanto", "name": "web"}
+    names = ("server1", "server2")
+    both = {"name": "tokyo1", "nodes": list(names)}
+    site = [task(module, "create", arguments(module)) for module in below]
+    site += [task("node", "create", {"cluster": "tokyo1", "name": name}, about=name) for name in names]
+    drains = [
+        task("node_drain", "act", {"cluster": "tokyo1", "name": "server1"}),
+        task("cluster_drain", "act in check mode", both, "r.nodes != ['server2']", "r.plan.message == ''"),
+        task("cluster_drain", "act", both, "r.nodes != ['server2']", "r.resource.name != 'tokyo1'"),
+        task("cluster_drain", "act again", both, "r.nodes != []"),
+        *acted("cluster_cancel_drain", both, "r.nodes != ['server1', 'server2']"),
+        task("cluster_drain", "act again", {**both, "nodes": ["server3"]}, about="no such node"),
+    ]
+    refused = {**drains.pop(), "failed_when": "'cluster tokyo1 has no node server3' not in r.msg"}
+    records = plays.recorded([*site, *drains])
+    plays.ok([refused])
+    made = document.parse(dict(registry.get("Compute").example))
+    db.write(lambda tx: _place(tx, made))
+    move = {
+        "resource": registry.key_of(made).path,
+        "from": "server1",
+        "to": "server2",
+        "why": "rack r1 has 3, r2 has 1",
+    }
+    clusters.moves = {"moves": [move], "blocked": [], "message": ""}
+    balance = {**web, "max_moves": 5}
+    records += plays.recorded(acted("region_service_rebalance", balance, "r.plan.moves | length != 1")[:2])
+    assert {"service": "default/kanto/web", "max_moves": 5} in [
+        asked.get("rebalance") for _, asked in clusters.questions
+    ]
+    waits = plays.refused({"resource.infra.region_service_rebalance": web})
+    assert waits == "web: moves that were requested are not completed yet: of web-0"
+    db.write(lambda tx: _arrived(tx, "server2"))
+    clusters.moves = {"moves": [], "blocked": [], "message": "it is balanced already"}
+    records += plays.recorded([task("region_service_rebalance", "act again", balance, "r.plan.message == ''")])
+    cases.check(records, WALKED["test_verbs_that_move_many"])
+
+
+def _place(tx: Transaction, compute: AnyResource) -> None:
+    """What the controller writes of a service that is on its cluster."""
+    resources.insert(tx, [compute])
+    (service,) = resources.list_all(tx, REGION_SERVICE)
+    resources.update(tx, [service.model_copy(update={"observed": {"cluster": "tokyo1"}})])
 
 
 def _arrived(tx: Transaction, node: str) -> None:
