@@ -180,10 +180,14 @@ def note_root_complete(tx: Transaction) -> None:
 
 
 def waits_for_root(tx: Transaction) -> bool:
-    """Return whether the root has still to send what it desires; False for a cluster that has no root."""
+    """Return whether the root has still to send what it desires; False for a cluster that has nodes and no root.
+
+    A new database has neither: its cluster is not one without nodes before the root has said so.
+    """
     if _is_root_complete(tx):
         return False
-    return tx.connection.execute(select(claim.c.value).where(claim.c.scope == ROOT_SITE)).first() is not None
+    has_root = tx.connection.execute(select(claim.c.value).where(claim.c.scope == ROOT_SITE)).first() is not None
+    return has_root or not resources.list_all(tx, NODE)
 
 
 def _is_root_complete(tx: Transaction) -> bool:

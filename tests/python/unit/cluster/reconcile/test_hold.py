@@ -103,6 +103,20 @@ def test_a_node_that_the_root_sends_during_the_hold_is_waited_for_if_its_agent_w
     assert {each.name for each in db.read(restore_hold.held)} == {"n1", "joined"}
 
 
+def test_the_hold_of_a_new_database_lasts_until_its_root_and_its_nodes_have_come(db: Database) -> None:
+    """It ended at once, because the database knew no node: one without a past then got what runs on others."""
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    assert db.write(lambda tx: adoption.advance(tx, CLUSTER)).startswith("waits for the root")
+    db.write(lambda tx: apply_desired.check_site(tx, "s1"))
+    joined = node("n1", "r1", registered=True)
+    db.write(lambda tx: apply_desired.apply(tx, 1, [OwnerState(str(key_of(joined)), "d", [joined])]))
+    assert db.write(lambda tx: adoption.advance(tx, CLUSTER)).startswith("waits until n1 has reported")
+    db.write(lambda tx: held_reports.take(tx, CLUSTER, "n1", []))
+    assert db.write(lambda tx: adoption.advance(tx, CLUSTER)).startswith("waits for the root")
+    db.write(restore_hold.note_root_complete)
+    assert db.write(lambda tx: adoption.advance(tx, CLUSTER)) == ""
+
+
 def test_a_node_with_assignments_is_waited_for_without_facts(db: Database, clock: VirtualClock) -> None:
     controller_of(db, clock)
     spec = {"resource": "default/kanto/web-0", "resource_kind": "Compute", "resource_uid": "u", "node": "n2"}
