@@ -138,8 +138,8 @@ def test_bad_options_are_told_by_their_names(refusals: Refusals, plays: Plays) -
     )
     assert told[0::2] == [
         "rack: unknown option heigth_units. Supported parameters include: api_timeout, api_token, api_token_file, "
-        "api_url, ca_cert, clear, column, datacenter, floor, height_units, labels, name, pair, row, state, "
-        "validate_certs, wait, wait_timeout.",
+        "api_url, ca_cert, clear, client_cert, client_key, column, datacenter, floor, headers, height_units, labels, "
+        "name, pair, row, state, validate_certs, wait, wait_timeout.",
         told[2],
         "r: spec.height_units: Input should be greater than or equal to 1, not 0",
         "floor: value of state must be one of: present, absent, got: gone",
