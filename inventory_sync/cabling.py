@@ -42,12 +42,12 @@ def _follow(
     """Add the links of one cable. Raises UnfitObjectError when it ends at nothing."""
     if not (cable["a_terminations"] and cable["b_terminations"]):
         raise UnfitObjectError("one of its ends is at nothing")
-    if not is_too_wide(cable):
+    if not (wide := is_too_wide(cable)):
         for end in (*cable["a_terminations"], *cable["b_terminations"]):
             if end.get("object") is None:
                 raise UnfitObjectError(f"ends at {end['object_type']} {end['object_id']}, which does not exist")
     ends = list(pairs(cable))
-    if is_too_wide(cable):
+    if wide:
         left[f"cables with more than {MOST_PAIRS} pairs of ends"] += 1
     elif not ends:
         left["cables whose profile is not followed"] += 1

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inventory_sync import naming
+from inventory_sync import candidates
 from inventory_sync.mapping import ID_LABEL, SKIP
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.netbox_reader import Item
@@ -85,6 +85,6 @@ def _by_name(devices: Iterable[Item], rules: Rules) -> Mapping[Name, list[Item]]
     known: dict[Name, list[Item]] = defaultdict(list)
     for device in devices:
         given = device["name"] or f"device-{device['id']}"
-        site = naming.translate(device["site"]["slug"], rules.names)
-        known[site, naming.translate(given, rules.names)].append(device)
+        site = candidates.translate(device["site"]["slug"], rules.names)
+        known[site, candidates.translate(given, rules.names)].append(device)
     return known

@@ -15,10 +15,11 @@ from typing import Any
 from controller.errors import Problem
 from controller.model.physical_resource import Face, Role
 from inventory_sync import naming
+from inventory_sync.candidates import Claim
 from inventory_sync.locations import Document, Locations, document_labels
 from inventory_sync.mapping import SKIP, ModelFacts
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.naming import Claim, NameRegistry
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.ports import Ports
 from inventory_sync.skipping import Skips, UnfitObjectError, identity, required

@@ -13,9 +13,10 @@ from typing import Any
 
 from controller.errors import Problem
 from inventory_sync import naming
+from inventory_sync.candidates import Claim
 from inventory_sync.mapping import ID_LABEL, NAME_LABEL
 from inventory_sync.mapping import Mapping as Rules
-from inventory_sync.naming import Claim, NameRegistry
+from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.skipping import Skips, UnfitObjectError, identity, required
 

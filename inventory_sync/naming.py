@@ -1,8 +1,6 @@
 """Names and labels of the inventory from those of NetBox.
 
-Pure. A name of NetBox is unique only in its location, tenant, panel, manufacturer or VRF, and one of the inventory is
-unique in its datacenter. So an object has several candidates: its own name, its name with what it is in before it,
-and its name with its id. ``NameRegistry`` assigns each object the first one that is free, older objects first.
+Pure. ``NameRegistry`` assigns each object the first of its candidates that is free, older objects first.
 
 A name that was assigned stays: the resource has the object's identity as a label, and its name is kept as long as the
 object has the same name in NetBox, wherever it is moved and whatever is added beside it.
@@ -13,20 +11,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from controller.errors import Problem
-from controller.model.names import MAX_NAME, NAME_PATTERN
-from controller.model.plain_text import unsafe
-from inventory_sync.mapping import ID_LABEL, Labels, Names
+from inventory_sync.candidates import VALID_NAME, Candidates, Claim, Item, earlier
+from inventory_sync.mapping import Labels, Names
 from inventory_sync.romanization import romanized
-from inventory_sync.skipping import Skips, UnfitObjectError, identity
+from inventory_sync.skipping import Skips
 from inventory_sync.stored_names import Contender, NameKey, StoredName, StoredNames, owner
 
-_NO_NAME = re.compile(r"[^a-z0-9]+")
 _NO_VALUE = re.compile(r"[^A-Za-z0-9_.-]+")
-_NAME = re.compile(NAME_PATTERN)
 _TYPES: dict[str, tuple[str, ...]] = {
     "Region": ("region", "site-group"),
     "Datacenter": ("site",),
@@ -39,60 +33,6 @@ _TYPES: dict[str, tuple[str, ...]] = {
 """Types of objects that become resources of a kind."""
 _SLUGS = frozenset({"region", "site-group", "site", "location", "device-type"})
 """Types whose slug is the name."""
-Item = Mapping[str, Any]
-
-
-def translate(given: str, rules: Names) -> str:
-    """Return the translated name, which may be invalid (``NameRegistry`` checks it)."""
-    if given in rules.overrides:
-        return rules.overrides[given]
-    return _joined([rewritten(given, rules)])
-
-
-def earlier(given: str, rules: Names) -> str:
-    """Return the name that a version without identities gave."""
-    return rules.overrides.get(given) or _NO_NAME.sub("-", rewritten(given, rules).lower()).strip("-")
-
-
-def rewritten(given: str, rules: Names) -> str:
-    """Return the name after the replacements of the mapping."""
-    for rule in rules.replace:
-        given = re.sub(rule.pattern, rule.by, given)
-    return given
-
-
-def _joined(parts: Iterable[str]) -> str:
-    words = (_NO_NAME.sub("-", romanized(part).lower()).strip("-") for part in parts)
-    return "-".join(word for word in words if word)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An object of NetBox that needs a name."""
-
-    what: str
-    item: Item
-    given: str
-    parent: str = ""
-    """Resource in which the name must be unique; empty: everywhere."""
-    within: tuple[tuple[str, ...], ...] = ()
-    """What can stand before its name, the shortest first: ``(("room-a",), ("floor-1", "room-a"))``."""
-    fields: Mapping[str, str] = field(default_factory=dict)
-    """Values for a template, besides ``name`` and ``id``."""
-
-    @property
-    def number(self) -> int:
-        return int(self.item["id"])
-
-    @property
-    def identity(self) -> str:
-        return identity(self.what, self.number)
-
-    def paths(self) -> Iterator[str]:
-        """Yield the keys that an override can have for this object, the longest first."""
-        yield f"{ID_LABEL}={self.identity}"
-        for words in sorted(self.within, key=len, reverse=True):
-            yield "/".join((*words, self.given))
 
 
 class NameRegistry:
@@ -103,7 +43,6 @@ class NameRegistry:
     ) -> None:
         """``present`` are the identities of everything that NetBox has, in the pull or not."""
         self._rules, self._skips = rules, skips
-        self._templates: Mapping[str, str] = {str(what): template for what, template in rules.templates.items()}
         self.stored = stored or StoredNames()
         self.problems: list[Problem] = []
         """What is wrong with the mapping: it ends the pull."""
@@ -116,24 +55,25 @@ class NameRegistry:
 
     def assign(self, kind: str, claims: Iterable[Claim]) -> dict[str, str]:
         """Return names by identity; an object that cannot have one is skipped, but keeps the name that it has."""
-        fit: list[tuple[Claim, Sequence[str]]] = []
+        fit: list[Candidates] = []
         unfit: list[Claim] = []
         names: dict[str, str] = {}
         for claim in sorted(claims, key=lambda one: (one.number, one.what)):
             with self._skips.guard(claim.what, claim.item):
-                fit.append((claim, self._candidates(claim)))
+                fit.append(Candidates(claim, self._rules))
                 continue
             unfit.append(claim)
-        self._keep(kind, {claim.parent for claim, _ in fit}, {claim.identity for claim, _ in fit})
-        known = {claim.identity: self._known(kind, claim, candidates) for claim, candidates in fit}
+        self._keep(kind, {one.claim.parent for one in fit}, {one.claim.identity for one in fit})
+        known = {one.claim.identity: self._known(kind, one) for one in fit}
         places: dict[str, set[tuple[object, object]]] = defaultdict(set)
-        for claim in (*unfit, *(claim for claim, _ in fit)):
+        for claim in (*unfit, *(one.claim for one in fit)):
             places[claim.parent].add(_place(claim.item))
-        known |= self._without_identity(kind, [one for one in fit if known[one[0].identity] is None], places)
+        known |= self._without_identity(kind, [one for one in fit if known[one.claim.identity] is None], places)
         for claim in unfit:
             if (stored := self.stored_of(claim.identity, kind, claim.parent)) is not None:
                 names[claim.identity] = stored.name
-        for claim, candidates in sorted(fit, key=lambda one: known[one[0].identity] is None):
+        for candidates in sorted(fit, key=lambda one: known[one.claim.identity] is None):
+            claim = candidates.claim
             mine = known[claim.identity]
             name = mine or next((one for one in candidates if self._free(kind, claim, one)), None)
             if name is None:  # even the one with its id is taken, by an override or by hand
@@ -141,8 +81,8 @@ class NameRegistry:
                 continue
             self._used[kind, claim.parent, name] = claim.identity
             names[claim.identity] = name
-            if name != (base := translate(claim.given, self._rules)) and _NAME.match(base):
-                self.short[claim.identity] = base
+            if name != candidates.base and VALID_NAME.match(candidates.base):
+                self.short[claim.identity] = candidates.base
         return names
 
     def stored_of(self, found: str, kind: str, parent: str | None = None) -> StoredName | None:
@@ -158,20 +98,21 @@ class NameRegistry:
                     self._used[kind, one.parent, one.name] = found
 
     def _without_identity(
-        self, kind: str, fit: Sequence[tuple[Claim, Sequence[str]]], places: Mapping[str, Collection[object]]
+        self, kind: str, fit: Sequence[Candidates], places: Mapping[str, Collection[object]]
     ) -> dict[str, str]:
         """Return the names of resources without an identity, by that of the object that each was made of.
 
         The others of them are reserved: whose they are is not known.
         """
         contenders: dict[NameKey, list[Contender]] = defaultdict(list)
-        for claim, candidates in fit:
+        for candidates in fit if any(key[0] == kind for key in self.stored.unlabelled) else ():
+            claim = candidates.claim
             old = "" if claim.identity in self.stored.by_identity else earlier(claim.given, self._rules)
-            name, is_set = (candidates[0], candidates[0] != old) if self._is_set(claim) else (old, False)
-            if name and not (is_set and not self._has_override(claim)):
+            name, is_set = (candidates.first, candidates.first != old) if candidates.is_set else (old, False)
+            if name and not (is_set and not candidates.has_override):
                 one = Contender(claim.identity, claim.number, claim.what, claim.item, is_set)
                 contenders[kind, claim.parent, name].append(one)
-        mine = {claim.identity for claim, _ in fit}
+        mine = {one.claim.identity for one in fit}
         skipped: dict[str, list[Contender]] = defaultdict(list)
         for one in self._skipped(kind):
             if one.identity not in mine:
@@ -196,52 +137,17 @@ class NameRegistry:
             if what in _TYPES[kind] and found not in self.stored.by_identity:
                 yield Contender(found, int(item["id"]), what, item)
 
-    def _candidates(self, claim: Claim) -> Sequence[str]:
-        """Return the names that an object may have, the best first. Raises UnfitObjectError."""
-        given = claim.given
-        if not isinstance(given, str) or not given.strip():
-            raise UnfitObjectError("has no name")
-        if bad := unsafe(given, lines=False):
-            raise UnfitObjectError(f"its name must not contain {bad}")
-        for key in claim.paths():
-            if key in self._rules.overrides:
-                return [self._rules.overrides[key], *self._longer(claim, self._rules.overrides[key])]
-        base = translate(given, self._rules)
-        if not _NAME.match(base):
-            message = f"{given!r} gives no valid name ({base!r}): lower-case letters, digits and -, {MAX_NAME} at most"
-            raise UnfitObjectError(f"{message}; see names.overrides")
-        first = base
-        template = self._templates.get(claim.what)
-        if template is not None and given not in self._rules.overrides:
-            fields = {**claim.fields, "name": rewritten(given, self._rules), "id": str(claim.number)}
-            first = _joined([re.sub(r"\{(\w+)\}", lambda match: f" {fields.get(match[1], '')} ", template)])
-            if not _NAME.match(first):
-                message = f"names.templates.{claim.what} gives no valid name ({first!r})"
-                raise UnfitObjectError(f"{message}: lower-case letters, digits and -, {MAX_NAME} at most")
-        return [first, *self._longer(claim, base)]
-
-    def _longer(self, claim: Claim, base: str) -> list[str]:
-        tail = f"-{claim.number}"
-        longer = [_joined([*(rewritten(word, self._rules) for word in words), base]) for words in claim.within]
-        return [*(one for one in longer if _NAME.match(one)), base[: MAX_NAME - len(tail)].rstrip("-") + tail]
-
-    def _known(self, kind: str, claim: Claim, candidates: Sequence[str]) -> str | None:
+    def _known(self, kind: str, candidates: Candidates) -> str | None:
         """Return the name that the object's resource has, where it is still to have that name."""
-        base = translate(claim.given, self._rules)
-        is_set = self._is_set(claim)
+        claim, base = candidates.claim, candidates.base
         mine = self.stored.by_identity.get(claim.identity, ())
-        for one in sorted(mine, key=lambda one: one.name not in candidates):  # a copy of the labels has another name
-            stays = one.name in candidates or (not is_set and base == (one.base or one.name))
+        if len(mine) > 1:  # a copy of the labels has another name
+            mine = sorted(mine, key=lambda one: one.name not in candidates)
+        for one in mine:
+            stays = (not candidates.is_set and base == (one.base or one.name)) or one.name in candidates
             if stays and (one.kind, one.parent) == (kind, claim.parent):
                 return one.name
         return None
-
-    def _is_set(self, claim: Claim) -> bool:
-        """Return whether the mapping says what the name is."""
-        return self._has_override(claim) or claim.what in self._templates
-
-    def _has_override(self, claim: Claim) -> bool:
-        return any(key in self._rules.overrides for key in (*claim.paths(), claim.given))
 
     def _free(self, kind: str, claim: Claim, name: str) -> bool:
         return (kind, claim.parent, name) not in self._used

@@ -43,6 +43,8 @@ class PatchPanels:
                     self._inside[there] = (port, position)
         for cable in cables:
             with suppress(KeyError, TypeError, ValueError):  # cabling reports it
+                if not any(end["object_type"] in PANEL for end in (*cable["a_terminations"], *cable["b_terminations"])):
+                    continue
                 for a, b in pairs(cable):
                     for near, far in ((a, b), (b, a)):
                         if near["object_type"] in PANEL:

@@ -23,6 +23,8 @@ _SHARED = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
 """Roles of addresses that several devices have at once: none of them is one port's own."""
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 MAX_PORT_NAME = 64
+_Held = tuple[dict[str, Any], str, Item]
+"""A port, its datacenter and its interface."""
 
 
 class Ports:
@@ -31,23 +33,22 @@ class Ports:
     def __init__(self, seen: Snapshot, rules: Rules, skips: Skips) -> None:
         self._seen, self._rules, self._skips = seen, rules, skips
         self._prefixes = Prefixes(seen["prefixes"], seen["ip_addresses"])
-        self._owners: dict[tuple[str, ...], str] = {}
-        """Datacenter with network and address, or with MAC: the title of the interface that has it."""
+        self._owners: dict[tuple[str, ...], Item] = {}
+        """Datacenter with network and address, or with MAC: the interface that has it."""
 
     def add_to(self, documents: Mapping[tuple[str, int], Document]) -> None:
         """Add the ports to the documents of devices."""
-        ports: dict[int, tuple[dict[str, Any], str, str]] = {}
+        ports: dict[int, _Held] = {}
         for interface in sorted(self._seen["interfaces"], key=lambda one: int(one["id"])):
             with self._skips.guard("interface", interface):
-                holder = int(required(interface, "device")["id"])
-                if ("device", holder) not in documents or self._is_skipped_type(interface):
+                document = documents.get(("device", int(required(interface, "device")["id"])))
+                if document is None or self._is_skipped_type(interface):
                     continue
-                datacenter = documents["device", holder]["datacenter"]
-                named = title("interface", interface)
+                datacenter = document["datacenter"]
                 port = {"name": port_name(interface), "network": "", "address": None, "mac": None}
-                ports[int(interface["id"])] = (port, datacenter, named)
-                documents["device", holder]["spec"]["ports"].append(port)
-                port["mac"] = self._mac(interface, datacenter, named)
+                ports[int(interface["id"])] = (port, datacenter, interface)
+                document["spec"]["ports"].append(port)
+                port["mac"] = self._mac(interface, datacenter)
         addresses = {number: found for number, found in self._addresses().items() if number in ports}
         places = self._places(addresses, ports)
         for number, found in addresses.items():
@@ -56,14 +57,14 @@ class Ports:
     def _is_skipped_type(self, interface: Item) -> bool:
         return required(interface, "type")["value"] in self._rules.ports.skip_types
 
-    def _mac(self, interface: Item, datacenter: str, named: str) -> str | None:
+    def _mac(self, interface: Item, datacenter: str) -> str | None:
         given = interface.get("mac_address")
         if not given:
             return None
         mac = str(given).lower()
         reason = "" if _MAC.fullmatch(mac) else f"is left without its MAC address: {given!r} is not one"
-        if not reason and (other := self._owners.setdefault((datacenter, mac), named)) != named:
-            reason = f"is left without its MAC address: {other} has {mac} too"
+        if not reason and (other := self._owners.setdefault((datacenter, mac), interface))["id"] != interface["id"]:
+            reason = f"is left without its MAC address: {title('interface', other)} has {mac} too"
         if reason:
             self._skips.add("interface", interface, reason, whole=False)
             return None
@@ -87,7 +88,7 @@ class Ports:
         return dict(sorted(found.items(), key=lambda one: min(int(address["id"]) for address in one[1])))
 
     def _places(
-        self, addresses: Mapping[int, Sequence[Item]], ports: Mapping[int, tuple[dict[str, Any], str, str]]
+        self, addresses: Mapping[int, Sequence[Item]], ports: Mapping[int, _Held]
     ) -> dict[int, tuple[str, str]]:
         """Return network and address by the address's id. Each belongs to the interface of the oldest address."""
         found: dict[int, tuple[str, str]] = {}
@@ -96,8 +97,8 @@ class Ports:
             with self._skips.guard("ip-address", address):
                 at = ipaddress.IPv4Interface(address["address"])
                 network = self._prefixes.name(at, address.get("vrf"), self._rules.ports.network)
-                _, datacenter, named = ports[number]
-                self._owners.setdefault((datacenter, network, str(at.ip)), named)
+                _, datacenter, interface = ports[number]
+                self._owners.setdefault((datacenter, network, str(at.ip)), interface)
                 found[own] = (network, str(at.ip))
         return found
 
@@ -107,7 +108,7 @@ class Ports:
         places: Mapping[int, tuple[str, str]],
         port: dict[str, Any],
         datacenter: str,
-        named: str,
+        interface: Item,
     ) -> None:
         for address in addresses:
             if int(address["id"]) not in places:
@@ -115,9 +116,10 @@ class Ports:
             network, at = places[int(address["id"])]
             place = {"network": network, "address": at}
             other = self._owners[datacenter, network, at]
-            if other != named:
+            if other["id"] != interface["id"]:
                 where = f"network {network}" if network else "no network"
-                self._skips.add("ip-address", address, f"is on {named}, and {other} has it too, in {where}")
+                on, by = title("interface", interface), title("interface", other)
+                self._skips.add("ip-address", address, f"is on {on}, and {by} has it too, in {where}")
             elif port["address"] is None:
                 port |= place
             elif place not in (more := port.setdefault("secondary_addresses", [])) and place != {

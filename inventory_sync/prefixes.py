@@ -13,10 +13,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from typing import Any, Literal
 
 from controller.errors import Problem
+from inventory_sync.candidates import Claim
 from inventory_sync.locations import document_labels
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import Network
-from inventory_sync.naming import Claim, NameRegistry, one_line
+from inventory_sync.naming import NameRegistry, one_line
 from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.skipping import Skips, UnfitObjectError, required
 

@@ -7,8 +7,7 @@ that it gives up what NetBox gives to another object now.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,17 +61,35 @@ class Skips:
         """Return the title of a skipped object; None where it was not skipped."""
         return self.identities.get(identity(what, number))
 
-    @contextmanager
-    def guard(self, what: str, item: Mapping[str, Any], *, whole: bool = True) -> Iterator[None]:
+    def guard(self, what: str, item: Mapping[str, Any], *, whole: bool = True) -> _Guard:
         """Record the object as skipped when what is done inside cannot be done with it."""
-        try:
-            yield
-        except UnfitObjectError as error:
-            self.add(what, item, str(error), whole=whole)
-        except KeyError as error:
-            self.add(what, item, f"NetBox's answer has no field {error}", whole=whole)
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
-            self.add(what, item, f"has a value that cannot be used: {error}", whole=whole)
+        return _Guard(self, what, item, whole)
+
+
+class _Guard:
+    """A context around the translation of one object: a pull enters tens of thousands of them."""
+
+    __slots__ = ("_item", "_skips", "_what", "_whole")
+
+    def __init__(self, skips: Skips, what: str, item: Mapping[str, Any], whole: bool) -> None:
+        self._skips, self._what, self._item, self._whole = skips, what, item, whole
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            return False
+        if isinstance(error, UnfitObjectError):
+            reason = str(error)
+        elif isinstance(error, KeyError):
+            reason = f"NetBox's answer has no field {error}"
+        elif isinstance(error, TypeError | ValueError | AttributeError | IndexError):
+            reason = f"has a value that cannot be used: {error}"
+        else:
+            return False
+        self._skips.add(self._what, self._item, reason, whole=self._whole)
+        return True
 
 
 def identity(what: str, number: int) -> str:

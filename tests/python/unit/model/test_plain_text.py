@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from controller.errors import InvalidInput
@@ -91,3 +93,30 @@ def test_keys_are_texts_too() -> None:
 def test_what_was_stored_before_stays_readable() -> None:
     stored = {"kind": "Datacenter", "name": "tokyo", "spec": {"description": "a\x07b"}}
     assert document.parse(stored, stored=True).name == "tokyo"
+
+
+def _all_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _all_texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _all_texts(inner)
+
+
+_TEXT = st.text(st.sampled_from([*BAD, *UNSEEN, "\n", "\t", '"', "\\", "a", "\u6771"]), max_size=4)
+_VALUE = st.recursive(
+    _TEXT | st.integers() | st.floats() | st.none() | st.binary(max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_VALUE)
+def test_the_short_way_finds_every_character_that_the_long_way_finds(value: Any) -> None:
+    assert bool(list(plain_text.problems(value))) == any(
+        plain_text.unsafe(one, lines=False) for one in _all_texts(value)
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inventory_sync import mapping, naming
+from inventory_sync import candidates, mapping
 from inventory_sync.mapping import Names
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.translation import Translation, translate
@@ -92,12 +92,12 @@ def test_names_by_template_path_and_identity(rules: str, names: list[str]) -> No
     [("Köln Süd", "koeln-sued"), ("Ko\u0308ln", "koeln"), ("Straße 1", "strasse-1"), ("サーバー 1", "saba-1")],
 )
 def test_letters_of_other_languages_stay_readable(given: str, name: str) -> None:
-    assert naming.translate(given, Names()) == name
+    assert candidates.translate(given, Names()) == name
 
 
 @pytest.mark.parametrize("given", ["東京ラック", "ラック一号", "Ångström", "Łódź", "москва"])
 def test_every_language_gives_a_name(given: str) -> None:
-    name = naming.translate(given, Names())
+    name = candidates.translate(given, Names())
     assert name.isascii()
     assert len(name) > 3
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controller.errors import InvalidInput
-from inventory_sync import mapping, naming
+from inventory_sync import candidates, mapping, naming
 from inventory_sync.mapping import Labels, Names
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.translation import Translation, translate
@@ -123,8 +123,8 @@ def test_a_mapping_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 def test_names_are_made_ours_and_twins_get_two_names() -> None:
     rules = Names.model_validate({"replace": [{"pattern": r"\.example\.net$"}], "overrides": {"Old One": "new"}})
-    assert naming.translate("SRV_01.example.net", rules) == "srv-01"
-    assert naming.translate("Old One", rules) == "new"
+    assert candidates.translate("SRV_01.example.net", rules) == "srv-01"
+    assert candidates.translate("Old One", rules) == "new"
     found = _translated(seen(devices=[device(1, "A b", "server"), device(2, "a_B", "server")]))
     assert _one(found, "PhysicalResource", "a-b")["labels"]["netbox-id"] == "device-1"
     assert _one(found, "PhysicalResource", "room-a-a-b")["labels"]["netbox-id"] == "device-2"
