@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from controller.errors import Problem
-from inventory_sync.candidates import VALID_NAME, Candidates, Claim, Item, earlier
+from inventory_sync.candidates import VALID_NAME, Candidates, Claim, Item, earlier, translate
 from inventory_sync.mapping import Labels, Names
 from inventory_sync.romanization import romanized
 from inventory_sync.skipping import Skips
@@ -50,6 +50,8 @@ class NameRegistry:
         """By identity, the object's own name where the resource has another."""
         self._present = frozenset(present) & self.stored.by_identity.keys()
         self._used: dict[NameKey, str] = {}
+        self.doubtful: dict[NameKey, str] = {}
+        """Resources without an identity whose name an object may have that is not known to be theirs: its identity."""
         self._found: dict[str, StoredName] = {}
         """Resources without an identity, by that of the object that they were made of."""
 
@@ -68,7 +70,9 @@ class NameRegistry:
         places: dict[str, set[tuple[object, object]]] = defaultdict(set)
         for claim in (*unfit, *(one.claim for one in fit)):
             places[claim.parent].add(_place(claim.item))
-        known |= self._without_identity(kind, [one for one in fit if known[one.claim.identity] is None], places)
+        if any(key[0] == kind for key in self.stored.unlabelled):
+            known |= self._without_identity(kind, [one for one in fit if known[one.claim.identity] is None], places)
+            self._doubt(kind, fit, known)
         for claim in unfit:
             if (stored := self.stored_of(claim.identity, kind, claim.parent)) is not None:
                 names[claim.identity] = stored.name
@@ -105,31 +109,48 @@ class NameRegistry:
         The others of them are reserved: whose they are is not known.
         """
         contenders: dict[NameKey, list[Contender]] = defaultdict(list)
-        for candidates in fit if any(key[0] == kind for key in self.stored.unlabelled) else ():
+        longer: dict[tuple[str, str], list[Candidates]] = defaultdict(list)
+        for candidates in fit:
             claim = candidates.claim
             old = "" if claim.identity in self.stored.by_identity else earlier(claim.given, self._rules)
             name, is_set = (candidates.first, candidates.first != old) if candidates.is_set else (old, False)
             if name and not (is_set and not candidates.has_override):
                 one = Contender(claim.identity, claim.number, claim.what, claim.item, is_set)
                 contenders[kind, claim.parent, name].append(one)
+            if claim.identity not in self.stored.by_identity:
+                longer[claim.parent, candidates.base].append(candidates)
         mine = {one.claim.identity for one in fit}
         skipped: dict[str, list[Contender]] = defaultdict(list)
         for one in self._skipped(kind):
             if one.identity not in mine:
-                skipped[earlier(_own_name(one), self._rules)].append(one)
+                for name in {earlier(_own_name(one), self._rules), translate(_own_name(one), self._rules)}:
+                    skipped[name].append(one)
         names: dict[str, str] = {}
         for key, stored in self.stored.unlabelled.items():
             if key[0] != kind:
                 continue
             self._used.setdefault(key, "")
             near = places.get(stored.parent, ())
-            others = [one for one in skipped.get(stored.name, ()) if _place(one.item) in near]
-            found = owner(stored, [*contenders[key], *others])
+            others = [one for one in skipped.get(stored.base or stored.name, ()) if _place(one.item) in near]
+            found = owner(stored, [*(_having(stored, longer) if stored.base else contenders[key]), *others])
             if found is not None and found.identity not in self._found:
                 self._found[found.identity] = stored
                 if found.identity in mine:
                     names[found.identity] = stored.name
         return names
+
+    def _doubt(self, kind: str, fit: Sequence[Candidates], known: Mapping[str, str | None]) -> None:
+        """Record each resource without an identity that has a name of an object, and is not the object's: it may be."""
+        theirs = {
+            (kind, one.claim.parent, name): one.claim.identity
+            for one in reversed(fit)
+            for name in one
+            if name != known[one.claim.identity]
+        }
+        taken = {(kind, one.claim.parent, known[one.claim.identity]) for one in fit}
+        for key in self.stored.unlabelled:
+            if key in theirs and key not in taken:
+                self.doubtful[key] = theirs[key]
 
     def _skipped(self, kind: str) -> Iterator[Contender]:
         """Yield the skipped objects that could have become a resource of the kind."""
@@ -151,6 +172,13 @@ class NameRegistry:
 
     def _free(self, kind: str, claim: Claim, name: str) -> bool:
         return (kind, claim.parent, name) not in self._used
+
+
+def _having(stored: StoredName, by_base: Mapping[tuple[str, str], Sequence[Candidates]]) -> Iterator[Contender]:
+    """Yield the objects with the own name that a resource has as a label, and that may have the resource's name."""
+    for one in by_base.get((stored.parent, stored.base), ()):
+        if stored.name in one:
+            yield Contender(one.claim.identity, one.claim.number, one.claim.what, one.claim.item)
 
 
 def _own_name(one: Contender) -> str:

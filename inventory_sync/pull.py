@@ -77,7 +77,9 @@ class Pull:
     kept: tuple[tuple[str, str], ...] = ()
     """Those of them that cannot be deleted now, each with its reason."""
     unsure: tuple[Document, ...] = ()
-    """Created by a version without identities, and missing while objects are skipped: they are never deleted."""
+    """Without an identity, and perhaps of a skipped object or of one that has another name: they are never deleted."""
+    doubtful: Mapping[Key, str] = field(default_factory=dict)
+    """The identity of the object that has another name, of these."""
     yielding: tuple[Document, ...] = ()
     """What is stored of those whose addresses and places go to others of ``wanted``, without these."""
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -138,7 +140,7 @@ def _planned(
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
     known = {_key(one) for one in wanted}
     missing = [one for key, one in stored.items() if key not in known and _in_scope(one, rules, translation)]
-    protects = _Protection(skipped, inventory.ours)
+    protects = _Protection(skipped, inventory.ours, translation.doubtful)
     gone = [one for one in missing if not protects(one)]
     unsure = [one for one in missing if protects.is_unsure(one)]
     places = MovedPlaces(stored.values(), wanted)
@@ -161,6 +163,7 @@ def _planned(
         tuple(gone),
         tuple(kept),
         tuple(unsure),
+        translation.doubtful,
         tuple(yielding),
         translation.left_out,
         tuple(skipped),
@@ -172,19 +175,24 @@ def _planned(
 class _Protection:
     """What the inventory has of skipped objects and of what is in them: NetBox does have it.
 
-    A resource of a version without identities may be of any skipped object.
+    A resource without an identity may be of any skipped object, and of an object that can have its name.
     """
 
-    def __init__(self, skipped: Iterable[Skipped], ours: Iterable[Document]) -> None:
+    def __init__(self, skipped: Iterable[Skipped], ours: Iterable[Document], doubtful: Collection[Key]) -> None:
         self._identities = {one.identity for one in skipped}
-        self._datacenters = {one["name"] for one in ours if one["kind"] == "Datacenter" and self._is_of_skipped(one)}
+        self._doubtful = doubtful
+        self._datacenters = {
+            one["name"]
+            for one in ours
+            if one["kind"] == "Datacenter" and (self._is_of_skipped(one) or _key(one) in doubtful)
+        }
 
     def __call__(self, one: Document) -> bool:
         return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters or self.is_unsure(one)
 
     def is_unsure(self, one: Document) -> bool:
-        """Return whether it is not known which object the resource was made of, and it may be a skipped one."""
-        return bool(self._identities) and ID_LABEL not in one["labels"]
+        """Return whether it is not known which object the resource was made of, and NetBox may have it."""
+        return ID_LABEL not in one["labels"] and (bool(self._identities) or _key(one) in self._doubtful)
 
     def _is_of_skipped(self, one: Document) -> bool:
         return one["labels"].get(ID_LABEL) in self._identities

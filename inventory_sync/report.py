@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from controller.model import registry
+from inventory_sync import pruning
 from inventory_sync.device_status import DEVICES
 from inventory_sync.locations import Document
 from inventory_sync.pull import Pull
@@ -38,9 +39,14 @@ def _path(one: Document) -> str:
 
 
 def _unsure(found: Pull) -> list[tuple[str, str]]:
-    """Return what is kept because it may be of a skipped object, each with that reason."""
-    why = "it has no netbox-id, so that it may be of a skipped object"
-    return [(f"{one['kind']} {_path(one)}", why) for one in found.unsure]
+    """Return what is kept because NetBox may have its object, each with that reason."""
+    return [(f"{one['kind']} {_path(one)}", _doubt(found.doubtful.get(pruning.key_of(one)))) for one in found.unsure]
+
+
+def _doubt(other: str | None) -> str:
+    if other is None:
+        return "it has no netbox-id, so that it may be of a skipped object"
+    return f"it has no netbox-id, and may be of {other}: give it the label netbox-id={other}, or delete it"
 
 
 def skipped_documents(found: Pull) -> list[Document]:

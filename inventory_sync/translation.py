@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping as ByKey
+from dataclasses import dataclass, field
 
 from controller.errors import InvalidInput, Problem
 from controller.model import document, registry
@@ -52,6 +53,8 @@ class Translation:
     """The datacenters of the chosen sites; None: all."""
     present: frozenset[str] = frozenset()
     """Identities of all objects that NetBox has listed, in the pull or not."""
+    doubtful: ByKey[Key, str] = field(default_factory=dict)
+    """Resources without an identity that may be of an object which has another name: the object's identity."""
 
 
 def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -> Translation:
@@ -74,15 +77,19 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
         raise InvalidInput(_first_of_each(taken.problems))
     made = [*places.documents, *devices.models, *devices.documents.values(), *networks]
     for one in devices.documents.values():
-        for field in ("ports", "network_links", "power_links"):
-            if len(one["spec"].get(field) or ()) > 1:
-                one["spec"][field].sort(key=lambda part: tuple(str(value) for value in part.values()))
+        for part in ("ports", "network_links", "power_links"):
+            if len(one["spec"].get(part) or ()) > 1:
+                one["spec"][part].sort(key=lambda each: tuple(str(value) for value in each.values()))
     ordered = sorted(made, key=lambda one: (KINDS.index(one["kind"]), one.get("datacenter", ""), one["name"]))
     known = {pruning.key_of(one) for one in stored}
     pruned = pruning.prune(ordered, _bad(ordered), known.__contains__)
     skipped = tuple(sorted({*skips.found.values(), *pruned.skipped}, key=lambda one: (one.what, one.number, str(one))))
     scope = frozenset(places.sites.values()) if rules.sites else None
-    return Translation(pruned.documents, left, skipped, scope, present)
+    doubtful = {
+        registry.get(kind).key(*filter(None, (parent,)), name): found
+        for (kind, parent, name), found in taken.doubtful.items()
+    }
+    return Translation(pruned.documents, left, skipped, scope, present, doubtful)
 
 
 def stored_names(stored: Iterable[Document]) -> StoredNames:

@@ -239,3 +239,57 @@ def test_where_a_skipped_object_cannot_give_up_its_address_the_taker_is_skipped(
     made = _translated(seen(devices=devices, interfaces=ports, ip_addresses=[address(2)]), stored)
     found = _plan(Planning({"srv1": "is a node"}), made, stored)
     assert [skipped.identity for skipped in found.skipped] == ["device-1", "device-2"]
+
+
+def _two_racks(**labels: str | None) -> tuple[Snapshot, list[Document]]:
+    """Return two racks of one name, and the inventory after a user has changed labels of the second."""
+    snapshot = seen(racks=[_rack(1, "R1"), _rack(5, "R1")], devices=[])
+    stored = [
+        {**copy.deepcopy(one), "project": "default", "max_revision_history": 10}
+        for one in _translated(snapshot).documents
+    ]
+    (second,) = [one for one in stored if one["name"] == "room-a-r1"]
+    second["labels"] = {key: value for key, value in second["labels"].items() if key not in labels}
+    return snapshot, stored
+
+
+@pytest.mark.design("N4")
+def test_a_resource_with_a_long_name_gets_its_identity_again() -> None:
+    snapshot, stored = _two_racks(**{"netbox-id": None})
+    made = _translated(snapshot, stored)
+    assert _names(made, "Rack") == {"rack-1": "r1", "rack-5": "room-a-r1"}
+    assert not _plan(Planning({}), made, stored).gone
+
+
+@pytest.mark.design("N4")
+def test_a_resource_without_labels_that_may_be_of_an_object_is_never_deleted() -> None:
+    snapshot, stored = _two_racks(**{"netbox-id": None, "netbox-name": None})
+    for _ in range(2):
+        made = _translated(snapshot, stored)
+        found = _plan(Planning({}), made, stored)
+        assert not found.gone
+        (line,) = [line for line in report.pulled(found) if line.startswith("kept: ")]
+        assert line.startswith("kept: Rack dc1/room-a-r1: it has no netbox-id, and may be of rack-")
+        written = {pull._key(one): one for one in (*stored, *found.wanted)}
+        stored = [{"project": "default", "max_revision_history": 10, **one} for one in written.values()]
+    alone = _translated(seen(racks=[_rack(1, "R1", location={"id": 2})], devices=[]), stored)
+    assert "room-a-r1" in {one["name"] for one in _plan(Planning({}), alone, stored).gone}
+
+
+@pytest.mark.design("N4")
+def test_what_is_in_a_datacenter_that_may_be_of_a_site_is_never_deleted() -> None:
+    sites = [{**SITES[0], "id": 1}, {**SITES[0], "id": 9, "slug": "DC1", "region": {"id": 4, "slug": "north"}}]
+    rack = _rack(5, "R1", site={"id": 9, "slug": "DC1"}, location=None)
+    rules = "floors: {default: hall}\n"
+    region = {"id": 4, "slug": "north", "name": "North", "parent": None, "custom_fields": {}, "tags": []}
+    snapshot = seen(sites=sites, racks=[rack], devices=[], regions=[region])
+    stored = [
+        {**copy.deepcopy(one), "project": "default", "max_revision_history": 10}
+        for one in _translated(snapshot, (), rules).documents
+    ]
+    (site,) = [one for one in stored if one["name"] == "north-dc1"]
+    site["labels"] = {"source": "netbox"}
+    found = _plan(Planning({}), _translated(snapshot, stored, rules), stored)
+    assert not found.skipped
+    assert not found.gone
+    assert [one["name"] for one in found.unsure] == ["north-dc1"]
