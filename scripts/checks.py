@@ -23,10 +23,11 @@ from scripts.steps import Done, Step, run
 PYTHON = [sys.executable, "-m"]
 TESTS = Path("tests/python")
 # Tests that make namespaces, mounts and virtual machines share one process, since they look at all that is left of them
-# on the machine; the others share two processes, each file on one of them. All three run at the same time, with the
-# checks before the machines: machines boot slowly and wait for the network, and leave processors to the other tests.
+# on the machine; the others share three processes, each file on one of them. All four run at the same time, with the
+# checks before the machines: machines boot slowly and wait for the network, and other tests wait for processes, so that
+# two processors are busy only with more than two of them.
 # The files keep their order, which ends with the short unit tests: by number of tests, as pytest-xdist would have it,
-# files with one long test come last, and one of the processes waits for the other.
+# files with one long test come last, and the other processes wait for one.
 MACHINES = [
     str(TESTS / name)
     for name in (
@@ -38,7 +39,7 @@ MACHINES = [
         "integration/lab",
     )
 ]
-SHARED = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *(f"--ignore={path}" for path in MACHINES)]
+SHARED = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", *(f"--ignore={path}" for path in MACHINES)]
 KEPT = ["-o", "tmp_path_retention_policy=failed", "-o", "tmp_path_retention_count=1"]
 """What stays of the tests' folders: those of the last run's failures."""
 NOT_SLOW = ["-m", "not slow"]
@@ -48,7 +49,7 @@ ROOM = 4 << 30
 LONG = ["--timeout", "3600"]
 SCHEMATHESIS = {"RESOURCE_SCHEMATHESIS_EXAMPLES": "92", "RESOURCE_SCHEMATHESIS_LEAST": "20000"}
 BESIDE = 1
-"""The lane of what runs beside the tests in two processes."""
+"""The lane of what runs beside the tests in three processes."""
 
 
 def steps(group: str, options: Sequence[str] = ()) -> list[Step]:
@@ -83,9 +84,9 @@ def _halves(options: Sequence[str], chosen: bool, environ: Mapping[str, str] | N
     machines = half("tests of machines", MACHINES, BESIDE)
     shared = [*SHARED, *KEPT]
     if chosen:  # some of the tests: they say nothing of the rest
-        return [half("tests in two processes", shared), machines]
+        return [half("tests in three processes", shared), machines]
     return [
-        half("tests in two processes", [*shared, "-p", "scripts.unit_coverage"]),
+        half("tests in three processes", [*shared, "-p", "scripts.unit_coverage"]),
         Step("coverage", [*PYTHON, "scripts.unit_coverage"], has_result=True),
         machines,
     ]

@@ -307,8 +307,8 @@ def test_coverage_is_told_of_all_tests_and_not_of_some() -> None:
     def names(*options: str) -> list[str]:
         return [step.name for step in checks.steps("tests", options)]
 
-    assert names() == ["tests in two processes", "coverage", "tests of machines"]
-    assert names("-k", "lab") == ["tests in two processes", "tests of machines"]
+    assert names() == ["tests in three processes", "coverage", "tests of machines"]
+    assert names("-k", "lab") == ["tests in three processes", "tests of machines"]
     step = steps.Step("coverage", [sys.executable, "-c", "print('one')\nprint('70 %')\nexit(1)"], has_result=True)
     assert re.search(r"coverage: failed \(exit code 1\), .*; 70 %$", checks.summary(steps.run([step]))[-1])
 
