@@ -27,7 +27,7 @@ from controller.store.database import Transaction
 from controller.store.dialects import among, json_text
 from controller.store.row_mapping import IDENTITY, UPDATED, distinct_keys, log_rows, row_of
 from controller.store.row_mapping import new_uid as new_uid
-from controller.store.selectors import LabelFilter
+from controller.store.selectors import Clause, LabelFilter
 from controller.store.tables import claim, from_microseconds, reference, resource, revision
 
 _NONE: Mapping[str, str] = {}
@@ -198,12 +198,12 @@ def raw_pages(
     kind: str,
     *,
     project: str | None = None,
-    labels: Sequence[LabelFilter] = (),
-    fields: Mapping[str, str] = _NONE,
+    clauses: Sequence[Clause] = (),
     size: int,
 ) -> Iterator[list[str]]:
-    """Yield the stored JSON of all that match, ordered by path, ``size`` at a time, without parsing it."""
-    wanted = _conditions(tx, kind, (), project, labels, fields)
+    """Yield the stored JSON of all that match all clauses, ordered by path, ``size`` at a time, without parsing it."""
+    wanted = _conditions(tx, kind, (), project, (), {})
+    wanted += [selectors.clause_condition(tx, kind, clause) for clause in clauses]
     statement = select(resource.c.path, resource.c.document).order_by(resource.c.path).limit(size)
     after = ""
     while rows := tx.connection.execute(statement.where(*wanted, resource.c.path > after)).all():

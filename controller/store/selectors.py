@@ -3,6 +3,8 @@
 Label filters are written ``key=value``, ``key!=value``, ``key in (a,b)``, ``key notin (a,b)``,
 ``key`` and ``!key``, separated by commas. ``!=`` and ``notin`` also match resources without the label. Field filters
 are a dotted path and the text of the value; an empty text matches a field that is not set.
+
+A clause is a choice of such filters: it holds when all filters of one of its alternatives hold.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, false, func, not_, or_
 
 from controller.errors import InvalidInput, Problem
 from controller.model import field_paths, registry
@@ -47,6 +49,20 @@ class LabelFilter:
     key: str
     operator: LabelOperator
     values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FieldFilter:
+    """One condition on one field: its path, and the text of its value."""
+
+    path: str
+    value: str
+    is_negated: bool = False
+
+
+Filter = LabelFilter | FieldFilter
+Clause = tuple[tuple[Filter, ...], ...]
+"""Alternatives, of each of which all filters must hold."""
 
 
 def parse_labels(text: str) -> list[LabelFilter]:
@@ -91,6 +107,19 @@ def conditions(
         *(_label_condition(tx, wanted) for wanted in labels),
         *(_field_condition(tx, kind, path, value) for path, value in fields.items()),
     ]
+
+
+def clause_condition(tx: Transaction, kind: str, clause: Clause) -> ColumnElement[bool]:
+    """Return a clause as SQL; raises InvalidInput for a field that the kind does not have."""
+    return or_(*(and_(*(_condition(tx, kind, wanted) for wanted in alternative)) for alternative in clause))
+
+
+def _condition(tx: Transaction, kind: str, wanted: Filter) -> ColumnElement[bool]:
+    if isinstance(wanted, LabelFilter):
+        return _label_condition(tx, wanted)
+    found = _field_condition(tx, kind, wanted.path, wanted.value)
+    # A comparison with what is not there is unknown, and so would be its opposite.
+    return not_(func.coalesce(found, false())) if wanted.is_negated else found
 
 
 def of_projects(tx: Transaction, kind: Kind, projects: Sequence[str]) -> list[ColumnElement[bool]]:

@@ -114,18 +114,21 @@ options:
     type: str
   labels:
     description:
-      - Label filters, done by the API. All must hold.
+      - Label filters, done by the API. All must hold. An entry that is a list holds when one of its texts does.
       - V(key=value), V(key!=value), V(key), V(!key); with V(Node:), V(Compute:) or another kind before it for
         that kind only.
     type: list
-    elements: str
+    elements: raw
     default: []
   fields:
     description:
-      - Field filters, done by the API. All must hold.
-      - V(state=Up); with a kind before it for that kind only, as in V(Node:spec.node_availability_zone=row-1).
+      - Field filters, done by the API. All must hold. An entry that is a list holds when one of its texts does.
+      - V(state=Up) or V(state!=Up); with a kind before it for that kind only, as in
+        V(Node:spec.node_availability_zone=row-1).
+      - A kind that no text of an entry is for is not narrowed by that entry. Labels are fields, too, as in
+        V(labels.env=lab), so that an entry can be a choice of both.
     type: list
-    elements: str
+    elements: raw
     default: []
   node_names:
     description:
@@ -234,6 +237,8 @@ hosts: [nodes, physical_resources]
 fields:
   - Node:state=Up
   - Node:spec.node_availability_zone=row-1
+  - [Node:spec.schedulable=true, Node:labels.env=lab]
+  - Node:observed.zones.rack!=floor-1-1-1-rack-1-1
 labels:
   - Node:env=lab
 strict: true
@@ -278,6 +283,7 @@ from ansible.errors import AnsibleError, AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 from ansible_collections.resource.infra.plugins.module_utils import (
     host_address,
+    host_filters,
     host_names,
     topology,
     topology_cache,
@@ -300,6 +306,7 @@ _REFUSALS = (
     topology.TopologyError,
     topology_variables.VariableError,
     host_address.AddressError,
+    host_filters.FilterError,
     host_names.NamingError,
     ClientError,
     OSError,
@@ -387,8 +394,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         query = [("kinds", ",".join([*topology.PLACES, *kinds]))]
         if self.get_option("project"):
             query.append(("project", str(self.get_option("project"))))
-        query += [("label", str(one)) for one in self.get_option("labels")]
-        query += [("field", str(one)) for one in self.get_option("fields")]
+        query += host_filters.query_of("label", "labels", self.get_option("labels"))
+        query += host_filters.query_of("field", "fields", self.get_option("fields"))
         short = self.get_option("node_names") == "short"
         variables = self.get_option("variables")
         topology_variables.check(variables or ())

@@ -26,24 +26,23 @@ from starlette.responses import Response
 
 from controller.errors import VersionsGone
 from controller.model import registry
-from controller.root.api import access, list_filters, topology_lines
+from controller.root.api import access, topology_filters, topology_lines
 from controller.root.api import query as q
 from controller.root.api.answers import TopologyLine
 from controller.root.api.held_response import HeldResponse
 from controller.root.api.operation import Call, bad
 from controller.root.api.query import Parameter
 from controller.root.api.render import line
+from controller.root.api.topology_filters import Clauses
 from controller.root.api.watch import MEDIA_TYPE
-from controller.store import changes, schema, selectors
+from controller.store import changes, schema
 from controller.store.database import Transaction
-from controller.store.selectors import LabelFilter
 
 FORMAT: Literal[1] = 1
 """Grows when a reader of the format before could not read it correctly."""
-HOSTS = ("Node", "Compute", "PhysicalResource")
-"""The kinds that a filter without a kind applies to."""
 _IN_MEMORY = 1 << 20
 _PIECE = 1 << 16
+_LONGEST = 4000
 _KIND = r"([A-Z][A-Za-z0-9]*:)?"
 
 KINDS = Parameter(
@@ -58,15 +57,15 @@ PROJECT = Parameter(
 LABEL = Parameter(
     "label",
     "Only what has the label, as in lists. With `Kind:` before it for that kind, else for nodes, Computes and physical "
-    "resources; several: all must hold.",
-    {"type": "string", "minLength": 1, "maxLength": 200},
+    "resources; several: all must hold. Filters with `||` between them are alternatives.",
+    {"type": "string", "minLength": 1, "maxLength": _LONGEST},
     repeated=True,
     example="Node:env=lab",
 )
 FIELD = Parameter(
     "field",
-    "Only what has the value, as in lists; with `Kind:` before it for that kind, as with `label`.",
-    {"type": "string", "pattern": rf"^{_KIND}[a-z_][a-z0-9_.]*=", "maxLength": 400},
+    "Only what has the value, as in lists, or with `!=` only what does not; with `Kind:` and `||` as in `label`.",
+    {"type": "string", "pattern": rf"^{_KIND}[a-z_][a-z0-9_.]*!?=", "maxLength": _LONGEST},
     repeated=True,
     example="Node:observed.zones.rack=floor-1-1-1-rack-1-1",
 )
@@ -79,10 +78,7 @@ class Asked:
     kinds: tuple[str, ...]
     projects: tuple[str, ...] | None
     """Projects of Computes; None: all."""
-    labels: Sequence[tuple[str, LabelFilter]]
-    """Kind and filter."""
-    fields: Sequence[tuple[str, str, str]]
-    """Kind, path and value."""
+    clauses: Clauses
 
     def digest(self, site: str) -> str:
         """Return a digest that differs between requests with different answers, and between sites."""
@@ -144,8 +140,7 @@ def _write(tx: Transaction, asked: Asked, out: IO[bytes], version: int, tag: str
             tx,
             kind,
             projects=asked.projects if registry.get(kind).per_project else None,
-            labels=[each for name, each in asked.labels if name == kind],
-            fields={path: value for name, path, value in asked.fields if name == kind},
+            clauses=[clause for name, clause in asked.clauses if name == kind],
         ):
             out.write(resource)
             counts[kind] += 1
@@ -171,24 +166,9 @@ def _asked(call: Call) -> Asked:
     if project is not None:
         access.check_read(call.token, registry.get("Compute"), project)
     projects = (project,) if project is not None else tuple(sorted(call.token.spec.projects)) or None
-    labels = [
-        (kind, found)
-        for text in call.query.texts(LABEL)
-        for given, rest in [_split(text, kinds, "query.label")]
-        for found in selectors.parse_labels(rest)
-        for kind in given
-    ]
-    fields: dict[tuple[str, str], str] = {}
-    for text in call.query.texts(FIELD):
-        given, rest = _split(text, kinds, "query.field")
-        path, separator, value = rest.partition("=")
-        if not separator or not path:
-            raise bad("query.field", f"{text[:100]!r} must be path=value")
-        for kind in given:
-            list_filters.check_filter(call.token, registry.get(kind), path)
-            if fields.setdefault((kind, path), value) != value:
-                raise bad("query.field", f"{kind}: {path} cannot be both {fields[kind, path]!r} and {value!r}"[:300])
-    return Asked(kinds, projects, labels, [(kind, path, value) for (kind, path), value in fields.items()])
+    labels = topology_filters.labels_of(call.query.texts(LABEL), kinds)
+    fields = topology_filters.fields_of(call.query.texts(FIELD), kinds, call.token)
+    return Asked(kinds, projects, (*labels, *fields))
 
 
 def _kinds(call: Call) -> tuple[str, ...]:
@@ -200,13 +180,3 @@ def _kinds(call: Call) -> tuple[str, ...]:
     if unknown := sorted(asked - set(topology_lines.KINDS)):
         raise bad("query.kinds", f"{unknown[0]!r} is not in a topology; known: {', '.join(topology_lines.KINDS)}")
     return tuple(kind for kind in topology_lines.KINDS if kind in asked)
-
-
-def _split(text: str, kinds: Sequence[str], where: str) -> tuple[Sequence[str], str]:
-    """Return the kinds that a filter is for, and the filter."""
-    found = re.match(r"([A-Za-z0-9]+):", text)
-    if found is None:
-        return [kind for kind in HOSTS if kind in kinds], text
-    if found[1] not in kinds:
-        raise bad(where, f"{text[:100]!r}: {found[1]} is not among the kinds asked for")
-    return [found[1]], text[found.end() :]

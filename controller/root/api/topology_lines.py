@@ -16,11 +16,10 @@ from controller.model.kind_rules import TopologyLine
 from controller.model.registry import Key
 from controller.store import resources
 from controller.store.database import Transaction
-from controller.store.selectors import LabelFilter
+from controller.store.selectors import Clause
 
 PAGE = 500
 
-_NONE: Mapping[str, str] = {}
 _EVERY = ("labels", "status", "status_reason", "state", "state_reason", "resource_version")
 KINDS = tuple(
     kind.name
@@ -35,14 +34,13 @@ def of_kind(
     kind: str,
     *,
     projects: Sequence[str] | None = None,
-    labels: Sequence[LabelFilter] = (),
-    fields: Mapping[str, str] = _NONE,
+    clauses: Sequence[Clause] = (),
 ) -> Iterator[bytes]:
-    """Yield the lines of one kind, ordered by path."""
+    """Yield the lines of one kind that match all clauses, ordered by path."""
     complete = _rules(kind).with_physical_resource
     datacenters = dict(_datacenters(tx)) if complete else {}
     for project in projects if projects is not None else (None,):
-        for rows in resources.raw_pages(tx, kind, project=project, labels=labels, fields=fields, size=PAGE):
+        for rows in resources.raw_pages(tx, kind, project=project, clauses=clauses, size=PAGE):
             documents = [json.loads(row) for row in rows]
             machines = _machines(tx, documents, datacenters) if complete else {}
             for document in documents:

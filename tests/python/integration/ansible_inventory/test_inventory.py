@@ -45,6 +45,22 @@ def test_filters_are_done_by_the_api(inventories: Inventories) -> None:
     assert not inventories.hosts(inventories.source(hosts=["nodes"], labels=["no=such"]))
 
 
+def test_filters_are_alternatives_and_negations(inventories: Inventories) -> None:
+    racks = [f"floor-1-1-1-rack-1-{number}" for number in (1, 2)]
+    either = [[f"Node:observed.zones.rack={rack}" for rack in racks]]
+    hosts = inventories.hosts(inventories.source(hosts=["nodes"], fields=either))
+    assert {each["resource_rack"] for each in hosts.values()} == set(racks)
+    others = [*either, f"Node:observed.zones.rack!={racks[0]}"]
+    assert {
+        each["resource_rack"] for each in inventories.hosts(inventories.source(hosts=["nodes"], fields=others)).values()
+    } == {racks[1]}
+    mistyped = inventories.source(hosts=["nodes"], fields=[["Node:state=Up", "Node:spec.providrs=x"]])
+    assert "spec.providrs" in inventories.refused(mistyped)
+    assert "fields[0]: {'Node:state': 'Up'} must be a text" in inventories.refused(
+        inventories.source(fields=[{"Node:state": "Up"}])
+    )
+
+
 def test_constructed_variables_and_groups(inventories: Inventories) -> None:
     source = inventories.source(
         strict=True,

@@ -28,6 +28,7 @@ MACHINE: dict[str, Any] = {
     "labels": {"env": "lab"},
     "spec": {"role": "Server", "rack": "rack-1", "position": 10, "ports": [{"name": "eth0", "address": "10.9.1.2"}]},
 }
+WEBS = ("Compute web-0", "Compute web-0")
 NODE_OF_IT: dict[str, Any] = {
     "kind": "Node",
     "name": "server1",
@@ -112,10 +113,19 @@ async def test_what_is_put_into_machines_is_not_told(whole: Api) -> None:
     ("params", "names"),
     [
         ({"label": "env=lab"}, ["Node server1", "PhysicalResource server1"]),
-        ({"label": "Node:env!=lab"}, ["Compute web-0", "Compute web-0", "PhysicalResource server1"]),
+        ({"label": "Node:env!=lab"}, [*WEBS, "PhysicalResource server1"]),
         (
             {"field": "Node:spec.physical_resource=server2"},
             ["Compute web-0", "Compute web-0", "PhysicalResource server1"],
+        ),
+        ({"label": "Node:env=lab || PhysicalResource:env=x"}, [*WEBS, "Node server1"]),
+        (
+            {"field": "Node:spec.physical_resource!=server1"},
+            ["Compute web-0", "Compute web-0", "PhysicalResource server1"],
+        ),
+        (
+            {"field": "labels.env=lab||Compute:project=blue"},
+            ["Compute web-0", "Node server1", "PhysicalResource server1"],
         ),
         ({"project": "blue"}, ["Compute web-0", "Node server1", "PhysicalResource server1"]),
         ({"kinds": "Node,Rack", "field": "Rack:spec.floor=floor-1-1-1"}, ["Node server1"]),
@@ -140,6 +150,11 @@ async def test_filters_are_for_hosts_unless_a_kind_is_named(
         ({"kinds": "Node", "field": "Rack:spec.row=1"}, "query.field", "Rack"),
         ({"field": "Node:colour=red"}, "fields.colour", "Node"),
         ({"field": ["Node:state=Up", "Node:state=Down"]}, "query.field", "both"),
+        ({"field": "Node:state=Up || Node:spec.providrs=x"}, "fields.spec.providrs", "perhaps 'providers'"),
+        ({"field": "Node:spec.colour.shade!=x"}, "fields.spec.colour.shade", "colour"),
+        ({"field": "Node:state=Up ||"}, "query.field", "must be path=value or path!=value"),
+        ({"label": "Node:env=lab || Node:"}, "query.label", "a filter is missing"),
+        ({"field": "||".join(["state=Up"] * 101)}, "query.field", "101 alternatives"),
         ({"kind": "Node"}, "query.kind", "unknown"),
     ],
 )
