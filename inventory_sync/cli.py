@@ -164,7 +164,7 @@ def commands(kit: Kit) -> typer.Typer:
         with partial_failure.with_progress(
             lambda: f"all {len(results)} documents that differ had been written, nothing was removed"
         ):
-            removed, kept = pull.remove(session.client, found) if remove else ([], list(found.kept))
+            removed, kept = pull.remove(session.client, found) if remove else ([], None)
         view = kit.results([*results, *removed])
         told = report.pulled(found, removed={str(one["key"]) for one in removed}, kept=kept)
         return kit.view(

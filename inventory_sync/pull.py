@@ -31,7 +31,7 @@ from controller.client import Client
 from controller.errors import Conflict, InvalidInput, Problem
 from controller.model import registry
 from controller.model.registry import Key
-from inventory_sync import naming, partial_failure, pruning
+from inventory_sync import naming, partial_failure, pruning, removal
 from inventory_sync.locations import Document
 from inventory_sync.mapping import ID_LABEL, NAME_LABEL
 from inventory_sync.mapping import Mapping as Rules
@@ -42,8 +42,6 @@ from inventory_sync.translation import KINDS, Translation
 REQUEST_BYTES = 24 << 20
 """Below the server's default limit for an apply."""
 _SHOWN = 20
-_FEW = 5
-"""So many resources of a kind may be deleted whatever their share is: a last rack row, the only region."""
 _TAKEN = (
     "spec.ports[",
     "spec.position",
@@ -76,6 +74,8 @@ class Pull:
     """Created by the sync, and no longer in NetBox."""
     kept: tuple[tuple[str, str], ...] = ()
     """Those of them that cannot be deleted now, each with its reason."""
+    freed: frozenset[str] = frozenset()
+    """Those of the kept that only what this pull changes refers to: they can be deleted after it."""
     unsure: tuple[Document, ...] = ()
     """Without an identity, and perhaps of a skipped object or of one that has another name: they are never deleted."""
     doubtful: Mapping[Key, str] = field(default_factory=dict)
@@ -90,6 +90,12 @@ class Pull:
     @property
     def differs(self) -> bool:
         return bool(self.wanted)
+
+    @property
+    def removable(self) -> list[Document]:
+        """Everything that a removal after this pull may delete."""
+        staying = {title for title, _ in self.kept} - self.freed
+        return [one for one in self.gone if str(_key(one)) not in staying]
 
 
 def read(client: Client, rules: Rules) -> Inventory:
@@ -156,12 +162,14 @@ def _planned(
         wanted, changes, givers, known, lambda key: _takers(stored[key], wanted, places), inventory.everything
     )
     differing = [one for one, change in zip(wanted, changes, strict=True) if change["action"] != "unchanged"]
-    kept = [] if bad else removable(client, gone)[1]
+    used = {} if bad else removal.removable(client, gone)[1]
+    written = {str(_key(one)) for one in differing if _key(one) in known}
     found = Pull(
         tuple(differing),
         tuple(changes),
         tuple(gone),
-        tuple(kept),
+        tuple((title, one.reason) for title, one in used.items()),
+        removal.freed(used, written),
         tuple(unsure),
         translation.doubtful,
         tuple(yielding),
@@ -215,24 +223,8 @@ def write(client: Client, pull: Pull, *, limit: int = REQUEST_BYTES) -> list[Doc
 
 
 def excess(pull: Pull, limit: int) -> str:
-    """Return why a removal is refused: it is more than ``limit`` percent of what the sync created. Empty: it is not.
-
-    A token that may no longer see everything answers with short lists, as if devices had been deleted. It may still
-    see the longest list, so that the share of each kind counts too, except for a few resources.
-    """
-    kept = {title for title, _ in pull.kept}
-    going = Counter(one["kind"] for one in pull.gone if f"{one['kind']} {_key(one)}" not in kept)
-    shares = [("resources", going.total(), sum(pull.synced.values()))]
-    shares += [(f"{kind}s", count, pull.synced[kind]) for kind, count in going.items() if count > _FEW]
-    too_much = [(what, count, of) for what, count, of in shares if count * 100 > limit * of]
-    if not too_much:
-        return ""
-    what, count, of = too_much[0]
-    share = max(-(-count * 100 // of) for _, count, of in too_much)
-    return (
-        f"--remove would delete {count} of the {of} {what} that pulls created, which is more than"
-        f" --remove-limit ({limit} %): check what NetBox's token may see, or give --remove-limit {share}"
-    )
+    """Return why a removal is refused: it is more than ``limit`` percent of what the sync created. Empty: it is not."""
+    return removal.excess((one["kind"] for one in pull.removable), pull.synced, limit)
 
 
 def unlisted(pull: Pull, translation: Translation) -> list[str]:
@@ -242,27 +234,14 @@ def unlisted(pull: Pull, translation: Translation) -> list[str]:
 
 
 def remove(client: Client, pull: Pull) -> tuple[list[Document], list[tuple[str, str]]]:
-    """Delete what NetBox no longer has; return what was deleted, and what was kept and why."""
-    going, kept = removable(client, pull.gone)
-    return (client.delete_many(going) if going else []), kept
+    """Delete what NetBox no longer has; return what was deleted, and what was kept and why.
 
-
-def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document], list[tuple[str, str]]]:
-    """Split into what can be deleted in one transaction and what is used: a device that stays keeps its rack."""
-    going = [_named(one) for one in gone]
-    kept: list[tuple[str, str]] = []
-    while going:
-        reasons: dict[str, str] = {}
-        for change in client.plan_delete_many(going)["changes"]:
-            if change["refusals"]:
-                users = [user for refusal in change["refusals"] for user in refusal.get("users") or ()]
-                words = change["refusals"][0]["message"]
-                reasons[f"{change['kind']} {change['key']}"] = words + (f" by {', '.join(users)}" if users else "")
-        if not reasons:
-            break
-        kept += sorted(reasons.items())
-        going = [one for one in going if str(_key(one)) not in reasons]
-    return going, kept
+    What was planned to be kept is kept, though nothing may refer to it any more: the plan has not shown its deletion,
+    and the limit has not counted it.
+    """
+    going, used = removal.removable(client, pull.removable)
+    kept = [(title, reason) for title, reason in pull.kept if title not in pull.freed]
+    return (client.delete_many(going) if going else []), [*kept, *((title, one.reason) for title, one in used.items())]
 
 
 def batches(documents: Sequence[Document], limit: int = REQUEST_BYTES) -> Iterator[list[Document]]:
@@ -335,7 +314,7 @@ def _without_what_moved(
             changed["ports"] = [_freed(port, freed.get(index, ())) for index, port in enumerate(one["spec"]["ports"])]
         if changed:
             rest: Document = {field: one[field] for field in ("project", "labels", "max_revision_history")}
-            yield {**_named(one), **rest, "spec": {**one["spec"], **changed}}
+            yield {**removal.named(one), **rest, "spec": {**one["spec"], **changed}}
 
 
 def _takers(giver: Document, wanted: Sequence[Document], moved: MovedPlaces) -> set[Key]:
@@ -459,11 +438,6 @@ def _is_ours(one: Document, rules: Rules) -> bool:
 def _in_scope(one: Document, rules: Rules, translation: Translation) -> bool:
     """With chosen sites only what lies in their datacenters can be missed."""
     return not rules.sites or one.get("datacenter") in (translation.datacenters or ())
-
-
-def _named(one: Document) -> Document:
-    kind = registry.get(one["kind"])
-    return {field: one[field] for field in ("kind", *kind.parents, "name")}
 
 
 def _key(one: Mapping[str, Any]) -> Key:

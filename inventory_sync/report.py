@@ -14,7 +14,7 @@ from inventory_sync.push import INTERFACES, MACHINES, Push
 
 def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str, str]] | None = None) -> list[str]:
     """Return lines: what NetBox no longer has and what was done with it, what was left out, the totals."""
-    reasons = dict(found.kept if kept is None else kept)
+    reasons = _staying(found) if kept is None else dict(kept)
     lines = []
     for one in found.gone:
         path = _path(one)
@@ -23,6 +23,8 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
             lines.append(f"no longer in NetBox: {said}, kept: {reasons[said]}")
         elif path in removed:
             lines.append(f"no longer in NetBox: {said}, removed")
+        elif said in found.freed:
+            lines.append(f"no longer in NetBox: {said}, deleted with --remove, since what refers to it changes")
         else:
             lines.append(f"no longer in NetBox: {said}, deleted with --remove")
     lines += [f"kept: {said}: {why}" for said, why in _unsure(found)]
@@ -36,6 +38,11 @@ def pulled(found: Pull, removed: Collection[str] = (), kept: Iterable[tuple[str,
 
 def _path(one: Document) -> str:
     return "/".join(str(one[field]) for field in (*registry.get(one["kind"]).parents, "name"))
+
+
+def _staying(found: Pull) -> dict[str, str]:
+    """Return what cannot be deleted after the pull either, with the reasons."""
+    return {title: reason for title, reason in found.kept if title not in found.freed}
 
 
 def _unsure(found: Pull) -> list[tuple[str, str]]:
@@ -59,13 +66,12 @@ def skipped_documents(found: Pull) -> list[Document]:
 
 def document(found: Pull, *, remove: bool, lines: Sequence[str]) -> Document:
     """Return the plan for programs; ``differs`` is whether a pull would write or delete anything."""
-    removable = len(found.gone) > len(found.kept)
     return {
-        "differs": found.differs or (remove and removable),
+        "differs": found.differs or (remove and bool(found.removable)),
         "lines": list(lines),
         "changes": [change for change in found.changes if change["action"] != "unchanged"],
         "gone": [{"kind": one["kind"], "name": one["name"]} for one in found.gone],
-        "kept": {**dict(found.kept), **dict(_unsure(found))},
+        "kept": {**_staying(found), **dict(_unsure(found))},
         "left_out": dict(found.left_out),
         "skipped": skipped_documents(found),
     }
