@@ -98,8 +98,9 @@ options:
   headers:
     description:
       - Further headers of every request, for a proxy in front of the API. Values may be templates.
+      - A map; in the environment variable a JSON object.
       - Headers that the client sets itself, such as C(Authorization), are refused.
-    type: dict
+    type: raw
     default: {}
     env:
       - name: RESOURCE_HEADERS
@@ -295,6 +296,8 @@ from ansible_collections.resource.infra.plugins.module_utils.client import (
     Client,
     ClientError,
     NotModified,
+    checked_headers,
+    headers_of,
 )
 
 HINTS = {
@@ -492,8 +495,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         return str(self.templar.template(value)) if value else ""
 
     def _headers(self) -> t.Dict[str, str]:
-        headers = self.get_option("headers") or {}
-        return {str(name): str(self.templar.template(value)) for name, value in headers.items()}
+        headers = headers_of(self.get_option("headers"))
+        return checked_headers({name: self.templar.template(value) for name, value in headers.items()})
 
     def _token(self) -> str:
         token = self._templated("api_token").strip()

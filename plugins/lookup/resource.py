@@ -89,8 +89,9 @@ options:
   headers:
     description:
       - Further headers of every request, for a proxy in front of the API.
+      - A map; in the environment variable a JSON object.
       - Headers that the client sets itself, such as C(Authorization), are refused.
-    type: dict
+    type: raw
     default: {}
     env:
       - name: RESOURCE_HEADERS
@@ -120,7 +121,12 @@ from urllib.parse import quote
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.resource.infra.plugins.module_utils import module_specs
-from ansible_collections.resource.infra.plugins.module_utils.client import ApiError, Client, ClientError
+from ansible_collections.resource.infra.plugins.module_utils.client import (
+    ApiError,
+    Client,
+    ClientError,
+    headers_of,
+)
 
 
 class LookupModule(LookupBase):
@@ -139,7 +145,7 @@ class LookupModule(LookupBase):
                 ca_cert=self.get_option("ca_cert"),
                 client_cert=self.get_option("client_cert"),
                 client_key=self.get_option("client_key"),
-                headers=self.get_option("headers"),
+                headers=headers_of(self.get_option("headers")),
             )
             if not terms:
                 return list(self._listed(client, kind))

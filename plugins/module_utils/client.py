@@ -118,7 +118,7 @@ class Client:
         self._client_cert, self._client_key = client_cert, client_key
         if client_key and not client_cert:
             raise ClientError("client_key: needs client_cert, too")
-        self._headers = {**_checked(headers or {}), "Accept": "application/json", "User-Agent": "resource.infra"}
+        self._headers = {**checked_headers(headers or {}), "Accept": "application/json", "User-Agent": "resource.infra"}
         token = (token or "").strip()
         if not all("!" <= letter <= "~" for letter in token):  # else the error of the header would show it
             raise ClientError(
@@ -299,7 +299,21 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _checked(headers: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+def headers_of(value: t.Any) -> t.Mapping[str, t.Any]:
+    """Return the option ``headers``, a map or the JSON text of one; raises ClientError, which shows no value."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError:
+            value = None
+    elif value is None:
+        value = {}
+    if not isinstance(value, t.Mapping):
+        raise ClientError("headers: must be a map, or in RESOURCE_HEADERS a JSON object")
+    return value
+
+
+def checked_headers(headers: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
     """Return extra headers; raises ClientError, which shows no value, for it may be a secret."""
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):

@@ -78,3 +78,23 @@ def test_a_client_certificate_opens_an_api_that_demands_one(url: str, pem: Path)
         Client(url, "rs_x", ca_cert=str(pem)).request("GET", "/v1")
     with pytest.raises(Unreachable, match=r"client_cert .*missing"):
         Client(url, "rs_x", ca_cert=str(pem), client_cert=str(pem.with_name("missing"))).request("GET", "/v1")
+
+
+@pytest.mark.parametrize("is_in_one_file", [False, True])
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(
+    url: str, pem: Path, is_in_one_file: bool
+) -> None:
+    key = serialization.load_pem_private_key(pem.with_name("key.pem").read_bytes(), None)
+    locked = pem.with_name("locked.pem")
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+        + (pem.read_bytes() if is_in_one_file else b"")
+    )
+    cert, key_file = (locked, None) if is_in_one_file else (pem, str(locked))
+    client = Client(url, "rs_x", ca_cert=str(pem), client_cert=str(cert), client_key=key_file)
+    with pytest.raises(Unreachable, match=r"client_(cert|key) .*locked\.pem"):
+        client.request("GET", "/v1")
