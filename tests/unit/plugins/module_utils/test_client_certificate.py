@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import datetime
 import http.server
+import os
+import pty
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -15,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.resource.infra.plugins.module_utils.client import Client, Unreachable
+from ansible_collections.resource.infra.plugins.module_utils.client import __file__ as client_file
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -80,21 +85,44 @@ def test_a_client_certificate_opens_an_api_that_demands_one(url: str, pem: Path)
         Client(url, "rs_x", ca_cert=str(pem), client_cert=str(pem.with_name("missing"))).request("GET", "/v1")
 
 
+_ON_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from ansible_collections.resource.infra.plugins.module_utils.client import Client, Unreachable
+url, ca, cert, key = sys.argv[1:]
+try:
+    Client(url, "rs_x", ca_cert=ca, client_cert=cert, client_key=key).request("GET", "/v1")
+except Unreachable as error:
+    print(error)
+"""
+
+
 @pytest.mark.parametrize("is_in_one_file", [False, True])
 def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(
     url: str, pem: Path, is_in_one_file: bool
 ) -> None:
+    """OpenSSL asks on the terminal of the process, which so has one here; what it would read is there already."""
     key = serialization.load_pem_private_key(pem.with_name("key.pem").read_bytes(), None)
+    passphrase = serialization.BestAvailableEncryption(b"secret")
+    text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, passphrase)
     locked = pem.with_name("locked.pem")
-    locked.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"secret"),
+    locked.write_bytes(text + (pem.read_bytes() if is_in_one_file else b""))
+    paths = (str(locked), "") if is_in_one_file else (str(pem), str(locked))
+    terminal, inside = pty.openpty()
+    os.write(terminal, b"secret\n")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _ON_A_TERMINAL, url, str(pem), *paths],
+            stdin=inside,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(client_file).parents[5]), *sys.path])},
         )
-        + (pem.read_bytes() if is_in_one_file else b"")
-    )
-    cert, key_file = (locked, None) if is_in_one_file else (pem, str(locked))
-    client = Client(url, "rs_x", ca_cert=str(pem), client_cert=str(cert), client_key=key_file)
-    with pytest.raises(Unreachable, match=r"client_(cert|key) .*locked\.pem"):
-        client.request("GET", "/v1")
+    finally:
+        os.close(inside)
+        os.close(terminal)
+    assert done.stdout.startswith("client_cert "), done.stderr
+    assert "locked.pem: " in done.stdout
