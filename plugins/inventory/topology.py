@@ -182,7 +182,7 @@ options:
     default: ""
   rename_variables:
     description:
-      - New names of variables, by their documented names, as in V({resource_rack: rack}).
+      - "New names of variables, by their documented names, as in V({resource_rack: rack})."
       - Two variables of one name are an error. As with O(vars_prefix), expressions use the documented names.
     type: dict
     default: {}

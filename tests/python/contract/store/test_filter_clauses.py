@@ -67,7 +67,7 @@ def holds(document: Any, text: str, is_label: bool) -> bool:
 
 
 @pytest.mark.design("N2")
-@settings(max_examples=150, print_blob=True, deadline=None)
+@settings(max_examples=150, print_blob=True)
 @given(by_field=texts_of_fields, by_label=texts_of_labels)
 def test_clauses_find_what_a_simple_evaluator_finds(nodes: Database, by_field: list[str], by_label: list[str]) -> None:
     documents = found(nodes, [])
