@@ -15,6 +15,7 @@ import typer
 
 from controller.client import Client
 from inventory_sync import netbox_writer, partial_failure, pull, push, report
+from inventory_sync.instance import with_instance
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.mapping import load
 from inventory_sync.netbox_reader import LISTS, NetBox
@@ -105,6 +106,7 @@ def commands(kit: Kit) -> typer.Typer:
     ) -> Pull:
         rules = load(file)
         netbox = opened(rules, url, token, ca)
+        rules = with_instance(rules, netbox.url)
         with bar("reading NetBox", len(LISTS)) as tell:
             seen = netbox.snapshot(tell)
         inventory = pull.read(session.client, rules)
@@ -217,7 +219,7 @@ def commands(kit: Kit) -> typer.Typer:
         """
         rules = load(mapping)
         netbox = opened(rules, netbox_url, netbox_token_file, netbox_ca)
-        found: Push = push.plan(session.client, netbox, rules)
+        found: Push = push.plan(session.client, netbox, with_instance(rules, netbox.url))
         if not dry_run:
             with bar("writing NetBox", netbox_writer.STEPS) as tell:
                 netbox_writer.write(netbox, rules, found, tell)

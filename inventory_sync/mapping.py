@@ -7,6 +7,7 @@ Nothing is read from NetBox before the file is valid.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as ByKey
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -68,6 +69,8 @@ ID_LABEL = "netbox-id"
 """Label with the type and the id of the object that a resource was made of."""
 NAME_LABEL = "netbox-name"
 """Label with the object's own name, where the resource has another."""
+INSTANCE_LABEL = "netbox-instance"
+"""Label with the NetBox that a resource is from."""
 TEMPLATE_FIELDS: dict[str, frozenset[str]] = {
     "region": frozenset({"parent"}),
     "site-group": frozenset({"parent"}),
@@ -176,7 +179,11 @@ class Labels(Part):
     @model_validator(mode="after")
     def _leaves_identities(self) -> Self:
         tags = (label.partition("=")[0] for label in self.tags.values())
-        if reserved := {ID_LABEL, NAME_LABEL} & {*tags, *self.custom_fields.values(), *self.fields.values()}:
+        if reserved := {ID_LABEL, NAME_LABEL, INSTANCE_LABEL} & {
+            *tags,
+            *self.custom_fields.values(),
+            *self.fields.values(),
+        }:
             raise ValueError(f"the sync itself writes the label {', '.join(sorted(reserved))}")
         return self
 
@@ -228,6 +235,8 @@ class Mapping(Part):
 
     marker: Label = "source=netbox"
     """Label of everything that the sync has created. Nothing else is ever deleted."""
+    instance: LabelValue = ""
+    """Name of the NetBox; empty: its address. A pull changes nothing that another NetBox has created."""
     sites: tuple[str, ...] = ()
     """Slugs; empty: all."""
     regions: Literal["region", "site-group", "none"] = "region"
@@ -252,6 +261,12 @@ class Mapping(Part):
         """Key and value of the marker."""
         key, _, value = self.marker.partition("=")
         return key, value
+
+    def has_created(self, labels: ByKey[str, str]) -> bool:
+        """Return whether a pull from this NetBox has created what has these labels, or one that did not name it."""
+        key, value = self.mark
+        here = not self.instance or labels.get(INSTANCE_LABEL, self.instance) == self.instance
+        return here and labels.get(key) == value
 
 
 def load(path: Path) -> Mapping:

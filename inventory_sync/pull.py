@@ -33,7 +33,7 @@ from controller.model import registry
 from controller.model.registry import Key
 from inventory_sync import naming, partial_failure, pruning, removal
 from inventory_sync.locations import Document
-from inventory_sync.mapping import ID_LABEL, NAME_LABEL
+from inventory_sync.mapping import ID_LABEL, INSTANCE_LABEL, NAME_LABEL
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.moved_places import MovedPlaces
 from inventory_sync.skipping import Skipped
@@ -146,7 +146,7 @@ def _planned(
     _refuse_foreign(wanted, stored, rules, adopt=adopt)
     known = {_key(one) for one in wanted}
     missing = [one for key, one in stored.items() if key not in known and _in_scope(one, rules, translation)]
-    protects = _Protection(skipped, inventory.ours, translation.doubtful)
+    protects = _Protection(skipped, inventory.ours, translation.doubtful, rules.instance)
     gone = [one for one in missing if not protects(one)]
     unsure = [one for one in missing if protects.is_unsure(one)]
     places = MovedPlaces(stored.values(), wanted)
@@ -183,12 +183,15 @@ def _planned(
 class _Protection:
     """What the inventory has of skipped objects and of what is in them: NetBox does have it.
 
-    A resource without an identity may be of any skipped object, and of an object that can have its name.
+    A resource without an identity may be of any skipped object, and of an object that can have its name. One of a
+    version that did not name the NetBox may be from another one.
     """
 
-    def __init__(self, skipped: Iterable[Skipped], ours: Iterable[Document], doubtful: Collection[Key]) -> None:
+    def __init__(
+        self, skipped: Iterable[Skipped], ours: Iterable[Document], doubtful: Collection[Key], instance: str
+    ) -> None:
         self._identities = {one.identity for one in skipped}
-        self._doubtful = doubtful
+        self._doubtful, self._instance = doubtful, instance
         self._datacenters = {
             one["name"]
             for one in ours
@@ -200,6 +203,8 @@ class _Protection:
 
     def is_unsure(self, one: Document) -> bool:
         """Return whether it is not known which object the resource was made of, and NetBox may have it."""
+        if self._instance and INSTANCE_LABEL not in one["labels"]:
+            return True
         return ID_LABEL not in one["labels"] and (bool(self._identities) or _key(one) in self._doubtful)
 
     def _is_of_skipped(self, one: Document) -> bool:
@@ -289,7 +294,7 @@ def _merged(new: Document, old: Document | None, rules: Rules) -> Document:
     """The document to write: NetBox's fields and labels over those that it says nothing of."""
     if old is None:
         return new
-    owned = naming.owned(rules.labels, rules.mark) | {ID_LABEL, NAME_LABEL}
+    owned = naming.owned(rules.labels, rules.mark) | {ID_LABEL, NAME_LABEL, INSTANCE_LABEL}
     labels = {key: value for key, value in old["labels"].items() if key not in owned}
     rest: Document = {field: old[field] for field in ("project", "max_revision_history") if field in old}
     return {**new, **rest, "labels": {**labels, **new["labels"]}, "spec": {**old["spec"], **new["spec"]}}
@@ -367,7 +372,10 @@ def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], 
     keys = [_key(one) for one in wanted]
     foreign = [str(key) for key in keys if key in stored and not _is_ours(stored[key], rules)]
     if foreign:
-        message = "names from NetBox are taken by resources that the sync has not created; --adopt adopts them"
+        others = {stored[key]["labels"].get(INSTANCE_LABEL) for key in keys if key in stored} - {None, rules.instance}
+        message = "names from NetBox are taken by resources that the sync has not created"
+        message += f" from {rules.instance}, but from {', '.join(sorted(others))}" if others else ""
+        message += "; --adopt adopts them"
         raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))
 
 
@@ -431,8 +439,7 @@ def _refusals(change: Mapping[str, Any], givers: Collection[str]) -> Iterator[tu
 
 
 def _is_ours(one: Document, rules: Rules) -> bool:
-    key, value = rules.mark
-    return bool(one["labels"].get(key) == value)
+    return rules.has_created(one["labels"])
 
 
 def _in_scope(one: Document, rules: Rules, translation: Translation) -> bool:

@@ -129,7 +129,8 @@ def _device_statuses(client: Client, netbox: NetBox, rules: Rules, clusters: Seq
     if rules.push.devices is None:
         return DeviceStatusPlan()
     key, value = rules.mark
-    pulled = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
+    marked = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
+    pulled = [one for one in marked if rules.has_created(one["labels"])]
     devices = netbox.list(DEVICES, fields=device_status.FIELDS)
     return device_status.compare(client.list("Node"), clusters, pulled, devices, rules)
 

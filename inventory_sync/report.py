@@ -8,6 +8,7 @@ from controller.model import registry
 from inventory_sync import pruning
 from inventory_sync.device_status import DEVICES
 from inventory_sync.locations import Document
+from inventory_sync.mapping import ID_LABEL
 from inventory_sync.pull import Pull
 from inventory_sync.push import INTERFACES, MACHINES, Push
 
@@ -47,13 +48,16 @@ def _staying(found: Pull) -> dict[str, str]:
 
 def _unsure(found: Pull) -> list[tuple[str, str]]:
     """Return what is kept because NetBox may have its object, each with that reason."""
-    return [(f"{one['kind']} {_path(one)}", _doubt(found.doubtful.get(pruning.key_of(one)))) for one in found.unsure]
+    return [(f"{one['kind']} {_path(one)}", _doubt(found, one)) for one in found.unsure]
 
 
-def _doubt(other: str | None) -> str:
-    if other is None:
+def _doubt(found: Pull, one: Document) -> str:
+    other = found.doubtful.get(pruning.key_of(one))
+    if other is not None:
+        return f"it has no netbox-id, and may be of {other}: give it the label netbox-id={other}, or delete it"
+    if found.skipped and ID_LABEL not in one["labels"]:
         return "it has no netbox-id, so that it may be of a skipped object"
-    return f"it has no netbox-id, and may be of {other}: give it the label netbox-id={other}, or delete it"
+    return "it has no netbox-instance, so that it may be from another NetBox: delete it if it is not"
 
 
 def skipped_documents(found: Pull) -> list[Document]:

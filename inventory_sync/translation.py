@@ -17,7 +17,7 @@ from controller.model.registry import Key
 from inventory_sync import cabling, hidden, prefixes, pruning
 from inventory_sync.devices import Devices
 from inventory_sync.locations import Document, Locations
-from inventory_sync.mapping import ID_LABEL, NAME_LABEL, Mapping
+from inventory_sync.mapping import ID_LABEL, INSTANCE_LABEL, NAME_LABEL, Mapping
 from inventory_sync.naming import NameRegistry
 from inventory_sync.netbox_reader import Snapshot
 from inventory_sync.patch_panels import PatchPanels
@@ -80,6 +80,9 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
         for part in ("ports", "network_links", "power_links"):
             if len(one["spec"].get(part) or ()) > 1:
                 one["spec"][part].sort(key=lambda each: tuple(str(value) for value in each.values()))
+    if rules.instance:
+        for one in made:
+            one["labels"][INSTANCE_LABEL] = rules.instance
     ordered = sorted(made, key=lambda one: (KINDS.index(one["kind"]), one.get("datacenter", ""), one["name"]))
     known = {pruning.key_of(one) for one in stored}
     pruned = pruning.prune(ordered, _bad(ordered), known.__contains__)

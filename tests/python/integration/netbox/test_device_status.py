@@ -91,3 +91,11 @@ def test_a_second_push_of_status_writes_nothing_and_a_node_that_is_back_is_activ
     _see(db, n1="Up")
     assert "status: offline -> active" in nodes.ok("netbox", "push", "-m", mapping)
     assert "0 differ" in nodes.ok("netbox", "pull", "-m", mapping)
+
+
+@pytest.mark.design("N4")
+def test_devices_that_another_netbox_has_are_not_written(nodes: Shell, netbox: StandIn, mapping: str) -> None:
+    nodes.write("netbox.yaml", ASKED + "instance: other\n")
+    assert "0 to create, 0 to update" in nodes.ok("netbox", "push", "-m", mapping, "--dry-run")
+    nodes.write("netbox.yaml", ASKED)
+    assert "0 to create, 0 to update" not in nodes.ok("netbox", "push", "-m", mapping, "--dry-run")

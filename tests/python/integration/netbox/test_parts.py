@@ -13,6 +13,7 @@ import pytest
 from controller.client import Client
 from controller.errors import Conflict, Unavailable
 from inventory_sync import mapping, pull
+from inventory_sync.instance import with_instance
 from inventory_sync.netbox_reader import NetBox
 from inventory_sync.pull import Pull
 from inventory_sync.translation import translate
@@ -43,7 +44,7 @@ class Watched(httpx.BaseTransport):
 
 
 def _planned(client: Client, netbox: StandIn, file: str, limit: int = LIMIT) -> Pull:
-    rules = mapping.load(Path(file))
+    rules = with_instance(mapping.load(Path(file)), netbox.url)
     seen = NetBox(netbox.url, TOKEN).snapshot()
     return pull.plan(client, translate(seen, rules), rules, limit=limit)
 

@@ -214,6 +214,19 @@ def test_after_an_upgrade_a_skipped_device_is_not_removed(ops: Shell, netbox: St
 
 
 @pytest.mark.design("N4")
+def test_another_netbox_neither_changes_nor_removes_what_is_there(ops: Shell, netbox: StandIn, mapping: str) -> None:
+    ops.ok("netbox", "pull", "-m", mapping)
+    version = _version(ops)
+    ops.write("netbox.yaml", MAPPING + "instance: other\n")
+    refused = ops.run("netbox", "pull", "-m", mapping, "--remove", "--remove-limit", "100")
+    assert refused.exit_code == 4
+    assert "from other, but from 127.0.0.1-" in refused.output
+    assert _version(ops) == version
+    ops.ok("netbox", "pull", "-m", mapping, "--adopt")
+    assert "0 differ" in ops.ok("netbox", "pull", "-m", mapping)
+
+
+@pytest.mark.design("N4")
 def test_wrong_token_and_netbox_away_are_one_message(ops: Shell, netbox: StandIn, mapping: str) -> None:
     ops.environ["NETBOX_TOKEN"] = "nbt_abcdefghijkl." + "x" * 40
     refused = ops.run("netbox", "pull", "-m", mapping)

@@ -50,3 +50,37 @@ def test_a_device_of_a_hidden_site_is_skipped_and_not_left_out() -> None:
     assert {"site-7", "device-9"} <= {one.identity for one in found.skipped}
     chosen = _translated("sites: [dc1]\n", devices=[*seen()["devices"], other])
     assert not chosen.skipped
+
+
+_SITE = {"site": {"id": 1, "slug": "dc1"}, "custom_fields": {}, "tags": []}
+_PANEL = {**_SITE, "id": 5, "name": "P", "location": {"id": 1}}
+_FEED = {"id": 5, "name": "F", "power_panel": {"id": 5}, "custom_fields": {}, "tags": []}
+
+
+@pytest.mark.design("N4")
+@pytest.mark.parametrize(
+    ("name", "item", "field", "what"),
+    [
+        ("sites", seen()["sites"][0], "region", "region"),
+        ("sites", seen()["sites"][0], "group", "site-group"),
+        ("locations", seen()["locations"][1], "site", "site"),
+        ("locations", seen()["locations"][1], "parent", "location"),
+        ("racks", seen()["racks"][0], "site", "site"),
+        ("racks", seen()["racks"][0], "location", "location"),
+        ("devices", device(9, "far", "server"), "site", "site"),
+        ("devices", device(9, "far", "server", rack=None), "location", "location"),
+        ("devices", device(9, "far", "server"), "rack", "rack"),
+        ("devices", device(9, "far", "server"), "device_type", "device-type"),
+        ("power_panels", _PANEL, "site", "site"),
+        ("power_panels", _PANEL, "location", "location"),
+        ("power_feeds", _FEED, "power_panel", "power-panel"),
+        ("power_feeds", _FEED, "rack", "rack"),
+    ],
+)
+def test_every_reference_shows_what_is_hidden(name: str, item: dict[str, Any], field: str, what: str) -> None:
+    """The inventory has the hidden object, and nothing else refers to it."""
+    referring = {**item, field: {"id": 77, "slug": "dc77"}}
+    snapshot = seen(**{"devices": [], "power_panels": [_PANEL], name: [referring]})
+    stored = {"kind": "Region", "name": "x", "labels": {"netbox-id": f"{what}-77"}, "spec": {}}
+    found = translate(snapshot, mapping.parse(DEFAULT), [stored])
+    assert f"{what}-77" in {one.identity for one in found.skipped}
