@@ -60,7 +60,7 @@ options:
       - Further headers of every request, for a proxy in front of the API. Their values are not logged.
       - Headers that the client sets itself, such as C(Authorization), are refused.
       - The environment variable E(RESOURCE_HEADERS), a JSON object, when not given.
-    type: dict
+    type: raw
   wait:
     description:
       - Wait until the resource is Active, or gone; a Node that is drained, until it is empty; a Compute, until it has

@@ -314,10 +314,10 @@ def headers_of(value: t.Any) -> t.Mapping[str, t.Any]:
 
 
 def checked_headers(headers: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
-    """Return extra headers; raises ClientError, which shows no value, for it may be a secret."""
+    """Return extra headers; raises ClientError, which shows no value and no impossible name: both may be a secret."""
     for name, value in headers.items():
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ClientError(f"headers: {name!r} cannot be the name of a header")
+            raise ClientError("headers: there is a name that no header can have")
         if _OWN_HEADERS.fullmatch(name):
             raise ClientError(f"headers: {name}: this header cannot be set here")
         if not isinstance(value, (str, int, float)) or not all(" " <= letter <= "~" for letter in str(value)):

@@ -18,7 +18,7 @@ from pathlib import Path
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleFallbackNotFound, UnsupportedError
 
-from ..module_utils.client import ApiError, Client, Unreachable
+from ..module_utils.client import ApiError, Client, Unreachable, headers_of
 from ..module_utils.module_specs import entry
 
 # ``env``: the environment variable whose value an option has that is not given.
@@ -31,7 +31,7 @@ CONNECTION: dict[str, t.Any] = {
     "ca_cert": {"type": "path", "env": "RESOURCE_CA"},
     "client_cert": {"type": "path", "env": "RESOURCE_CLIENT_CERT"},
     "client_key": {"type": "path", "no_log": False, "env": "RESOURCE_CLIENT_KEY"},
-    "headers": {"type": "dict", "no_log": True, "env": "RESOURCE_HEADERS"},
+    "headers": {"type": "raw", "no_log": True, "env": "RESOURCE_HEADERS"},
 }
 WAITING: dict[str, t.Any] = {
     "wait": {"type": "bool", "default": False, "env": "RESOURCE_WAIT"},
@@ -167,7 +167,7 @@ class Task:
             ca_cert=arguments["ca_cert"],
             client_cert=arguments["client_cert"],
             client_key=arguments["client_key"],
-            headers=arguments["headers"],
+            headers=headers_of(arguments["headers"]),
         )
 
 

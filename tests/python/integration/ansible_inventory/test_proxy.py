@@ -161,27 +161,56 @@ def test_the_inventory_is_refused_without_the_header_or_the_certificate(inventor
 
 @pytest.mark.design("N1")
 def test_modules_and_lookups_pass_and_log_no_value_of_a_header(inventories: Inventories, proxy: Proxy) -> None:
+    """Each way on its own: the API behind the proxy is named nowhere else."""
     region = {"name": "kanto", "description": "by the proxy"}
+    options = {**proxy.options, "headers": {KEY: SECRET}}
+    given = "".join(f", {name}={value!r}" for name, value in options.items())
+    lookup = f"{{{{ lookup('resource.infra.resource', 'kanto', kind='region'{given}).spec.description }}}}"
     play = {
         "hosts": "localhost",
         "gather_facts": False,
         "tasks": [
-            {"resource.infra.region": {**region, **proxy.options, "headers": {KEY: SECRET}}, "register": "made"},
-            {"resource.infra.region": region, "environment": proxy.environ},
-            {"ansible.builtin.debug": {"msg": LOOKUP}},
+            {"resource.infra.region": {**region, **options}},
+            {"resource.infra.region": {"name": "kanto", "description": "once more"}, "environment": proxy.environ},
+            {"ansible.builtin.debug": {"msg": lookup}},
         ],
     }
     path = inventories.folder / "play.yml"
     path.write_text(json.dumps([play]))
-    done = inventories.run("ansible-playbook", "-i", "localhost,", path, "-vvv", "--diff", **proxy.environ)
+    nowhere = {"RESOURCE_SERVER": "http://127.0.0.1:1"}
+    done = inventories.run("ansible-playbook", "-i", "localhost,", path, "-vvv", "--diff", **nowhere)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert '"msg": "kanto"' in done.stdout
     assert "by the proxy" in done.stdout
+    assert '"msg": "once more"' in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    path.write_text(json.dumps([{**play, "tasks": [{"ansible.builtin.debug": {"msg": LOOKUP}}]}]))
+    done = inventories.run("ansible-playbook", "-i", "localhost,", path, "-vvv", **proxy.environ)
+    assert '"msg": "kanto"' in done.stdout, done.stdout[-3000:] + done.stderr[-3000:]
     assert SECRET not in done.stdout + done.stderr
 
 
 @pytest.mark.design("N1")
-@pytest.mark.parametrize("wrong", [f"{KEY} {SECRET} [", f'["{SECRET}"]', f'{{"{KEY}": ["{SECRET}"]}}'])
+def test_an_empty_variable_of_headers_is_none(inventories: Inventories) -> None:
+    tasks = [{"resource.infra.region": {"name": "kanto"}}, {"ansible.builtin.debug": {"msg": LOOKUP}}]
+    path = inventories.folder / "play.yml"
+    path.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
+    done = inventories.run("ansible-playbook", "-i", "localhost,", path, RESOURCE_HEADERS="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"msg": "kanto"' in done.stdout
+    assert inventories.hosts(inventories.source(), RESOURCE_HEADERS="")
+
+
+@pytest.mark.design("N1")
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        f"{KEY} {SECRET} [",
+        f"{KEY}:{SECRET}==",
+        f'["{SECRET}"]',
+        f'{{"{KEY}": ["{SECRET}"]}}',
+        f'{{"{KEY}:{SECRET}=": "="}}',
+    ],
+)
 def test_headers_that_are_none_are_refused_and_not_shown(inventories: Inventories, proxy: Proxy, wrong: str) -> None:
     environ = {**proxy.environ, "RESOURCE_HEADERS": wrong}
     for task in ({"resource.infra.region": {"name": "kanto"}}, {"ansible.builtin.debug": {"msg": LOOKUP}}):
