@@ -16,6 +16,8 @@ from .task import Refused, Task
 
 Asked = tuple[str, Document | None, bool, Document]
 """Last part of the path, body, whether anything changes, and the fields that do."""
+NO_MOVES: Document = {"moves": [], "blocked": [], "message": ""}
+"""The plan of what the play is to create: nothing is known to move."""
 
 
 def act(task: Task) -> Document:
@@ -23,7 +25,7 @@ def act(task: Task) -> Document:
     named = Named(task)
     missing = missing_in_check(task, named)
     if missing is not None:
-        return missing
+        return {**missing, "plan": NO_MOVES} if task.module == "node_drain" else missing
     before = named.existing()
     verb, body, changes, fields = _VERBS[task.module](task, named, before)
     title = str(named)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from . import resource_task
-from .actions import is_empty, moves_of_drain
+from .actions import NO_MOVES, is_empty, moves_of_drain
 from .resource_task import Document, Named
 from .task import Task
 
@@ -21,7 +21,9 @@ def move(task: Task) -> Document:
     """Do the action, or in check mode return what it would do."""
     named = Named(task)
     missing = resource_task.missing_in_check(task, named)
-    return missing or _ACTIONS[task.module](task, named)
+    if missing:  # with what RETURN promises: nothing is known to move
+        return {**missing, **_NOTHING[task.module]}
+    return _ACTIONS[task.module](task, named)
 
 
 def _rebalance(task: Task, named: Named) -> Document:
@@ -51,9 +53,16 @@ def _wait_for_moves(task: Task, named: Named, moves: t.Sequence[t.Mapping[str, s
 
     task.until(done, f"{named}: its Computes did not move")
     for row in found:
-        seen = row.get("observed") or {}
-        if seen.get("migration_failed") and seen.get("node") != wanted[row["name"]]:
-            task.warn(f"Compute {row['name']} did not move: {seen['migration_failed'].get('reason')}")
+        seen, node = row.get("observed") or {}, wanted[row["name"]]
+        if seen.get("node") != node:
+            task.warn(f"Compute {row['name']} did not move to {node}: {_reason(seen, node)}")
+
+
+def _reason(seen: t.Mapping[str, t.Any], node: str) -> str:
+    """Return why a move to the node failed. What the cluster keeps may be of another move, or of none."""
+    failed = seen.get("migration_failed") or {}
+    reason = failed.get("reason") if failed.get("target") == node else None
+    return str(reason or "see its events")
 
 
 def _has_ended(compute: Document) -> bool:
@@ -117,6 +126,11 @@ def _diff(named: Named, verb: str, values: t.Mapping[str, t.Tuple[t.Any, t.Any]]
     }
 
 
+_NOTHING: t.Mapping[str, Document] = {
+    "cluster_cancel_drain": {"nodes": []},
+    "cluster_drain": {"nodes": [], "plan": NO_MOVES},
+    "region_service_rebalance": {"plan": NO_MOVES},
+}
 _ACTIONS: t.Mapping[str, t.Callable[[Task, Named], Document]] = {
     "cluster_cancel_drain": _cancel_drain,
     "cluster_drain": _drain,
