@@ -62,13 +62,13 @@ class Devices:
                     self._read_device(claim, names[claim.identity], chosen[claim.number][1])
                 else:
                     self._read_panel(claim, names[claim.identity])
-        self._keep_stored(PANEL, seen["power_panels"], self.panels)
+        self._keep_stored(PANEL, self.panels)
         for claim in claims:
             if claim.identity in names and claim.what == FEED:
                 with skips.guard(FEED, claim.item):
                     self._read_feed(claim, names[claim.identity])
-        self._keep_stored(DEVICE, seen["devices"], self.known)
-        self._keep_stored(FEED, seen["power_feeds"], self.feeds)
+        self._keep_stored(DEVICE, self.known)
+        self._keep_stored(FEED, self.feeds)
         Ports(seen, rules, skips).add_to(self.documents)
         self.models: list[Document] = []
         for number, name in self._models.items():
@@ -245,12 +245,11 @@ class Devices:
             "spec": spec,
         }
 
-    def _keep_stored(self, what: str, items: Any, into: dict[int, Device]) -> None:
-        """Add what was skipped and is in the inventory: links of others lead to it as before."""
-        for item in items:
-            number = int(item["id"])
+    def _keep_stored(self, what: str, into: dict[int, Device]) -> None:
+        """Add what was skipped, listed or not, and is in the inventory: links of others lead to it as before."""
+        for number in [int(item["id"]) for kind, item in self.skips.items.values() if kind == what]:
             stored = self._taken.stored_of(identity(what, number), "PhysicalResource")
-            if number not in into and stored is not None and self.skips.title_of(what, number):
+            if number not in into and stored is not None:
                 into[number] = Device(stored.parent, stored.name, Role(stored.role or Role.OTHER))
 
     def _model(self, kind: Item, name: str, roles: Counter[Role]) -> Document:

@@ -20,7 +20,9 @@ _LISTED = {
     "location": "locations",
     "rack": "racks",
     "device-type": "device_types",
+    "device": "devices",
     "power-panel": "power_panels",
+    "power-feed": "power_feeds",
 }
 _REFERENCES = (
     ("sites", "region", "region"),
@@ -37,31 +39,42 @@ _REFERENCES = (
     ("power_panels", "location", "location"),
     ("power_feeds", "power_panel", "power-panel"),
     ("power_feeds", "rack", "rack"),
+    ("interfaces", "device", "device"),
 )
-"""List, field, and the type of the object that it refers to."""
-_IF_STORED = frozenset({"device-type", "power-panel"})
+"""List, field, and the type of the object that it refers to. The ends of cables refer to devices and feeds too."""
+_IF_STORED = frozenset({"device-type", "device", "power-panel", "power-feed"})
 """Types that matter only where the inventory has the object: what needs another one is skipped with that reason."""
 
 
 def skip(seen: Snapshot, chosen: Collection[str], stored: Collection[str], skips: Skips) -> None:
     """Skip each hidden object. ``chosen`` are slugs of sites (empty: all), ``stored`` identities of the inventory."""
     known = {what: {int(item["id"]) for item in seen[name]} for what, name in _LISTED.items()}
-    for name, field, what in _REFERENCES:
-        for item, reference, number in _references(seen, name, field):
-            if number in known[what]:
-                continue
+    for name, item, what, reference in (*_references(seen), *_ends(seen)):
+        if not isinstance(reference, dict) or not isinstance(number := reference.get("id"), int):
+            continue
+        if number in known[what]:
+            continue
+        if identity(what, number) in stored or (what not in _IF_STORED and _is_chosen(name, item, chosen)):
             known[what].add(number)
-            if identity(what, number) in stored or (what not in _IF_STORED and _is_chosen(name, item, chosen)):
-                skips.add(what, {**reference, "id": number}, _REASON)
-            else:
-                known[what].discard(number)  # another object may refer to it too
+            skips.add(what, reference, _REASON)
 
 
-def _references(seen: Snapshot, name: str, field: str) -> Iterator[tuple[Item, Item, int]]:
-    for item in seen[name]:
-        reference = item.get(field)
-        if isinstance(reference, dict) and isinstance(reference.get("id"), int):
-            yield item, reference, int(reference["id"])
+def _references(seen: Snapshot) -> Iterator[tuple[str, Item, str, object]]:
+    """Yield list, object, and the type and the fields of what the object refers to."""
+    for name, field, what in _REFERENCES:
+        for item in seen[name]:
+            yield name, item, what, item.get(field)
+
+
+def _ends(seen: Snapshot) -> Iterator[tuple[str, Item, str, object]]:
+    """Yield the feeds, and the devices of the ports, at the ends of cables."""
+    for cable in seen["cables"]:
+        for end in (*(cable.get("a_terminations") or ()), *(cable.get("b_terminations") or ())):
+            at = end.get("object")
+            if end.get("object_type") == "dcim.powerfeed":
+                yield "cables", cable, "power-feed", at
+            elif isinstance(at, dict):
+                yield "cables", cable, "device", at.get("device")
 
 
 def _is_chosen(name: str, item: Item, chosen: Collection[str]) -> bool:

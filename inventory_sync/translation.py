@@ -65,7 +65,7 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
     skips = Skips()
     hidden.skip(seen, rules.sites, {str(one["labels"].get(ID_LABEL)) for one in stored}, skips)
     present = frozenset(_present(seen))
-    taken = NameRegistry(rules.names, skips, stored_names(stored), present)
+    taken = NameRegistry(rules.names, skips, stored_names(stored), present.union(skips.identities))
     places = Locations(seen, rules, taken, skips)
     devices = Devices(seen, rules, taken, places, skips)
     patching = PatchPanels(seen["front_ports"], seen["rear_ports"], seen["cables"])

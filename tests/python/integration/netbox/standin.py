@@ -76,7 +76,7 @@ class StandIn:
 
     def drop(self, path: str, **fields: Any) -> None:
         """Delete in NetBox, by hand."""
-        del self.lists[path][self.find(path, **fields)["id"]]
+        self.delete(path, self.find(path, **fields)["id"])
 
     def add(self, path: str, **fields: Any) -> Item:
         """Make in NetBox, by hand."""
@@ -119,16 +119,24 @@ class StandIn:
         """With what NetBox deletes along."""
         del self.lists[path][number]
         cascades = {
+            "dcim/devices": [("dcim/interfaces", "device")],
+            "dcim/interfaces": [("ipam/ip-addresses", "assigned_object_id")],
             "virtualization/virtual-machines": [("virtualization/interfaces", "virtual_machine")],
             "virtualization/interfaces": [
                 ("ipam/ip-addresses", "assigned_object_id"),
                 ("dcim/mac-addresses", "assigned_object_id"),
             ],
         }
+        if path == "dcim/devices":
+            for one in list(self.lists["dcim/cables"].values()):
+                ends = (*one["a_terminations"], *one["b_terminations"])
+                if any((end["object"].get("device") or {}).get("id") == number for end in ends):
+                    self.delete("dcim/cables", one["id"])
+        kind = "dcim.interface" if path == "dcim/interfaces" else "virtualization.vminterface"
         for below, field in cascades.get(path, []):
             for one in list(self.lists[below].values()):
                 holder = one.get(field)
-                if one.get("assigned_object_type", "virtualization.vminterface") != "virtualization.vminterface":
+                if one.get("assigned_object_type", kind) != kind:
                     continue
                 if (holder["id"] if isinstance(holder, dict) else holder) == number:
                     self.delete(below, one["id"])

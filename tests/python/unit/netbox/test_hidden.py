@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from inventory_sync import mapping
+from controller.client import Client
+from inventory_sync import mapping, pull
 from inventory_sync.translation import Translation, translate
-from tests.python.unit.netbox.seen import MAPPING, device, seen
+from tests.python.unit.netbox.seen import MAPPING, cable, device, interface, seen
+from tests.python.unit.netbox.test_stored_names import Planning
 
 DEFAULT = MAPPING + "floors: {default: hall}\n"
 
@@ -75,6 +77,7 @@ _FEED = {"id": 5, "name": "F", "power_panel": {"id": 5}, "custom_fields": {}, "t
         ("power_panels", _PANEL, "location", "location"),
         ("power_feeds", _FEED, "power_panel", "power-panel"),
         ("power_feeds", _FEED, "rack", "rack"),
+        ("interfaces", interface(1, 1, "eno1"), "device", "device"),
     ],
 )
 def test_every_reference_shows_what_is_hidden(name: str, item: dict[str, Any], field: str, what: str) -> None:
@@ -84,3 +87,62 @@ def test_every_reference_shows_what_is_hidden(name: str, item: dict[str, Any], f
     stored = {"kind": "Region", "name": "x", "labels": {"netbox-id": f"{what}-77"}, "spec": {}}
     found = translate(snapshot, mapping.parse(DEFAULT), [stored])
     assert f"{what}-77" in {one.identity for one in found.skipped}
+
+
+def _stored(**lists: Any) -> list[dict[str, Any]]:
+    return [{"project": "default", "max_revision_history": 10, **one} for one in _translated(**lists).documents]
+
+
+def _spec(found: Translation, name: str) -> dict[str, Any]:
+    (one,) = [one for one in found.documents if one["kind"] == "PhysicalResource" and one["name"] == name]
+    return dict(one["spec"])
+
+
+_FEEDING = {"object_type": "dcim.powerfeed", "object_id": 5, "object": {"id": 5, "name": "F"}}
+_POWER: dict[str, list[dict[str, Any]]] = {
+    "cables": [
+        cable(("powerport", 1, "PS1"), ("poweroutlet", 3, "1")),
+        {**cable(("powerport", 3, "in"), ("powerport", 3, "in")), "id": 2, "b_terminations": [_FEEDING]},
+    ],
+    "power_panels": [_PANEL],
+    "power_feeds": [_FEED],
+}
+
+
+@pytest.mark.design("N4")
+def test_links_to_a_hidden_device_or_feed_stay_and_it_is_not_deleted() -> None:
+    stored = _stored(**_POWER)
+    others = [device(1, "srv", "server"), device(2, "leaf", "leaf")]
+    rules = mapping.parse(DEFAULT)
+    hidden: list[tuple[dict[str, list[dict[str, Any]]], str, str]] = [
+        ({"devices": others}, "srv", "pdu-a"),
+        ({"power_feeds": []}, "pdu-a", "f"),
+    ]
+    for lists, user, source in hidden:
+        found = translate(seen(**{**_POWER, **lists}), rules, stored)
+        assert [link["source"] for link in _spec(found, user)["power_links"]] == [source]
+        everything = {pull._key(one): one for one in stored}
+        inventory = pull.Inventory(everything, tuple(stored))
+        assert not pull.plan(cast(Client, Planning({})), found, rules, inventory=inventory).gone
+    cut = translate(seen(**{**_POWER, "devices": others, "cables": []}), rules, stored)
+    assert "device-3" not in {one.identity for one in cut.skipped}
+
+
+@pytest.mark.design("N4")
+def test_an_interface_shows_that_its_device_is_hidden() -> None:
+    ports = [interface(1, 2, "p1")]
+    stored = _stored(interfaces=ports)
+    devices = [device(1, "srv", "server"), device(3, "pdu-a", "pdu")]
+    found = translate(seen(interfaces=ports, devices=devices), mapping.parse(DEFAULT), stored)
+    assert [one.identity for one in found.skipped] == ["device-2"]
+    assert not translate(seen(interfaces=ports, devices=devices), mapping.parse(DEFAULT)).skipped
+
+
+@pytest.mark.design("N4")
+def test_no_other_device_takes_the_name_of_a_hidden_one() -> None:
+    ports = [interface(1, 2, "p1")]
+    stored = _stored(interfaces=ports)
+    devices = [device(1, "srv", "server"), device(9, "leaf", "leaf", position=20)]
+    found = translate(seen(interfaces=ports, devices=devices), mapping.parse(DEFAULT), stored)
+    names = {one["labels"]["netbox-id"]: one["name"] for one in found.documents if one["kind"] == "PhysicalResource"}
+    assert names == {"device-1": "srv", "device-9": "room-a-leaf"}
