@@ -168,7 +168,8 @@ options:
     description:
       - Which address C(ansible_host) is, the first of these that the host has.
       - V(first) is its first address; V(interface:eth1) the address of that port of its machine; V(network:oob) its
-        address in that network, such as the out-of-band one; V(name) the name of the host, for DNS.
+        address in that network, such as the out-of-band one; V(name) the name that the host has without
+        O(host_name), for DNS.
       - V(network:) finds secondary addresses, too. The interfaces of Computes have networks, and no names.
       - A host that has none of them gets no C(ansible_host), and Ansible connects to its name.
     type: list
@@ -183,7 +184,9 @@ options:
   rename_variables:
     description:
       - "New names of variables, by their documented names, as in V({resource_rack: rack})."
-      - Two variables of one name are an error. As with O(vars_prefix), expressions use the documented names.
+      - Two variables of one name are an error. As with O(vars_prefix), expressions use the documented names, also where
+        a new name is the documented one of another variable. In O(groups) and O(keyed_groups), what O(compose) sets
+        wins over both.
     type: dict
     default: {}
   variables:
@@ -477,7 +480,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             hosts[host].populate_ancestors(all_of)
 
     def _construct(self, hosts: t.Mapping[str, t.Mapping[str, t.Any]]) -> None:
-        """Do ``compose``, ``groups`` and ``keyed_groups``, with the documented names of variables."""
+        """Do ``compose``, ``groups`` and ``keyed_groups``, with the documented names of variables.
+
+        They win over new names that are documented ones of other variables; what ``compose`` sets wins over both.
+        """
         compose, groups, keyed = (self.get_option(name) for name in ("compose", "groups", "keyed_groups"))
         if not (compose or groups or keyed):
             return
@@ -485,10 +491,22 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
         for name, documented in hosts.items():
             host = self.inventory.get_host(name)
             more = documented if self._variable_names else {}
-            self._set_composite_vars(compose, {**more, **host.get_vars()}, name, strict)
-            variables = {**more, **host.get_vars()}
+            composed = self._composed(host, {**host.get_vars(), **more}, strict) if compose else {}
+            variables = {**host.get_vars(), **more, **composed}
             self._add_host_to_composed_groups(groups, variables, name, strict, fetch_hostvars=False)
             self._add_host_to_keyed_groups(keyed, variables, name, strict, fetch_hostvars=False)
+
+    def _composed(self, host: t.Any, variables: t.Mapping[str, t.Any], strict: bool) -> t.Mapping[str, t.Any]:
+        """Set the variables of ``compose``; return those that it could set."""
+        compose = self.get_option("compose")
+        # Put aside, a variable with such a new name is not taken for what an expression that failed has set.
+        renamed = [name for name in compose if name in host.vars] if self._variable_names else []
+        before = {name: host.vars.pop(name) for name in renamed}
+        try:
+            self._set_composite_vars(compose, variables, host.name, strict)
+            return {name: host.vars[name] for name in compose if name in host.vars}
+        finally:
+            host.vars.update({name: value for name, value in before.items() if name not in host.vars})
 
     def _templated(self, option: str) -> str:
         value = self.get_option(option)

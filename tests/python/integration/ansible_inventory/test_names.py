@@ -80,3 +80,29 @@ def test_variables_have_other_names_and_expressions_the_documented_ones(inventor
     assert "resource_rack" not in found
     assert host in told["of_tokyo1"]["hosts"]
     assert "no such choice" in inventories.refused(inventories.source(host_address=["dns"]))
+
+
+def test_a_new_name_that_is_a_documented_one_is_not_what_expressions_use(inventories: Inventories) -> None:
+    source = inventories.source(
+        hosts=["nodes"],
+        rename_variables={"resource_floor": "storey", "resource_cluster": "resource_floor", "resource_rack": "bay"},
+        host_name="resource_cluster ~ '-' ~ resource_name",
+        host_address=["name"],
+        compose={
+            "on": "resource_floor",
+            "storey": "'set'",
+            "resource_rack": "resource_cluster",
+            "bay": "no_such_name",
+            "resource_floor": "no_such_name",
+        },
+        groups={"lowest": "resource_floor == 'floor-1-1-1'", "own": "storey == 'set' and resource_rack == 'tokyo1'"},
+        keyed_groups=[{"key": "resource_floor", "prefix": "at"}, {"key": "bay", "prefix": "bay"}],
+    )
+    told = inventories.listed(source)
+    host = f"tokyo1-{SERVER1}"
+    found = told["_meta"]["hostvars"][host]
+    assert (found["on"], found["resource_floor"], found["storey"]) == ("floor-1-1-1", "tokyo1", "set")
+    assert (found["bay"], found["resource_rack"]) == ("floor-1-1-1-rack-1-1", "tokyo1")
+    assert found["ansible_host"] == f"{SERVER1}.tokyo1"
+    for group in ("lowest", "own", "at_floor_1_1_1", "bay_floor_1_1_1_rack_1_1"):
+        assert host in told[group]["hosts"]
