@@ -34,6 +34,7 @@ ROOT_SITE = "root-site"
 """Scope of the claim that has the identity of the cluster's root."""
 _ROOT_COMPLETE = "root-complete"
 _SET_ASIDE = "restore-set-aside"
+"""Scope of claims of the form ``<uid>/<node>``: a Compute that is set aside, and a node that may have it."""
 _WITNESSES = 2
 """How many agents have to say that the database is an old one before the cluster is held; of one node, its one."""
 ALONE_REASON = (
@@ -77,7 +78,8 @@ def take_word(tx: Transaction, cluster: str, name: str) -> bool:
         resources.update(tx, [_held(node, NodeHold.UNREPORTED)])
         return True
     joined = [each for each in resources.list_all(tx, NODE) if each.facts.has_joined]
-    agreeing = {name, *(each.name for each in joined if each.facts.hold is NodeHold.ALONE)}
+    silent = _nodes_of_set_aside(tx)  # held for what is set aside: their agents have said nothing
+    agreeing = {name, *(each.name for each in joined if each.facts.hold is NodeHold.ALONE)} - (silent - {name})
     if len(agreeing) >= min(_WITNESSES, len(joined)):
         begin(tx, new_epoch=False)
         return True
@@ -121,7 +123,7 @@ def skip_reports(tx: Transaction) -> list[str]:
     its assignments: see ``note_returned``.
     """
     note_root_complete(tx)
-    claims.free_values(tx, [(_SET_ASIDE, uid) for uid in set_aside(tx)])
+    _free_set_aside(tx)
     after = {NodeHold.UNREPORTED: NodeHold.REPORTED, NodeHold.ALONE: NodeHold.NONE}
     epoch = schema.epoch(tx.connection)
     skipped = [
@@ -149,8 +151,8 @@ def end(tx: Transaction, aside: Mapping[str, Collection[str]] | None = None) -> 
     """
     aside = aside or {}
     claims.free_values(tx, [(_ACTIVE.scope, _ACTIVE.value)])
-    claims.free_values(tx, [(_SET_ASIDE, uid) for uid in set_aside(tx)])
-    claims.take(tx, [Claim(_SET_ASIDE, uid, "cluster") for uid in aside])
+    _free_set_aside(tx)
+    claims.take(tx, [Claim(_SET_ASIDE, f"{uid}/{name}", "cluster") for uid, names in aside.items() for name in names])
     concerned = {name for names in aside.values() for name in names}
     _set(tx, NodeHold.ALONE, lambda node: node.name in concerned and node.facts.hold is not NodeHold.ALONE)
     _set(tx, NodeHold.NONE, lambda node: node.name not in concerned and node.facts.hold is not NodeHold.NONE)
@@ -158,7 +160,21 @@ def end(tx: Transaction, aside: Mapping[str, Collection[str]] | None = None) -> 
 
 def set_aside(tx: Transaction) -> set[str]:
     """Return the uids of the Computes that nothing may be done to: they could not be adopted."""
-    return set(claims.taken(tx, _SET_ASIDE))
+    return {value.partition("/")[0] for value in claims.taken(tx, _SET_ASIDE)}
+
+
+def forget_set_aside(tx: Transaction, node: str) -> None:
+    """Forget that a lost node may have a Compute that is set aside. It is no longer, if no other node may have it."""
+    _free_set_aside(tx, node)
+
+
+def _free_set_aside(tx: Transaction, node: str | None = None) -> None:
+    values = claims.taken(tx, _SET_ASIDE)
+    claims.free_values(tx, [(_SET_ASIDE, one) for one in values if node is None or one.partition("/")[2] == node])
+
+
+def _nodes_of_set_aside(tx: Transaction) -> set[str]:
+    return {value.partition("/")[2] for value in claims.taken(tx, _SET_ASIDE)}
 
 
 def mark_reported(tx: Transaction, node: Node) -> None:

@@ -149,10 +149,13 @@ def preview(work: UnitOfWork, nodes: Collection[str], draining: Collection[str] 
     return found
 
 
-def cancel(work: UnitOfWork, nodes: Collection[str]) -> None:
-    """Cancel the migrations that the drains of those nodes started and that are not being sent yet."""
+def cancel(work: UnitOfWork, nodes: Collection[str], aside: Collection[str] = ()) -> None:
+    """Cancel the migrations that the drains of those nodes started and that are not being sent yet.
+
+    Computes with a uid in ``aside`` are left as they are: either node may have the newer disks.
+    """
     for workload in work.workloads.values():
-        if not isinstance(workload, Compute) or workload.facts.migrating_for != DRAIN:
+        if not isinstance(workload, Compute) or workload.facts.migrating_for != DRAIN or workload.uid in aside:
             continue
         source = next((each.spec.node for each in work.of(workload) if each.spec.migrate_to), None)
         if source in nodes:

@@ -6,6 +6,8 @@ way in which something is removed, or runs on another node, without a report of 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from controller.cluster.moves import migration
 from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
 from controller.model.assignment import AssignmentRole
@@ -15,11 +17,12 @@ from controller.model.registry import key_of
 _NOT_MOVING = {"migrating_to": None, "migrating_for": None}
 
 
-def forget(work: UnitOfWork, node: str) -> list[str]:
+def forget(work: UnitOfWork, node: str, aside: Collection[str] = ()) -> list[str]:
     """Release the node's assignments with their capacity; return the keys of the Computes that it had.
 
     A Compute that was complete on a migration's target continues there; others are created again on
-    another node (on_node_down Rebuild) or become Error. What was Deleting there is deleted.
+    another node (on_node_down Rebuild) or become Error. What was Deleting there is deleted. Those with a uid in
+    ``aside`` wait as they are: another node may have them, see ``restore_hold``.
     """
     had = []
     for assignment in [each for each in work.assignments.values() if each.spec.node == node]:
@@ -28,6 +31,8 @@ def forget(work: UnitOfWork, node: str) -> list[str]:
         if workload is None:
             continue
         had.append(key_of(workload).path)
+        if workload.uid in aside:
+            continue  # another node may have it
         held = assignment.spec.role is AssignmentRole.OWNER or bool(assignment.spec.migrate_to)
         if not held or not isinstance(workload, Compute) or workload.is_deleting:
             continue

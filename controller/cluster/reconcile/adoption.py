@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+
 from controller.cluster.unit_of_work import reported_copies, storage
 from controller.cluster.unit_of_work.reported_copies import Copy
 from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
@@ -72,42 +74,69 @@ def adopt(tx: Transaction, cluster: str, report: Callable[[str, Exception], None
     """
     copies = reported_copies.take_all(tx)
     keys = [key for uid in copies if (key := _compute_with(tx, uid)) is not None]
-    work = storage.load(tx, cluster, keys)
-    moved, failed = _settle_all(work, copies)
-    if failed:  # nothing is stored of what a failure left half done
-        work = storage.load(tx, cluster, [key for key in keys if key not in failed])
-        moved, again = _settle_all(work, copies)
-        if again:
-            raise next(iter(again.values()))
-    storage.store(tx, work)
-    work = storage.load(tx, cluster, moved)  # with the capacity that is free now
-    for key, compute in work.workloads.items():
-        if isinstance(compute, Compute):
-            try:
-                _assign(work, compute, moved[key].node)
-            except Exception as error:
-                _pass_on(error)
-                failed[key] = error
-    storage.store(tx, work)
+    failed = _adopt(tx, cluster, keys, copies)
     return _set_aside(tx, cluster, failed, copies, report)
 
 
-def _settle_all(work: UnitOfWork, copies: Mapping[str, Sequence[Copy]]) -> tuple[dict[Key, Copy], dict[Key, Exception]]:
-    """Return the copies for which an assignment has still to be made, and the errors, by Compute."""
+def _adopt(
+    tx: Transaction, cluster: str, keys: Sequence[Key], copies: Mapping[str, Sequence[Copy]]
+) -> dict[Key, Exception]:
+    """Adopt the Computes; return the errors of those that could not be. Nothing of these is stored.
+
+    After errors it begins again without the Computes that they are about; where that is not known, with each half.
+    """
+    try:
+        with tx.connection.begin_nested():
+            _adopt_together(tx, cluster, keys, copies)
+    except _NotAdopted as found:
+        return found.errors | _adopt(tx, cluster, [key for key in keys if key not in found.errors], copies)
+    except Exception as error:
+        _pass_on(error)
+        if len(keys) == 1:
+            return {keys[0]: error}
+        middle = len(keys) // 2
+        if not middle:
+            raise
+        return _adopt(tx, cluster, keys[:middle], copies) | _adopt(tx, cluster, keys[middle:], copies)
+    return {}
+
+
+def _adopt_together(tx: Transaction, cluster: str, keys: Sequence[Key], copies: Mapping[str, Sequence[Copy]]) -> None:
+    work = storage.load(tx, cluster, keys)
     moved: dict[Key, Copy] = {}
-    failed: dict[Key, Exception] = {}
+
+    def correct(key: Key, compute: Compute) -> None:
+        found = settle(work, compute, copies[compute.uid])
+        if found is not None:
+            moved[key] = found
+
+    _for_each(work, correct)
+    storage.store(tx, work)
+    work = storage.load(tx, cluster, moved)  # with the capacity that is free now
+    _for_each(work, lambda key, compute: _assign(work, compute, moved[key].node))
+    storage.store(tx, work)
+
+
+class _NotAdopted(Exception):
+    """Raised when Computes cannot be adopted, with the error of each."""
+
+    def __init__(self, errors: dict[Key, Exception]) -> None:
+        super().__init__(", ".join(map(str, errors)))
+        self.errors = errors
+
+
+def _for_each(work: UnitOfWork, step: Callable[[Key, Compute], None]) -> None:
+    """Take the step of every Compute; raises _NotAdopted with all errors that are about one of them."""
+    errors: dict[Key, Exception] = {}
     for key, compute in work.workloads.items():
-        if not isinstance(compute, Compute):
-            continue
-        try:
-            found = settle(work, compute, copies[compute.uid])
-        except Exception as error:
-            _pass_on(error)
-            failed[key] = error
-        else:
-            if found is not None:
-                moved[key] = found
-    return moved, failed
+        if isinstance(compute, Compute):
+            try:
+                step(key, compute)
+            except Exception as error:
+                _pass_on(error)
+                errors[key] = error
+    if errors:
+        raise _NotAdopted(errors)
 
 
 def _set_aside(
@@ -138,7 +167,9 @@ def _set_aside(
 
 def _pass_on(error: Exception) -> None:
     """Raise an error that is about the database or this master, and not about one Compute."""
-    if isinstance(error, StaleTerm | TemporaryError) and not isinstance(error, InternalError):
+    is_of_master = isinstance(error, StaleTerm | TemporaryError) and not isinstance(error, InternalError)
+    is_of_database = isinstance(error, DBAPIError) and not isinstance(error, IntegrityError | DataError)
+    if is_of_master or is_of_database:
         raise error
 
 

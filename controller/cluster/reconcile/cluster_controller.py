@@ -307,7 +307,7 @@ class ClusterController:
         work = storage.load_of_nodes(tx, self._cluster, names, self._drain_cache)
         known = [work.nodes[name] for name in names if name in work.nodes]
         leaving = [node.name for node in known if node.spec.drain]
-        drain.cancel(work, {node.name for node in known} - {*leaving})
+        drain.cancel(work, {node.name for node in known} - {*leaving}, restore_hold.set_aside(tx))
         progress = drain.advance(work, leaving, self._limits) if leaving else {}
         for node in known:
             drain.show(work, node, progress.get(node.name))

@@ -225,7 +225,8 @@ def forget_node(
             f"and call again when it has sent none for {down_after:g} s"
         )
     work = storage.load_of_node(tx, cluster, name)
-    had = node_loss.forget(work, name)
+    restore_hold.forget_set_aside(tx, name)
+    had = node_loss.forget(work, name, restore_hold.set_aside(tx))
     storage.store(tx, work)
     restore_hold.release(tx, node)
     reported_copies.forget(tx, name)

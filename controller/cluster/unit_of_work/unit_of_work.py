@@ -22,7 +22,7 @@ from controller.model.assignment import Assignment, AssignmentRole, AssignmentSp
 from controller.model.compute import Compute
 from controller.model.event import EventLevel
 from controller.model.loadbalancer import Loadbalancer
-from controller.model.node import Capacity, Node, Share
+from controller.model.node import Capacity, Node, NodeHold, Share
 from controller.model.registry import AnyResource, Key
 from controller.schedule import CellFacts, NodeFacts, Snapshot
 
@@ -203,13 +203,18 @@ class UnitOfWork:
             total=total,
             taken=taken,
             state=node.state if node.name in self.usage else "Unknown",  # its agent has not reported its capacity
-            schedulable=node.spec.schedulable and not node.is_deleting and not self._has_unreadable_cells(node),
+            schedulable=self._is_schedulable(node),
             draining=node.spec.drain,
             labels=node.labels,
             zones=node.facts.zones,
             providers=frozenset(node.spec.providers or node.facts.providers),
             cells=self._cells(node),
         )
+
+    def _is_schedulable(self, node: Node) -> bool:
+        # A node that is held alone is shown as Unknown a moment later.
+        is_held = node.facts.hold is NodeHold.ALONE
+        return node.spec.schedulable and not node.is_deleting and not is_held and not self._has_unreadable_cells(node)
 
     @staticmethod
     def _has_unreadable_cells(node: Node) -> bool:

@@ -22,6 +22,8 @@ from controller.store.selectors import Clause, FieldFilter, Filter
 HOSTS = ("Node", "Compute", "PhysicalResource")
 """The kinds that a filter without a kind applies to."""
 MOST_ALTERNATIVES = 100
+MOST_FILTERS = 500
+"""In all texts of a parameter: each is a condition on every row."""
 SEPARATOR = "||"
 Clauses = Sequence[tuple[str, Clause]]
 """Kind and clause."""
@@ -33,7 +35,7 @@ def labels_of(texts: Iterable[str], kinds: Sequence[str]) -> Clauses:
     def parsed(text: str, given: Sequence[str]) -> Sequence[Filter]:
         return selectors.parse_labels(text)
 
-    return [found for text in texts for found in _clauses(text, kinds, "query.label", parsed).items()]
+    return _all_clauses(texts, kinds, "query.label", parsed)
 
 
 def fields_of(texts: Iterable[str], kinds: Sequence[str], token: Token) -> Clauses:
@@ -45,9 +47,24 @@ def fields_of(texts: Iterable[str], kinds: Sequence[str], token: Token) -> Claus
             list_filters.check_filter(token, registry.get(kind), found.path)
         return [found]
 
-    clauses = [found for text in texts for found in _clauses(text, kinds, "query.field", parsed).items()]
+    clauses = _all_clauses(texts, kinds, "query.field", parsed)
     _check_contradictions(clauses)
     return clauses
+
+
+def _all_clauses(
+    texts: Iterable[str], kinds: Sequence[str], where: str, parse: Callable[[str, Sequence[str]], Sequence[Filter]]
+) -> Clauses:
+    """Return the clauses of all texts; raises InvalidInput where there are too many filters in them."""
+    found: list[tuple[str, Clause]] = []
+    count = 0
+    for text in texts:
+        clauses = _clauses(text, kinds, where, parse)
+        count += max((sum(map(len, clause)) for clause in clauses.values()), default=0)
+        if count > MOST_FILTERS:
+            raise bad(where, f"has more than {MOST_FILTERS} filters")
+        found.extend(clauses.items())
+    return found
 
 
 def _clauses(

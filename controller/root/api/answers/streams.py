@@ -50,5 +50,8 @@ class TopologyLine(StreamLine):
         default_factory=dict, description="Of a Node also `free`: what is left of its capacity."
     )
     physical: JsonObject | None = Field(None, description="Of a Node: the spec of its physical resource.")
+    physical_labels: dict[str, str] = Field(
+        default_factory=dict, description="Of a Node: the labels of its physical resource."
+    )
     end: Literal[True] = Field(True, description="Of the last line: the answer is complete.")
     counts: dict[str, Count] = Field(default_factory=dict)

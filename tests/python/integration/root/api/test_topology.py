@@ -155,6 +155,7 @@ async def test_filters_are_for_hosts_unless_a_kind_is_named(
         ({"field": "Node:state=Up ||"}, "query.field", "must be path=value or path!=value"),
         ({"label": "Node:env=lab || Node:"}, "query.label", "a filter is missing"),
         ({"field": "||".join(["state=Up"] * 101)}, "query.field", "101 alternatives"),
+        ({"label": ["!a," * 300, "!b," * 300]}, "query.label", "more than 500 filters"),
         ({"kind": "Node"}, "query.kind", "unknown"),
     ],
 )

@@ -191,6 +191,20 @@ def test_a_drain_called_off_takes_back_what_was_not_sent_and_lets_the_rest_arriv
     assert list(roles.values()) == [AssignmentRole.LEAVING]
 
 
+def test_a_drain_called_off_leaves_what_is_set_aside_as_it_is() -> None:
+    """After a restore either node may have the newer disks; the node that loses the move deletes its own."""
+    cell = Cell({"r1": 1, "r2": 1})
+    moving = cell.run("web-0", "r1-1")
+    cell.set_draining("r1-1")
+    cell.step()
+    work = cell.work()
+    before = {each.spec.node: each.spec.role for each in work.of(moving)}
+    drain.cancel(work, {"r1-1"}, {moving.uid})
+    assert {each.spec.node: each.spec.role for each in work.of(moving)} == before
+    drain.cancel(work, {"r1-1"})
+    assert {each.spec.node: each.spec.role for each in work.of(moving)} != before
+
+
 @pytest.mark.parametrize(("near", "far"), [("r2", "r3"), ("r3", "r2")])
 def test_the_prefixes_of_the_index_order_stay_balanced(near: str, far: str) -> None:
     """::

@@ -11,7 +11,8 @@ from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.service import forget_node
 from controller.cluster.settings import ClusterApiSettings, ClusterControllerSettings
 from controller.errors import Conflict
-from controller.model.assignment import ASSIGNMENT
+from controller.model.assignment import ASSIGNMENT, Assignment
+from controller.model.compute import COMPUTE, Compute
 from controller.model.node import NODE
 from controller.model.registry import key_of
 from controller.store import processes, resources, restore_hold
@@ -109,3 +110,29 @@ def test_what_a_node_has_reported_during_a_hold_is_lost_with_it(db: Database, cl
     assert not db.read(restore_hold.is_active)
     assert db.read(lambda tx: resources.list_all(tx, ASSIGNMENT)) == []
     assert db.read(lambda tx: resources.get(tx, key_of(lost))).facts.node == ""
+
+
+@pytest.mark.design("G1")
+def test_what_is_set_aside_waits_until_every_node_that_may_have_it_is_lost(db: Database) -> None:
+    """It kept waiting for ever, without the reason and the commands that end it."""
+
+    def fill(tx: Transaction) -> None:
+        web = compute("web-0").model_copy(update={"status": "Error", "status_reason": "run `resourcectl db hold`"})
+        spec = {"resource": key_of(web).path, "resource_kind": "Compute", "resource_uid": web.uid, "node": "node-0"}
+        made = Assignment.model_validate(
+            {"name": f"{web.uid}-1", "cluster": CLUSTER, "spec": {**spec, "role": "Owner"}}
+        )
+        resources.insert(tx, [web.model_copy(update={"observed": {"assignments": [made.name]}})])
+        resources.insert(tx, [made])
+        resources.insert(tx, [node("node-1", "rack-1")])
+        restore_hold.end(tx, {web.uid: ["node-0", "node-1"]})
+
+    def row() -> Compute:
+        return db.read(lambda tx: resources.get(tx, COMPUTE.key("kanto", "web-0")))
+
+    db.write(fill)
+    forget(db)
+    assert (row().status, row().status_reason) == ("Error", "run `resourcectl db hold`")
+    assert db.read(restore_hold.set_aside) == {row().uid}
+    db.write(lambda tx: restore_hold.forget_set_aside(tx, "node-1"))
+    assert db.read(restore_hold.set_aside) == set()

@@ -13,8 +13,10 @@ from controller.cluster.reconcile import adoption, node_state
 from controller.cluster.reconcile.cluster_controller import ClusterController
 from controller.cluster.root_link import apply_desired
 from controller.cluster.root_link.apply_desired import OwnerState
+from controller.cluster.unit_of_work import storage
 from controller.cluster.unit_of_work.reported_copies import Copy
 from controller.cluster.unit_of_work.unit_of_work import UnitOfWork
+from controller.errors import Conflict
 from controller.model.assignment import ASSIGNMENT, Assignment
 from controller.model.compute import Compute
 from controller.model.node import NODE, Capacity
@@ -234,3 +236,90 @@ async def test_an_operator_who_ends_the_hold_takes_the_database_for_true(one_fai
     await one_fails.pass_over()
     assert one_fails.places().keys() == {"web-0", "web-1"}
     assert db.read(restore_hold.set_aside) == set()
+
+
+async def test_what_fails_in_the_second_step_of_an_adoption_leaves_nothing_of_the_first(
+    db: Database, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first step had released the node that the backup names; it was not among those that may have the Compute."""
+    held = Held(db, controller_of(db, clock))
+    assign = adoption._assign
+
+    def failing(work: UnitOfWork, of: Compute, on: str) -> None:
+        assign(work, of, on)
+        if of.name == "web-0":
+            raise ValueError("unforeseen")
+
+    monkeypatch.setattr(adoption, "_assign", failing)
+    db.write(held.fill)
+    await held.pass_over()
+    assert held.places()["web-0"] == "n1", "as the backup has it"
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    running = ResourceReport(resource_uid=compute("web-0").uid, assignment="x-9", role="Owner", state="Running")
+    absent = ResourceReport(resource_uid=compute("web-0").uid, assignment="x-1", role="Owner", state="Absent")
+    db.write(lambda tx: held_reports.take(tx, CLUSTER, "n1", [absent]))
+    db.write(lambda tx: held_reports.take(tx, CLUSTER, "n2", [running]))
+    await held.pass_over()
+    assert held.places()["web-0"] == "n1"
+    assert held.holds() == {"n1": "Alone", "n2": "Alone"}
+
+
+async def test_what_the_store_refuses_sets_one_compute_aside(
+    db: Database, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is of the whole transaction: it held the cluster without end."""
+    held = Held(db, controller_of(db, clock))
+    store = storage.store
+
+    def failing(tx: Transaction, work: UnitOfWork) -> range:
+        if any(each.spec.resource.endswith("web-1") for each in work.inserted.values()):
+            raise Conflict("owner is taken")
+        return store(tx, work)
+
+    db.write(held.fill)
+    db.write(lambda tx: restore_hold.begin(tx, new_epoch=True))
+    db.write(held.report)
+    monkeypatch.setattr(storage, "store", failing)
+    await held.controller.watch_nodes()
+    assert held.places() == {"web-0": "n1"}
+    assert held.holds() == {"n1": "", "n2": "Alone"}
+
+
+async def test_nothing_is_placed_on_a_node_that_has_just_become_alone(one_fails: Held) -> None:
+    """Its state is shown as Unknown a moment later; what waited is placed before that."""
+    db = one_fails.db
+    up = db.read(lambda tx: resources.get(tx, NODE.key(CLUSTER, "n2"))).model_copy(update={"state": "Up"})
+    db.write(lambda tx: resources.update(tx, [up]))
+    new = [compute(f"web-{number}").model_copy(update={"status": "Initializing"}) for number in (2, 3)]
+    db.write(lambda tx: resources.insert(tx, new))
+    await one_fails.controller._work(frozenset(str(key_of(each)) for each in new))
+    assert {name: node for name, node in one_fails.places().items() if name != "web-0"} == {
+        "web-2": "n1",
+        "web-3": "n1",
+    }
+
+
+async def test_a_compute_that_is_set_aside_waits_for_as_many_nodes_as_may_have_it(one_fails: Held) -> None:
+    db = one_fails.db
+    uid = compute("web-1").uid
+    db.write(lambda tx: restore_hold.end(tx, {uid: ["n1", "n2"]}))
+    db.write(lambda tx: restore_hold.forget_set_aside(tx, "n2"))
+    assert db.read(restore_hold.set_aside) == {uid}
+    db.write(lambda tx: restore_hold.forget_set_aside(tx, "n1"))
+    assert db.read(restore_hold.set_aside) == set()
+
+
+def test_a_node_that_is_held_for_what_is_set_aside_has_given_no_word(db: Database, clock: VirtualClock) -> None:
+    held = Held(db, controller_of(db, clock))
+    db.write(held.fill)
+    db.write(lambda tx: resources.insert(tx, [node("n3", "r1", registered=True)]))
+
+    def join(tx: Transaction) -> None:
+        rows = [row for row in resources.list_all(tx, NODE) if row.name != "n3"]
+        joined = [row.model_copy(update={"observed": {**row.observed, "registered": True}}) for row in rows]
+        resources.update(tx, joined)
+
+    db.write(join)
+    db.write(lambda tx: restore_hold.end(tx, {"u": ["n2"]}))
+    assert not db.write(lambda tx: restore_hold.take_word(tx, CLUSTER, "n1"))
+    assert db.write(lambda tx: restore_hold.take_word(tx, CLUSTER, "n3")), "the second agent"
