@@ -199,13 +199,18 @@ class _Protection:
         }
 
     def __call__(self, one: Document) -> bool:
-        return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters or self.is_unsure(one)
+        return self._is_known(one) or self.is_unsure(one)
 
     def is_unsure(self, one: Document) -> bool:
         """Return whether it is not known which object the resource was made of, and NetBox may have it."""
-        if self._instance and INSTANCE_LABEL not in one["labels"]:
-            return True
-        return ID_LABEL not in one["labels"] and (bool(self._identities) or _key(one) in self._doubtful)
+        unlabelled = bool(self._instance) and INSTANCE_LABEL not in one["labels"]
+        if ID_LABEL in one["labels"]:
+            return unlabelled and not self._is_known(one)
+        return unlabelled or bool(self._identities) or _key(one) in self._doubtful
+
+    def _is_known(self, one: Document) -> bool:
+        """Return whether the resource is of a skipped object, or in a datacenter that is or may be of one."""
+        return self._is_of_skipped(one) or one.get("datacenter") in self._datacenters
 
     def _is_of_skipped(self, one: Document) -> bool:
         return one["labels"].get(ID_LABEL) in self._identities
@@ -233,8 +238,8 @@ def excess(pull: Pull, limit: int) -> str:
 
 
 def unlisted(pull: Pull, translation: Translation) -> list[str]:
-    """Return the identities of what would be deleted because NetBox did not list its object."""
-    found = {str(one["labels"].get(ID_LABEL, "")) for one in pull.gone} - {""}
+    """Return the identities of what would be deleted, or reported so, because NetBox did not list its object."""
+    found = {str(one["labels"].get(ID_LABEL, "")) for one in (*pull.gone, *pull.unsure)} - {""}
     return sorted(found - translation.present)
 
 

@@ -68,6 +68,24 @@ def test_what_a_version_before_has_created_gets_the_label_and_is_not_deleted() -
     assert any("it may be from another NetBox" in line for line in report.pulled(found))
 
 
+@pytest.mark.design("N4")
+def test_after_an_upgrade_what_netbox_has_is_not_reported_for_deletion() -> None:
+    """Neither a skipped object, nor what is in a skipped site, nor what slipped between two pages."""
+    stored = _stored(_pulled(A, []))
+    for one in stored:
+        del one["labels"]["netbox-instance"]
+    skipped: dict[str, Any] = {"devices": [{**device(1, "srv", "server"), "role": None}, device(3, "pdu-a", "pdu")]}
+    found = _pulled(A, stored, **skipped)
+    assert [one.identity for one in found.skipped] == ["device-1"]
+    assert [one["name"] for one in found.unsure] == ["leaf"]
+    assert not found.gone
+    assert pull.unlisted(found, translate(seen(**skipped), A, stored)) == ["device-2"]
+    found = _pulled(A, stored, sites=[{**seen()["sites"][0], "slug": None}])
+    assert found.skipped
+    assert not found.gone
+    assert not [one for one in found.unsure if one.get("datacenter")]
+
+
 @pytest.mark.parametrize(
     ("url", "name"),
     [
