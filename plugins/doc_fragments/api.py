@@ -63,8 +63,8 @@ options:
     type: raw
   wait:
     description:
-      - Wait until the resource is Active, or gone; a Node that is drained, until it is empty; a Compute, until it has
-        moved or was seen to run or to stand still as asked.
+      - Wait until the resource is Active, or deleted; Nodes that are drained, until all are empty; a Compute, until it
+        has moved or was seen to run or to stand still as asked; a rebalance, until all its moves have ended.
       - An API that is away in the meantime is waited for as well.
       - The environment variable E(RESOURCE_WAIT) when not given.
     type: bool
@@ -77,7 +77,7 @@ options:
     default: 300.0
 attributes:
   check_mode:
-    description: Can run in check mode and tell, from the plan of the server, what would change.
+    description: Can run in check mode and show, from the plan of the server, what would change.
   diff_mode:
     description: Can show the fields that differ.
 notes:

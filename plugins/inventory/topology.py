@@ -305,7 +305,7 @@ from ansible_collections.resource.infra.plugins.module_utils.client import (
 
 HINTS = {
     401: "check api_token, RESOURCE_TOKEN or api_token_file",
-    404: "the API does not tell topologies: it is older than this collection",
+    404: "the API has no topology: it is older than this collection",
 }
 
 _REFUSALS = (
@@ -325,7 +325,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     NAME = "resource.infra.topology"
 
     def verify_file(self, path: str) -> bool:
-        """Any YAML file: the ``plugin`` key tells whether it is ours."""
+        """Any YAML file: the ``plugin`` key says whether it is ours."""
         return bool(super().verify_file(path)) and path.endswith((".yml", ".yaml"))
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:

@@ -351,7 +351,7 @@ def _check_head(head: t.Mapping[str, t.Any]) -> None:
         raise TopologyError("the answer is no topology: is api_url the address of the API?")
     if number != FORMAT:
         raise TopologyError(
-            f"the API tells topologies in format {number}, this collection reads format {FORMAT}: "
+            f"the API writes topologies in format {number}, this collection reads format {FORMAT}: "
             "install the collection that came with the API"
         )
 

@@ -72,8 +72,8 @@ def apply(task: Task) -> Document:
     told = _result([*done, *left])
     task.wrote = bool(told["changed"])
     if task.arguments["wait"]:
-        wait_for_all(task, done, gone=verb == "delete")
-        wait_for_all(task, left, gone=True)
+        wait_for_all(task, done, deleted=verb == "delete")
+        wait_for_all(task, left, deleted=True)
     return {**result, **told}
 
 

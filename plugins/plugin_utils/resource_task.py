@@ -87,7 +87,7 @@ def present(task: Task) -> Document:
         task.pause(count)
         current = named.get()
         if current is not None and current["status"].startswith("Deleting"):
-            raise Refused(f"{named} is being deleted: run this again when it is gone", resource=current)
+            raise Refused(f"{named} is being deleted: run this again when it is deleted", resource=current)
         before = current or {"spec": {}}
         kept = {name: before[name] for name in ("labels", "max_revision_history") if current and name in before}
         kept = {name: value for name, value in kept.items() if name not in cleared}
@@ -118,7 +118,7 @@ def present(task: Task) -> Document:
     if task.arguments["wait"] and not task.check:
         made = result["resource"].get("observed") or {}
         result["resource"] = named.wait_active()
-        if "secret" in made:  # told once, by the answer to the write
+        if "secret" in made:  # shown once, by the answer to the write
             result["resource"].setdefault("observed", {})["secret"] = made["secret"]
     return result
 
@@ -159,14 +159,14 @@ def absent(task: Task) -> Document:
 def _wait_until_deleted(task: Task, named: Named, result: Document) -> None:
     found: Document | None = None
 
-    def gone() -> bool:
+    def done() -> bool:
         nonlocal found
         found = named.get()
         # One of the same name that somebody made since is not the one that was to go.
         return found is None or found["uid"] != result["resource"]["uid"]
 
     try:
-        task.until(gone, f"{named} did not go")
+        task.until(done, f"{named} was not deleted")
     except WaitTimeout as error:
         raise Refused(f"{error}{_state_text(found)}", resource=found or result["resource"]) from None
 

@@ -17,39 +17,40 @@ from ..module_utils.module_specs import entries
 from .task import Refused, Task, WaitTimeout
 
 Document = dict[str, t.Any]
+_DELETED = "deleted"
 
 
-def wait_for_all(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, gone: bool) -> None:
+def wait_for_all(task: Task, results: t.Sequence[t.Mapping[str, t.Any]], *, deleted: bool) -> None:
     """Wait for all resources; raises Refused for one in Error, and for those that are late."""
     entry_of = {entry["kind"]: entry for entry in entries() if entry["run"] == "info"}
-    left = {f"{one['kind']} {one['key']}": one for one in results if _is_open(one, gone=gone)}
+    left = {f"{one['kind']} {one['key']}": one for one in results if _is_open(one, deleted=deleted)}
     seen: dict[str, str] = {}
 
     def done() -> bool:
         for title, one in list(left.items()):
             found = _get(task, entry_of[one["kind"]], one["key"])
-            if gone and found and found["uid"] != one["uid"]:
+            if deleted and found and found["uid"] != one["uid"]:
                 found = None  # one of the same name, which somebody made since
-            status, reason = (found["status"], found["status_reason"]) if found else ("gone", "")
-            if (status == "gone") if gone else (status == "Active"):
+            status, reason = (found["status"], found["status_reason"]) if found else (_DELETED, "")
+            if (status == _DELETED) if deleted else (status == "Active"):
                 del left[title]
-            elif status in ("Error", "gone"):
+            elif status in ("Error", _DELETED):
                 raise Refused(f"{title}: {reason or status}", resource=found or {})
             else:
                 seen[title] = f"it is {status}{f': {reason}' if reason else ''}"
         return not left
 
     try:
-        task.until(done, f"{len(left)} did not become {'gone' if gone else 'Active'}")
+        task.until(done, f"{len(left)} {'not deleted' if deleted else 'did not become Active'}")
     except WaitTimeout as error:
-        told = "; ".join(f"{title}: {seen.get(title, 'not seen')}" for title in list(left)[:5])
+        late = "; ".join(f"{title}: {seen.get(title, 'not seen')}" for title in list(left)[:5])
         more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
-        raise Refused(f"{error}: {told}{more}") from None
+        raise Refused(f"{error}: {late}{more}") from None
 
 
-def _is_open(one: t.Mapping[str, t.Any], *, gone: bool) -> bool:
+def _is_open(one: t.Mapping[str, t.Any], *, deleted: bool) -> bool:
     status = str(one.get("status"))
-    return status.startswith("Deleting") if gone else status != "Active"
+    return status.startswith("Deleting") if deleted else status != "Active"
 
 
 def _get(task: Task, entry: t.Mapping[str, t.Any], key: str) -> Document | None:

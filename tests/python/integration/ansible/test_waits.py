@@ -53,13 +53,13 @@ def test_services_are_waited_for_and_a_task_that_is_late_says_that_it_changed_so
     late = "RegionService default/kanto/web did not become Active within 0.3 s, it is Initializing"
     assert (made["msg"], made["changed"]) == (late, True)
     assert (again["msg"], again["changed"]) == (late, False)
-    assert gone["msg"] == "RegionService default/kanto/web did not go within 0.3 s, it is Deleting"
+    assert gone["msg"] == "RegionService default/kanto/web was not deleted within 0.3 s, it is Deleting"
     assert gone["changed"]
     for planned in (False, True):
         (leaving,) = failures(plays, {"resource.infra.region_service": service, "check_mode": planned})
-        assert leaving["msg"] == ("RegionService default/kanto/web is being deleted: run this again when it is gone"), (
-            "it was taken for one that stays"
-        )
+        assert leaving["msg"] == (
+            "RegionService default/kanto/web is being deleted: run this again when it is deleted"
+        ), "it was taken for one that stays"
         assert not leaving["changed"]
     edit(db, "RegionService", status="Error", status_reason="no cluster has room")
     (failed,) = failures(plays, {"resource.infra.region_service_scale": {**WEB, "replicas": 3, **BRIEFLY}})
@@ -83,7 +83,7 @@ def test_many_documents_are_waited_for(plays: Plays, db: Database) -> None:
     edit(db, "RegionService", status="Active", status_reason="")
     plays.ok([task("apply", "create again", {"documents": site, **BRIEFLY})])
     (leaving,) = failures(plays, {"resource.infra.apply": {**gone, **BRIEFLY}})
-    assert leaving["msg"] == "1 did not become gone within 0.3 s: RegionService default/kanto/web: it is Deleting"
+    assert leaving["msg"] == "1 not deleted within 0.3 s: RegionService default/kanto/web: it is Deleting"
     assert leaving["changed"]
     db.write(lambda tx: resources.delete(tx, [registry.key_of(resources.list_all(tx, REGION_SERVICE)[0])]))
     plays.ok([task("apply", "delete again", {**gone, **BRIEFLY})])
