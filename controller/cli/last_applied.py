@@ -42,9 +42,9 @@ def warn(session: Session, plan: Document) -> bool:
     for index, (step, fields) in enumerate(found):
         by = _by(session, step) if index < _MOST_SHOWN else ""
         more = f" and {len(fields) - _MOST_SHOWN} more" if len(fields) > _MOST_SHOWN else ""
-        told = f"{step['kind']} {step['key']} was changed since it was last applied from here{by}"
-        fields_told = ", ".join(fields[:_MOST_SHOWN]) + more
-        sys.stderr.write(printable(f"warning: {told}; the documents overwrite {fields_told}") + "\n")
+        changed = f"{step['kind']} {step['key']} was changed since it was last applied from here{by}"
+        overwritten = ", ".join(fields[:_MOST_SHOWN]) + more
+        sys.stderr.write(printable(f"warning: {changed}; the documents overwrite {overwritten}") + "\n")
     return bool(found)
 
 

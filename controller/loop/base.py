@@ -120,10 +120,10 @@ class BaseLoop(ABC):
                 # A resync that cannot list must come back, whatever went wrong: it is the safety net.
                 failures += 1
                 pause = self._backoff.delay(failures, self._random)
-                self._tell_resync(error, pause)
+                self._report_resync(error, pause)
             await self._clock.sleep(pause)
 
-    def _tell_resync(self, error: Exception, pause: float) -> None:
+    def _report_resync(self, error: Exception, pause: float) -> None:
         self._report(Outcome(self.name, "(resync)", verdict_of(error), error, pause))
 
 

@@ -186,7 +186,7 @@ class Database:
                     raise again.error from again.__cause__
                 continue
             if changed:
-                self._tell_listeners()
+                self._notify_listeners()
             return result
         raise AssertionError("unreachable")
 
@@ -256,7 +256,7 @@ class Database:
         finally:
             self._write_lock.release()
 
-    def _tell_listeners(self) -> None:
+    def _notify_listeners(self) -> None:
         for listener in list(self._listeners):
             listener()
 

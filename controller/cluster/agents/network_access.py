@@ -42,7 +42,7 @@ class AccessIndex:
         self._groups: dict[str, SecurityGroup] = {}
         self._groups_of: dict[str, set[str]] = defaultdict(set)
         self._versions: Counter[str] = Counter()
-        self._told: dict[str, _Known] = {}
+        self._sent: dict[str, _Known] = {}
         self._made: dict[str, tuple[int, ServiceAccess]] = {}
         self._touched: set[str] = set()
         for group in groups:
@@ -89,7 +89,7 @@ class AccessIndex:
 
     def differs(self, node: str) -> bool:
         """Return whether the node's access has changed since it was last taken with ``of``."""
-        return self._told.get(node) != self._known(node)
+        return self._sent.get(node) != self._known(node)
 
     def later(self) -> set[str]:
         """Return the nodes of all services that changed since the last call, as far as ``differs``."""
@@ -98,7 +98,7 @@ class AccessIndex:
 
     def of(self, node: str) -> NetworkAccess:
         """Return the node's access, which it is to be sent."""
-        self._told[node] = self._known(node)
+        self._sent[node] = self._known(node)
         services = sorted(self._services_on.get(node, ()))
         named = {group for service in services for group in self._groups_of.get(service, ())}
         groups = sorted((self._groups[path] for path in named), key=lambda group: group.resource_version)

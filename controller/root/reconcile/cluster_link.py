@@ -76,7 +76,7 @@ class ClusterLink:
         """Owners that were not compared in this round; a new set for each round."""
         self._joined: set[str] = set()
         """Nodes whose agents have registered."""
-        self._told_complete = True
+        self._sent_complete = True
         """Whether the cluster knows that the round is over."""
         self._random = random.Random()  # noqa: S311 (spreads load; guards nothing)
         self._log = structlog.get_logger("link").bind(cluster=name)
@@ -116,13 +116,13 @@ class ClusterLink:
         )
         there = await self._digests()
         owners = {*here, *there}
-        if self._told_complete:  # a round that is under way goes on
+        if self._sent_complete:  # a round that is under way goes on
             self._begin_round(owners)
         self._uncompared &= owners  # what neither has any more is not compared again
         return list(owners)
 
     def _begin_round(self, owners: Iterable[str]) -> None:
-        self._uncompared, self._told_complete = set(owners), False
+        self._uncompared, self._sent_complete = set(owners), False
 
     async def _digests(self) -> dict[str, str]:
         if self._known is None:
@@ -155,10 +155,10 @@ class ClusterLink:
 
     async def _note_compared(self, uncompared: set[str], names: frozenset[str]) -> None:
         uncompared -= names
-        if uncompared is self._uncompared and not uncompared and not self._told_complete:
+        if uncompared is self._uncompared and not uncompared and not self._sent_complete:
             await self._announce_term(complete=True)
             if uncompared is self._uncompared:
-                self._told_complete = True
+                self._sent_complete = True
 
     async def _compare(self, names: frozenset[str]) -> None:
         """Send what differs of these owners, the services among them with their status."""
