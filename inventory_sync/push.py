@@ -20,6 +20,7 @@ from controller.client import Client
 from controller.errors import Conflict, Forbidden
 from inventory_sync import device_status, virtual_machines
 from inventory_sync.device_status import DEVICES, DeviceStatusPlan
+from inventory_sync.mapping import INSTANCE_LABEL
 from inventory_sync.mapping import Mapping as Rules
 from inventory_sync.netbox_reader import Item, NetBox
 from inventory_sync.virtual_machines import Difference, Name, Wanted
@@ -125,12 +126,16 @@ def _check_token(client: Client) -> None:
 
 
 def _device_statuses(client: Client, netbox: NetBox, rules: Rules, clusters: Sequence[Item]) -> DeviceStatusPlan:
-    """The status of devices; nothing is read for it unless the mapping asks for it."""
+    """The status of devices; nothing is read for it unless the mapping asks for it.
+
+    A resource of a version that did not name the NetBox may be from another one: the next pull names it.
+    """
     if rules.push.devices is None:
         return DeviceStatusPlan()
     key, value = rules.mark
     marked = client.list("PhysicalResource", labels=[f"{key}={value}" if value else key])
-    pulled = [one for one in marked if rules.has_created(one["labels"])]
+    ours = [one for one in marked if rules.has_created(one["labels"])]
+    pulled = [one for one in ours if one["labels"].get(INSTANCE_LABEL, "") == rules.instance]
     devices = netbox.list(DEVICES, fields=device_status.FIELDS)
     return device_status.compare(client.list("Node"), clusters, pulled, devices, rules)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -99,3 +100,16 @@ def test_devices_that_another_netbox_has_are_not_written(nodes: Shell, netbox: S
     assert "0 to create, 0 to update" in nodes.ok("netbox", "push", "-m", mapping, "--dry-run")
     nodes.write("netbox.yaml", ASKED)
     assert "0 to create, 0 to update" not in nodes.ok("netbox", "push", "-m", mapping, "--dry-run")
+
+
+@pytest.mark.design("N4")
+def test_devices_of_a_version_without_instances_are_written_after_a_pull(nodes: Shell, mapping: str) -> None:
+    """Their netbox-id may be that of another NetBox."""
+    nodes.write("netbox.yaml", ASKED)
+    documents = json.loads(nodes.ok("get", "physical-resources", "-o", "json"))
+    for one in documents:
+        one["labels"].pop("netbox-instance", None)
+    nodes.ok("apply", "-f", "-", stdin=json.dumps(documents))
+    assert "0 to create, 0 to update" in nodes.ok("netbox", "push", "-m", mapping)
+    nodes.ok("netbox", "pull", "-m", mapping)
+    assert "0 to create, 2 to update" in nodes.ok("netbox", "push", "-m", mapping)
