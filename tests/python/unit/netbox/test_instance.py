@@ -51,9 +51,24 @@ def test_what_one_netbox_has_created_another_does_not_delete() -> None:
 @pytest.mark.design("N4")
 def test_a_resource_of_another_netbox_is_adopted_only_on_request() -> None:
     stored = _stored(_pulled(A, []))
-    with pytest.raises(Conflict, match="from b, but from a; --adopt"):
+    with pytest.raises(Conflict, match="from b, but from a: for the same NetBox, set instance to that value in"):
         _pulled(B, stored)
     assert {one["labels"]["netbox-instance"] for one in _pulled(B, stored, adopt=True).wanted} == {"b"}
+
+
+@pytest.mark.design("N4")
+def test_two_netboxes_with_one_device_type_and_region_have_two_names_by_templates() -> None:
+    north = {"id": 1, "slug": "north", "name": "North", "parent": None, "custom_fields": {}, "tags": []}
+    stored = _stored(_pulled(A, [], regions=[north], sites=[{**seen()["sites"][0], "region": north}]))
+    lists = _other_site()
+    lists = {**lists, "device_types": seen()["device_types"], "regions": [north]}
+    lists["sites"] = [{**lists["sites"][0], "region": north}]
+    with pytest.raises(Conflict, match="names.templates") as caught:
+        _pulled(B, stored, **lists)
+    assert set(caught.value.users) == {"Region north", "PhysicalModel m1"}
+    own = f"{MAPPING}instance: b\nnames: {{templates: {{region: 'b {{name}}', device-type: 'b {{name}}'}}}}\n"
+    found = _pulled(mapping.parse(own), stored, **lists)
+    assert {"b-north", "b-m1"} <= {one["name"] for one in found.wanted}
 
 
 @pytest.mark.design("N4")
