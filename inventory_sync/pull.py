@@ -380,8 +380,8 @@ def _refuse_foreign(wanted: Sequence[Document], stored: Mapping[Key, Document], 
         others = {stored[key]["labels"].get(INSTANCE_LABEL) for key in keys if key in stored} - {None, rules.instance}
         message = "names from NetBox are taken by resources that the sync has not created"
         if others:
-            message += f" from {rules.instance}, but from {', '.join(sorted(others))}: for the same NetBox, set instance"
-            message += " to that value in the mapping; for another one, give other names with names.templates"
+            message += f" from {rules.instance}, but from {', '.join(sorted(others))}: for the same NetBox, set"
+            message += " instance to that value in the mapping; for another one, give other names with names.templates"
         else:
             message += "; --adopt adopts them"
         raise Conflict(message, users=foreign[:_SHOWN], user_count=len(foreign))

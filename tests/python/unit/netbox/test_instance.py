@@ -63,7 +63,7 @@ def test_two_netboxes_with_one_device_type_and_region_have_two_names_by_template
     lists = _other_site()
     lists = {**lists, "device_types": seen()["device_types"], "regions": [north]}
     lists["sites"] = [{**lists["sites"][0], "region": north}]
-    with pytest.raises(Conflict, match="names.templates") as caught:
+    with pytest.raises(Conflict, match="give other names with") as caught:
         _pulled(B, stored, **lists)
     assert set(caught.value.users) == {"Region north", "PhysicalModel m1"}
     own = f"{MAPPING}instance: b\nnames: {{templates: {{region: 'b {{name}}', device-type: 'b {{name}}'}}}}\n"
