@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from inventory_sync.mapping import Mapping
 from inventory_sync.netbox_reader import Item, Snapshot
 from inventory_sync.skipping import Skips, identity
 
@@ -42,19 +43,21 @@ _REFERENCES = (
     ("interfaces", "device", "device"),
 )
 """List, field, and the type of the object that it refers to. The ends of cables refer to devices and feeds too."""
+_GROUPS = frozenset({"region", "site-group"})
+"""Types of which the mapping uses one, or none."""
 _IF_STORED = frozenset({"device-type", "device", "power-panel", "power-feed"})
 """Types that matter only where the inventory has the object: what needs another one is skipped with that reason."""
 
 
-def skip(seen: Snapshot, chosen: Collection[str], stored: Collection[str], skips: Skips) -> None:
-    """Skip each hidden object. ``chosen`` are slugs of sites (empty: all), ``stored`` identities of the inventory."""
+def skip(seen: Snapshot, rules: Mapping, stored: Collection[str], skips: Skips) -> None:
+    """Skip each hidden object that the mapping uses. ``stored`` are identities of the inventory."""
     known = {what: {int(item["id"]) for item in seen[name]} for what, name in _LISTED.items()}
     for name, item, what, reference in (*_references(seen), *_ends(seen)):
         if not isinstance(reference, dict) or not isinstance(number := reference.get("id"), int):
             continue
-        if number in known[what]:
+        if number in known[what] or (what in _GROUPS and what != rules.regions):
             continue
-        if identity(what, number) in stored or (what not in _IF_STORED and _is_chosen(name, item, chosen)):
+        if identity(what, number) in stored or (what not in _IF_STORED and _is_chosen(name, item, rules.sites)):
             known[what].add(number)
             skips.add(what, reference, _REASON)
 

@@ -63,7 +63,7 @@ def translate(seen: Snapshot, rules: Mapping, stored: Iterable[Document] = ()) -
         raise InvalidInput([Problem("sites", "NetBox shows no site to this token")])
     stored = list(stored)
     skips = Skips()
-    hidden.skip(seen, rules.sites, {str(one["labels"].get(ID_LABEL)) for one in stored}, skips)
+    hidden.skip(seen, rules, {str(one["labels"].get(ID_LABEL)) for one in stored}, skips)
     present = frozenset(_present(seen))
     taken = NameRegistry(rules.names, skips, stored_names(stored), present.union(skips.identities))
     places = Locations(seen, rules, taken, skips)

@@ -85,7 +85,8 @@ def test_every_reference_shows_what_is_hidden(name: str, item: dict[str, Any], f
     referring = {**item, field: {"id": 77, "slug": "dc77"}}
     snapshot = seen(**{"devices": [], "power_panels": [_PANEL], name: [referring]})
     stored = {"kind": "Region", "name": "x", "labels": {"netbox-id": f"{what}-77"}, "spec": {}}
-    found = translate(snapshot, mapping.parse(DEFAULT), [stored])
+    rules = DEFAULT + ("regions: site-group\n" if what == "site-group" else "")
+    found = translate(snapshot, mapping.parse(rules), [stored])
     assert f"{what}-77" in {one.identity for one in found.skipped}
 
 
@@ -96,6 +97,16 @@ def _stored(**lists: Any) -> list[dict[str, Any]]:
 def _spec(found: Translation, name: str) -> dict[str, Any]:
     (one,) = [one for one in found.documents if one["kind"] == "PhysicalResource" and one["name"] == name]
     return dict(one["spec"])
+
+
+@pytest.mark.design("N4")
+@pytest.mark.parametrize(
+    ("used", "hidden"), [("region", {"region-7"}), ("site-group", {"site-group-8"}), ("none", set())]
+)
+def test_a_hidden_region_or_group_that_the_mapping_does_not_use_is_not_reported(used: str, hidden: set[str]) -> None:
+    site = {**seen()["sites"][0], "region": {"id": 7, "slug": "north"}, "group": {"id": 8, "slug": "edge"}}
+    found = _translated(f"regions: {used}\n", sites=[site], devices=[], racks=[])
+    assert {one.identity for one in found.skipped if one.what in ("region", "site-group")} == hidden
 
 
 _FEEDING = {"object_type": "dcim.powerfeed", "object_id": 5, "object": {"id": 5, "name": "F"}}
