@@ -27,7 +27,7 @@ class AddressError(Exception):
 def check(order: t.Iterable[str]) -> None:
     """Raise AddressError for a choice that does not exist."""
     for choice in order:
-        word, _, name = choice.partition(":")
+        word, _colon, name = choice.partition(":")
         if choice not in (FIRST, NAME) and not (word in _NAMED and name):
             raise AddressError(f"host_address: {choice!r}: no such choice; there are {_KNOWN}")
 
@@ -35,7 +35,7 @@ def check(order: t.Iterable[str]) -> None:
 def chosen(order: t.Iterable[str], host: str, ports: t.Sequence[Port]) -> t.Optional[str]:
     """Return the address of the first choice that the host has, or None."""
     for choice in order:
-        word, _, name = choice.partition(":")
+        word, _colon, name = choice.partition(":")
         if choice == NAME:
             return host
         for port in ports:

@@ -41,7 +41,7 @@ def _rebalance(task: Task, named: Named) -> Document:
 def _wait_for_moves(task: Task, named: Named, moves: t.Sequence[t.Mapping[str, str]]) -> None:
     """Wait until each move has ended; those that the cluster has given up are warnings, for others may have helped."""
     wanted = {one["resource"].rpartition("/")[2]: one["to"] for one in moves}
-    path, _, _name = named.path.rpartition("/services/")
+    path, _services, _name = named.path.rpartition("/services/")
     query = [*named.query.items(), ("field", f"spec.service={named.names['name']}")]
     found: list[Document] = []
 
@@ -119,8 +119,8 @@ def _of_nodes(named: Named, verb: str, names: t.Sequence[str], *, drains: bool) 
 
 def _diff(named: Named, verb: str, values: t.Mapping[str, t.Tuple[t.Any, t.Any]]) -> Document:
     return {
-        "before": {name: before for name, (before, _) in values.items()},
-        "after": {name: after for name, (_, after) in values.items()},
+        "before": {name: before for name, (before, _after) in values.items()},
+        "after": {name: after for name, (_before, after) in values.items()},
         "before_header": str(named),
         "after_header": f"{named} ({verb})",
     }
