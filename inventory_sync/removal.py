@@ -25,8 +25,6 @@ class Used:
 
     reason: str
     users: tuple[str, ...] = ()
-    more: int = 0
-    """Users that the server counts and does not name."""
 
 
 def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document], dict[str, Used]]:
@@ -39,10 +37,7 @@ def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document],
             if change["refusals"]:
                 users = [user for refusal in change["refusals"] for user in refusal.get("users") or ()]
                 words = change["refusals"][0]["message"] + (f" by {', '.join(users)}" if users else "")
-                count = sum(int(refusal.get("user_count") or 0) for refusal in change["refusals"])
-                more = max(count - len(users), 0)
-                words += f" and {more} more" if more else ""
-                reasons[f"{change['kind']} {change['key']}"] = Used(words, tuple(users), more)
+                reasons[f"{change['kind']} {change['key']}"] = Used(words, tuple(users))
         if not reasons:
             break
         kept |= dict(sorted(reasons.items()))
@@ -51,11 +46,8 @@ def removable(client: Client, gone: Sequence[Document]) -> tuple[list[Document],
 
 
 def freed(used: Mapping[str, Used], written: Collection[str]) -> frozenset[str]:
-    """Return the titles of what nothing else refers to than what is ``written``, and what is freed itself.
-
-    Not where the server names only some of the users: the others may stay.
-    """
-    found = {title for title, one in used.items() if one.users and not one.more}
+    """Return the titles of what nothing else refers to than what is ``written``, and what is freed itself."""
+    found = {title for title, one in used.items() if one.users}
     while staying := {title for title in found if not {*written, *found}.issuperset(used[title].users)}:
         found -= staying
     return frozenset(found)
